@@ -1,0 +1,108 @@
+"""Every field of a recipe, with its default and what it does; a recipe imports this and states its differences.
+
+    config = base.get_config()
+    config.data.name = "cifar100"
+
+Any field can be set on the command line: `--config.optim.lr=0.05`. A field that reads
+`config.get_ref("seed")` follows `--config.seed` unless it is set itself.
+"""
+
+from ml_collections import ConfigDict
+
+
+def get_config() -> ConfigDict:
+    """The base recipe: DULL on the digits, none of it tuned for anything."""
+    config = ConfigDict()
+    config.method = "dull"  # a file of dull_jax/methods: ce, la, dull
+    config.compare = ()  # methods trained beside it on the same arrays, below workdir/compare
+    config.seed = 0  # of everything: subset, noise, initial weights, batches, augmentation
+
+    config.data = ConfigDict()
+    config.data.name = "digits"  # digits, cifar10, cifar100, or a TFDS data set in ArrayRecord form
+    config.data.dir = ""  # where TFDS data sets lie; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
+    config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
+    config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest
+    config.data.max_count = 0  # images of the largest class; 0: as many as every class has
+    config.data.seed = config.get_ref("seed")  # which images of a class are kept
+    config.data.holdout = 0.0  # share of the noisy train set kept out, to choose settings with
+    config.data.groups = "auto"  # head/medium/tail: rank (30/40/30 % of the classes), counts, auto
+
+    config.noise = ConfigDict()
+    config.noise.name = "t2h"  # t2h, symmetric, asymmetric, joint, tabasco_*, file, none
+    config.noise.rate = 0.3  # share of all labels that end up wrong
+    config.noise.seed = config.get_ref("seed")
+    config.noise.cap = 0.6  # t2h: largest share of a class that loses its label
+    config.noise.profile = "tailness"  # t2h: share grows with tailness, or uniform
+    config.noise.destination = "frequency"  # t2h: towards frequent classes, or similar ones
+    config.noise.temperature = 0.1  # t2h, destination=similar: of the class similarity (cosine)
+    config.noise.which = "uniform"  # t2h: which images of a class: uniform or confusing
+    config.noise.file = ""  # noise "file": CSV, JSON or .npy with the given labels
+    config.noise.join = "id"  # noise "file": joined by sample id, or by position
+
+    config.augment = ConfigDict()
+    config.augment.crop_pad = 4  # weak view: pixels of zero padding before the random crop
+    config.augment.flip = True  # weak view: horizontal flip
+    config.augment.strong = "randaugment"  # strong view: randaugment or autoaugment
+    config.augment.num_ops = 2  # RandAugment: operations per image
+    config.augment.magnitude = 10  # RandAugment: strength of an operation
+    config.augment.cutout = 16  # strong view: side of the square cut out, pixels; 0: none
+
+    config.model = ConfigDict()
+    config.model.name = "small_cnn"  # small_cnn, resnet_small, preact_resnet18, resnet18, resnet50
+    config.model.stem = "cifar"  # cifar (3x3) or imagenet (7x7 and max pool)
+    config.model.norm = "batch"  # batch (over the global batch) or group
+    config.model.width = 0  # channels of the first stage; 0: the network's own
+    config.model.dtype = "float32"  # of the computation: float32 or bfloat16
+    config.model.head = "linear"  # linear, balanced, disentangled (dull needs this one)
+    config.model.projector = 0  # output size of a contrastive projector; 0: none
+    config.model.channels_per_class = 4  # disentangled: at least so many channels a class
+
+    config.train = ConfigDict()
+    config.train.epochs = 100
+    config.train.batch_size = 128  # global: more devices means smaller shards
+    config.train.view = "weak"  # what the network trains on: plain, weak, strong
+    config.train.devices = 0  # how many to use; 0: all
+    config.train.steps_per_dispatch = 0  # 0: 1 on CPU, 16 on accelerators
+    config.train.eval_every = 1  # epochs between evaluations; the last is always evaluated
+    config.train.eval_batch_size = 500  # of evaluation passes, global
+    config.train.checkpoint_every = 5  # epochs between checkpoints; the last is always kept
+    config.train.keep = 2  # checkpoints kept
+
+    config.optim = ConfigDict()
+    config.optim.name = "sgd"  # sgd or adamw
+    config.optim.lr = 0.1  # peak learning rate
+    config.optim.momentum = 0.9
+    config.optim.nesterov = False
+    config.optim.weight_decay = 5e-4
+    config.optim.decay = "kernels"  # what decays: kernels only, or all parameters
+    config.optim.schedule = "cosine"  # over epochs: cosine, step, constant
+    config.optim.warmup_epochs = 0  # linear warm-up of the learning rate
+    config.optim.milestones = ()  # step: shares of training after which lr is multiplied by gamma
+    config.optim.gamma = 0.1
+    config.optim.clip_norm = 0.0  # global gradient norm; 0: no clipping
+    config.optim.ema = 0.0  # decay per step of averaged weights, used for prediction; 0: none
+
+    config.la = ConfigDict()
+    config.la.tau = 1.0  # strength of logit adjustment
+
+    config.dull = ConfigDict()
+    config.dull.warmup = 0.3  # share of the epochs before labels are doubted
+    config.dull.ramp = 0.2  # share of the epochs over which unlearning and candidates grow
+    config.dull.memory = 0.9  # averaging of the teacher's predictions over epochs
+    config.dull.tau = 1.0  # logit adjustment by the estimated true class shares
+    config.dull.ifd = True  # inner-feature disentangling
+    config.dull.ifd_weight = 0.5  # of the gated path's cross entropy
+    config.dull.gate_weight = 0.1  # of the sparsity of the channel-class matrix
+    config.dull.gate_lr = 10.0  # learning rate of G relative to the network's
+    config.dull.gate = "csg"  # projection of G: csg (row maximum 1) or sinkhorn (column quota)
+    config.dull.ifpu = True  # inner-feature partial unlearning
+    config.dull.unlearn = 1.0  # its strength u
+    config.dull.aml = True  # adaptive multi-labels; off: the given label stays the target
+    config.dull.candidate_mass = (0.5, 0.9)  # probability the candidate set holds: start, end
+    config.dull.h2t = True  # head-to-tail transfer
+    config.dull.h2t_share = 0.5  # size of its stream relative to the batch
+    config.dull.h2t_mix = "cutmix"  # cutmix or mixup
+    config.dull.h2t_power = 0.25  # k of the label share
+    config.dull.transition = True  # transition-aware posterior; off: T = identity-dominant
+    config.dull.transition_strength = 0.1  # pseudo-counts, as a share of each class's size
+    return config

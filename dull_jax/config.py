@@ -1,0 +1,220 @@
+"""A recipe's meaning is checked before anything is written, and a recipe has a fingerprint.
+
+ml_collections refuses unknown keys and wrong types by itself; it accepts `lr=nan` and
+`epochs=-3`. `validate` looks at every field and reports the first that cannot be meant.
+"""
+
+import difflib
+import hashlib
+import json
+import math
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from dull_jax.errors import UserError
+
+# Fields that change where and how fast a run goes, but not its numbers.
+_NOT_RESULTS = (
+    "compare",
+    "data.dir",
+    "train.checkpoint_every",
+    "train.devices",
+    "train.eval_batch_size",
+    "train.keep",
+    "train.steps_per_dispatch",
+)
+
+_CHOICES = {
+    "data.profile": ("exponential", "step", "none"),
+    "data.groups": ("auto", "rank", "counts"),
+    "noise.name": (
+        "t2h symmetric asymmetric joint tabasco_symmetric tabasco_asymmetric file none".split()
+    ),
+    "noise.profile": ("tailness", "uniform"),
+    "noise.destination": ("frequency", "similar"),
+    "noise.which": ("uniform", "confusing"),
+    "noise.join": ("id", "position"),
+    "augment.strong": ("randaugment", "autoaugment"),
+    "model.name": ("small_cnn", "resnet_small", "preact_resnet18", "resnet18", "resnet50"),
+    "model.stem": ("cifar", "imagenet"),
+    "model.norm": ("batch", "group"),
+    "model.dtype": ("float32", "bfloat16"),
+    "model.head": ("linear", "balanced", "disentangled"),
+    "train.view": ("plain", "weak", "strong"),
+    "optim.name": ("sgd", "adamw"),
+    "optim.decay": ("kernels", "all"),
+    "optim.schedule": ("cosine", "step", "constant"),
+    "dull.gate": ("csg", "sinkhorn"),
+    "dull.h2t_mix": ("cutmix", "mixup"),
+}
+
+# field: (smallest, largest); a trailing "<" says that the largest itself is not allowed.
+_RANGES = {
+    "seed": (0, 2**31 - 1),
+    "data.seed": (0, 2**31 - 1),
+    "noise.seed": (0, 2**31 - 1),
+    "data.imbalance_factor": (1, 1e6),
+    "data.max_count": (0, 10**9),
+    "data.holdout": (0, 0.5),
+    "noise.rate": (0, 1, "<"),
+    "noise.cap": (0, 1),
+    "noise.temperature": (1e-6, 1e6),
+    "augment.crop_pad": (0, 64),
+    "augment.num_ops": (0, 10),
+    "augment.magnitude": (0, 10),
+    "augment.cutout": (0, 1024),
+    "model.width": (0, 4096),
+    "model.projector": (0, 65536),
+    "model.channels_per_class": (0, 1024),
+    "train.epochs": (1, 10**6),
+    "train.batch_size": (1, 10**6),
+    "train.devices": (0, 10**5),
+    "train.steps_per_dispatch": (0, 10**4),
+    "train.eval_every": (1, 10**6),
+    "train.eval_batch_size": (1, 10**6),
+    "train.checkpoint_every": (1, 10**6),
+    "train.keep": (1, 10**4),
+    "optim.lr": (0, 1e3),
+    "optim.momentum": (0, 1, "<"),
+    "optim.weight_decay": (0, 10),
+    "optim.warmup_epochs": (0, 10**6),
+    "optim.gamma": (0, 1),
+    "optim.clip_norm": (0, 1e9),
+    "optim.ema": (0, 1, "<"),
+    "la.tau": (0, 10),
+    "dull.warmup": (0, 1),
+    "dull.ramp": (0, 1),
+    "dull.memory": (0, 1, "<"),
+    "dull.tau": (0, 10),
+    "dull.ifd_weight": (0, 1e3),
+    "dull.gate_weight": (0, 1e3),
+    "dull.gate_lr": (0, 1e6),
+    "dull.unlearn": (0, 1e3),
+    "dull.h2t_share": (0, 4),
+    "dull.h2t_power": (0, 10),
+    "dull.transition_strength": (0, 1e3),
+}
+
+
+def validate(config: ConfigDict) -> None:
+    """Raises UserError for the first field whose value cannot be meant."""
+    for field, value in flatten(config).items():
+        for number in value if isinstance(value, list) else [value]:
+            if isinstance(number, float) and not math.isfinite(number):
+                raise UserError(f"config.{field} = {number}: must be a finite number")
+    for field, choices in _CHOICES.items():
+        value = _get(config, field)
+        if value not in choices:
+            raise UserError(f"config.{field} = {value!r}: {suggestion(value, choices)}")
+    for field, (low, high, *strict) in _RANGES.items():
+        value = _get(config, field)
+        if value < low or value > high or (strict and value == high):
+            bracket = ")" if strict else "]"
+            raise UserError(f"config.{field} = {value}: must lie in [{low:g}, {high:g}{bracket}")
+    _validate_together(config)
+
+
+def _validate_together(config: ConfigDict) -> None:
+    methods = method_names()
+    for name in (config.method, *config.compare):
+        if name not in methods:
+            raise UserError(f"method {name!r}: {suggestion(name, methods)}")
+        if not isinstance(config.get(name, ConfigDict()), ConfigDict):
+            raise UserError(f"config.{name} must hold the fields of the method {name}")
+    if config.method in config.compare:
+        raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
+    if config.noise.name == "file" and not config.noise.file:
+        raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
+    low, high = config.dull.candidate_mass
+    if not 0 < low <= high <= 1:
+        raise UserError(f"config.dull.candidate_mass = {(low, high)}: 0 < start <= end <= 1")
+    if any(not 0 < share < 1 for share in config.optim.milestones):
+        raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
+
+
+def method_names() -> tuple[str, ...]:
+    """The methods there are: the files of dull_jax/methods."""
+    folder = pathlib.Path(__file__).parent / "methods"
+    return tuple(sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base")))
+
+
+def suggestion(value: object, choices: Sequence[str]) -> str:
+    """'did you mean …?' where something is near, and always the whole list."""
+    near = difflib.get_close_matches(str(value), choices, n=1)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"one of {', '.join(choices)}"
+
+
+def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
+    """Reads the part behind the colon of `--config=configs/x.py:key=val,other=val`.
+
+    Args:
+      arg: 'key=val,…' or None.
+      **defaults: the keys a recipe knows; each value's type is the type wanted.
+
+    Raises:
+      UserError: a key that the recipe does not know, or a value of another type.
+
+    >>> parse_arg("preset=cpu,rate=0.2", preset="", rate=0.3).rate
+    0.2
+    """
+    values = dict(defaults)
+    for item in filter(None, (arg or "").split(",")):
+        key, _, text = item.partition("=")
+        if key not in defaults:
+            raise UserError(f"recipe argument {item!r}: {suggestion(key, list(defaults))}")
+        try:
+            values[key] = type(defaults[key])(text)
+        except ValueError:
+            wanted = type(defaults[key]).__name__
+            raise UserError(f"recipe argument {item!r}: {text!r} is not a {wanted}") from None
+    return ConfigDict(values)
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+    """{'optim.lr': 0.1, …}, references resolved, tuples as lists (as JSON keeps them)."""
+    nested = config if isinstance(config, dict) else json.loads(to_json(config))
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        inner = flatten(value) if isinstance(value, dict) else None
+        flat |= {key: value} if inner is None else {f"{key}.{k}": v for k, v in inner.items()}
+    return flat
+
+
+def to_json(config: ConfigDict) -> str:
+    """The whole recipe as JSON text, keys sorted."""
+    return json.dumps(config.to_dict(), indent=1, sort_keys=True)
+
+
+def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that make the numbers: those of unused methods and of speed left out."""
+    others = [f"{name}." for name in method_names() if name != flat["method"]]
+    return {
+        key: value
+        for key, value in flat.items()
+        if key not in _NOT_RESULTS and not key.startswith(tuple(others))
+    }
+
+
+def fingerprint(config: ConfigDict) -> str:
+    """sha256 of every field that changes the numbers; 16 hex digits."""
+    text = json.dumps(_recipe(flatten(config)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
+    """'field: old -> new' for each field that makes another run of `config` than of `old`."""
+    before, after = _recipe(flatten(dict(old))), _recipe(flatten(config))
+    return [
+        f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
+    ]
+
+
+def _get(config: ConfigDict, field: str) -> Any:
+    for part in field.split("."):
+        config = config[part]
+    return config

@@ -1,0 +1,210 @@
+"""The data of a run: which images, under which labels; drawn once, saved, and described.
+
+A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serves reports.
+"""
+
+import dataclasses
+import hashlib
+import pathlib
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.data import given_labels, longtail, noise, sources
+from dull_jax.data.groups import class_groups
+from dull_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainSet:
+    """What training may look at: images uint8 `[N, H, W, C]`, given labels and ids `[N]`."""
+
+    images: np.ndarray
+    given: np.ndarray
+    ids: np.ndarray
+    class_names: tuple[str, ...]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.class_names)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """`[K]` given labels of each class."""
+        return np.bincount(self.given, minlength=self.num_classes)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A train set with the truth about it beside, a held-out part of it, and the test set."""
+
+    train: TrainSet
+    clean: np.ndarray  # [N] true labels, for reports only
+    holdout: TrainSet  # noisy, like train; empty unless config.data.holdout
+    test: sources.Split
+    groups: dict[str, list[int]]
+    description: dict[str, Any]  # data.json
+
+    def save(self, path: pathlib.Path) -> None:
+        """Writes labels.npz: ids, given and true labels, and which are held out."""
+        labels = self.description["labels"]
+        with path.open("wb") as file:
+            np.savez_compressed(file, **labels)
+
+
+def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
+    """Loads the images and draws the long tail, the noise and the held-out part.
+
+    Args:
+      config: reads `data` and `noise`.
+      saved: a labels.npz to use instead of drawing.
+
+    Raises:
+      UserError: see `sources.load`, `longtail`, `noise.corrupt`.
+    """
+    source = sources.load(config.data.name, config.data.dir)
+    if saved is not None and saved.exists():
+        labels = _load_labels(saved)
+    else:
+        labels = _draw(config, source)
+    positions = _locate(source.train.ids, labels["ids"])
+    kept, out = np.flatnonzero(~labels["held_out"]), np.flatnonzero(labels["held_out"])
+
+    def part(where: np.ndarray) -> TrainSet:
+        images = np.ascontiguousarray(source.train.images[positions[where]])
+        return TrainSet(images, labels["given"][where], labels["ids"][where], source.class_names)
+
+    train, clean = part(kept), labels["clean"][kept]
+    counts = np.bincount(clean, minlength=train.num_classes)
+    groups, rule = class_groups(counts, config.data.groups)
+    description = _describe(config, source, train, clean) | {
+        "groups": groups,
+        "group_rule": rule,
+        "labels": labels,
+    }
+    return Dataset(train, clean, part(out), source.test, groups, description)
+
+
+def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
+    """{'ids', 'given', 'clean', 'held_out'}, each `[N]`: the result of every random draw."""
+    labels, num_classes = source.train.labels, len(source.class_names)
+    spec = noise.NoiseSpec(
+        name=config.noise.name,
+        rate=config.noise.rate,
+        seed=config.noise.seed,
+        cap=config.noise.cap,
+        profile=config.noise.profile,
+        destination=config.noise.destination,
+        temperature=config.noise.temperature,
+        which=config.noise.which,
+        dataset=config.data.name,
+    )
+    max_count = config.data.max_count or int(np.bincount(labels, minlength=num_classes).min())
+    factor = config.data.imbalance_factor
+    if spec.name.startswith("tabasco_") and config.data.profile != "exponential":
+        raise UserError(f"noise {spec.name} is drawn on the exponential long tail only")
+    if spec.name.startswith("tabasco_"):
+        kind = spec.name.removeprefix("tabasco_")
+        positions, noisy = noise.tabasco_draw(
+            labels, num_classes, max_count, factor, kind, spec.rate
+        )
+    else:
+        positions = np.arange(len(labels))
+        if config.data.profile != "none":
+            counts = longtail.class_counts(config.data.profile, max_count, factor, num_classes)
+            rng = np.random.default_rng(config.data.seed)
+            positions = longtail.subsample(labels, counts, rng)
+        noisy = _corrupt(config, spec, source, positions)
+    rng = np.random.default_rng([config.data.seed, 1])
+    held_out = np.zeros(len(positions), bool)
+    held_out[rng.permutation(len(positions))[: round(config.data.holdout * len(positions))]] = True
+    return {
+        "ids": source.train.ids[positions],
+        "given": noisy.given,
+        "clean": noisy.clean,
+        "held_out": held_out,
+    }
+
+
+def _corrupt(
+    config: ConfigDict, spec: noise.NoiseSpec, source: sources.Source, positions: np.ndarray
+) -> noise.NoisyLabels:
+    clean, num_classes = source.train.labels[positions], len(source.class_names)
+    ids, names = source.train.ids[positions], source.class_names
+    if spec.name == "file":
+        given = given_labels.read(config.noise.file, ids, names, by=config.noise.join)
+        if config.noise.join == "position":
+            given_labels.check_overlap(given, clean, minimum=2 / num_classes)
+        return noise.describe(given, clean, num_classes)
+    options: dict[str, np.ndarray] = {}
+    if spec.name == "t2h" and (spec.destination, spec.which) != ("frequency", "uniform"):
+        pixels = source.train.images[positions].reshape(len(positions), -1) / np.float32(255)
+        options = {
+            "similarity": noise.class_similarity(pixels, clean, num_classes),
+            "distance": noise.class_distance(pixels, clean, num_classes),
+        }
+    return noise.corrupt(spec, clean, num_classes, **options)
+
+
+def _load_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in ("ids", "given", "clean", "held_out")}
+    except Exception as error:  # zipfile, zlib, ValueError, KeyError, EOFError: all mean the same
+        raise UserError(f"{path}: unreadable ({error}); the labels of this run are lost") from None
+
+
+def _locate(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Positions of the `wanted` ids among the `known`."""
+    order = np.argsort(known, kind="stable")
+    found = np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)
+    positions = order[found]
+    missing = wanted[known[positions] != wanted]
+    if len(missing):
+        raise UserError(f"{len(missing)} labelled images are not in the data set: {missing[0]} …")
+    return positions
+
+
+def _describe(
+    config: ConfigDict, source: sources.Source, train: TrainSet, clean: np.ndarray
+) -> dict[str, Any]:
+    """data.json: counts, realised noise, transition, digests; plain Python values."""
+    num_classes = train.num_classes
+    realised = noise.describe(train.given, clean, num_classes)
+    options = {
+        key: config.noise[key]
+        for key in ("cap", "profile", "destination", "which")
+        if config.noise.name == "t2h"
+    }
+    return {
+        "dataset": source.name,
+        "class_names": list(source.class_names),
+        "num_train": len(train.given),
+        "num_test": len(source.test.labels),
+        "image_shape": list(train.images.shape[1:]),
+        "profile": config.data.profile,
+        "imbalance_factor": config.data.imbalance_factor if config.data.profile != "none" else 1,
+        "counts_true": np.bincount(clean, minlength=num_classes).tolist(),
+        "counts_given": train.counts.tolist(),
+        "noise": {
+            "name": config.noise.name,
+            "rate": config.noise.rate,
+            "seed": config.noise.seed,
+            "options": options,
+            "version": noise.VERSION,
+            "realised": realised.rate,
+            "realised_by_class": realised.rate_by_class.tolist(),
+        },
+        "transition": realised.transition.tolist(),
+        "truth_known": True,
+        "data_digest": _digest(train, source.test),
+        "labels_digest": realised.sha256,
+    }
+
+
+def _digest(train: TrainSet, test: sources.Split) -> str:
+    digest = hashlib.sha256()
+    for array in (train.images, test.images, test.labels.astype("<i8")):
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

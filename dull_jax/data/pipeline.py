@@ -1,0 +1,94 @@
+"""Which examples enter which step (host), and how a step gets their images (device).
+
+The order of a sweep is a pure function of (seed, epoch, phase, stream): no iterator has a state,
+so a run stopped anywhere continues exactly. The images live on the device; a step receives
+positions and gathers and augments inside the compiled program.
+"""
+
+import zlib
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.data.augment import AugmentSpec, view
+
+
+def num_steps(num_examples: int, batch_size: int) -> int:
+    """Steps of one sweep: every example at least once."""
+    return -(-num_examples // batch_size)
+
+
+def batches(
+    indices: np.ndarray, batch_size: int, steps: int, seed: tuple[int, int, int], stream: str
+) -> np.ndarray:
+    """Positions for every step of a sweep.
+
+    Each pass over the stream is a fresh permutation; a batch that outruns a pass continues in the
+    next, so that batches have one size however many examples there are.
+
+    Args:
+      indices: `[n]` positions in the train set, n >= 1.
+      seed: (run seed, epoch, phase).
+      stream: its name; streams of one phase are ordered independently.
+
+    Returns:
+      int32 `[steps, batch_size]`.
+    """
+    rng = np.random.default_rng([*seed, zlib.crc32(stream.encode())])
+    passes = -(-steps * batch_size // len(indices))
+    order = np.concatenate([rng.permutation(indices) for _ in range(passes)])
+    return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
+
+
+def padded(num_examples: int, batch_size: int) -> np.ndarray:
+    """int32 `[steps, batch_size]`: every position once, in order; the last is repeated as padding."""
+    steps = num_steps(num_examples, batch_size)
+    positions = np.arange(steps * batch_size, dtype=np.int32)
+    return np.minimum(positions, num_examples - 1).reshape(steps, batch_size)
+
+
+def example_keys(key: jax.Array, stream: str, first: jax.Array, count: int) -> jax.Array:
+    """Keys `[count]` of the examples at places first, first+1, … of a stream's global batch.
+
+    An example's key depends on its place in the global batch alone, not on the device that holds
+    it: the same numbers come out on one device and on eight.
+    """
+    key = jax.random.fold_in(key, zlib.crc32(stream.encode()) & 0x7FFFFFFF)
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, first + jnp.arange(count))
+
+
+def views_of(
+    names: tuple[str, ...], keys: jax.Array, images: jax.Array, spec: AugmentSpec
+) -> dict[str, jax.Array]:
+    """{name: float32 `[n, H, W, C]`}: the views of uint8 images, each drawn independently.
+
+    A name may carry a number ("weak2") for a second, independent draw of the same kind.
+    """
+    made = {}
+    for place, name in enumerate(names):
+        own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
+        made[name] = view(name.rstrip("0123456789"), own_keys, images, spec)
+    return made
+
+
+def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(mean, std) of each channel of uint8 images `[N, H, W, C]`, in [0, 1].
+
+    Exact integer sums over the histogram of values: no float copy of the set.
+    """
+    means, deviations = [], []
+    values = np.arange(256) / 255
+    for channel in range(images.shape[-1]):
+        share = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., 0].size
+        mean = float(share @ values)
+        means.append(round(mean, 6))
+        deviations.append(round(float(np.sqrt(share @ (values - mean) ** 2)), 6) or 1.0)
+    return tuple(means), tuple(deviations)
+
+
+def columns_of(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Columns as the device holds them: float64 as float32, int64 as int32."""
+    narrow = {np.dtype(np.float64): np.float32, np.dtype(np.int64): np.int32}
+    return {k: v.astype(narrow.get(v.dtype, v.dtype), copy=False) for k, v in columns.items()}

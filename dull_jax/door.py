@@ -1,0 +1,57 @@
+"""How every command starts and ends: flags, one-line errors, exit codes.
+
+0 done; 2 the user can mend it; 75 stopped by a signal after saving; 1 our bug, with its traceback.
+"""
+
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from absl import app, flags
+
+from dull_jax.errors import Stopped, UserError
+
+
+def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
+    """Parses the flags, calls `main` with what is left of the command line, and exits."""
+
+    def guarded(argv: Sequence[str]) -> None:
+        try:
+            main(argv)
+        except UserError as error:
+            _leave(error, 2)
+        except Stopped as stopped:
+            _leave(stopped, 75)
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(argv: Sequence[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+        for name in flags.FLAGS:
+            # A config file that is not there fails only when it is first touched: do that here.
+            getattr(flags.FLAGS[name].value, "lock", None)
+        return rest
+    except Exception as error:  # a config is a program: it can raise anything
+        _leave(_explain(error), 2)
+
+
+def _explain(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else str(error)
+    if "Traceback (most recent call last)" in text:  # ml_collections quotes what a config raised
+        return f"{text.split(': ')[0]}: {text.strip().splitlines()[-1]}"
+    if isinstance(error, (flags.Error, UserError)):
+        return text
+    if isinstance(error, (AttributeError, KeyError)) and text.startswith("'"):
+        return f"the config has no key {text}"
+    if isinstance(error, OSError):
+        return str(error.__cause__ or error)
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"--config: {type(error).__name__}: {text} ({place.filename}:{place.lineno})"
+
+
+def _leave(message: object, code: int) -> NoReturn:
+    print("dull_jax:", " ".join(str(message).split()), file=sys.stderr)
+    sys.exit(code)

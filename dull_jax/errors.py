@@ -1,0 +1,12 @@
+"""What a user can mend."""
+
+
+class UserError(Exception):
+    """A mistake in a flag, a config, a file or the data; its text is one line, shown without a traceback.
+
+    A door (`main`, `prepare`) prints it and leaves with exit code 2; from Python it is an ordinary exception.
+    """
+
+
+class Stopped(Exception):
+    """Training was stopped by a signal after saving; the same command continues it (exit code 75)."""

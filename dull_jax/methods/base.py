@@ -1,0 +1,176 @@
+"""What a method is: pure losses, and a generator that says what an epoch consists of.
+
+The trainer owns gradients, the optimiser, averaging over devices and weights, the learning rate
+and checkpoints; a method owns its losses and `epoch`. Every choice on the host is made in
+`epoch`, from `run.memory` (saved) and `run.observe` (journalled): whatever is in neither does
+not exist, which is why a run resumes exactly.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.data.dataset import TrainSet
+from dull_jax.models.network import Network
+
+Arrays = Mapping[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stream:
+    """Examples that enter a step together."""
+
+    indices: np.ndarray  # [n] positions in the train set
+    views: tuple[str, ...]  # ('weak', 'strong'): one image array per view
+    batch_size: int  # global
+    columns: Arrays = dataclasses.field(default_factory=dict)  # [N, …] in train-set order
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One sweep over the first stream: which loss trains which network on which streams."""
+
+    loss: str
+    streams: Mapping[str, Stream]
+    network: int = 0
+    constants: Arrays = dataclasses.field(default_factory=dict)  # small arrays for the loss
+
+
+@flax.struct.dataclass
+class Examples:
+    """One stream's part of a step, on one device. b examples."""
+
+    views: dict[str, jax.Array]  # view -> float32 [b, H, W, C], normalised
+    given: jax.Array  # int32 [b] given labels
+    columns: dict[str, jax.Array]  # the stream's columns, gathered: [b, …]
+    keys: jax.Array  # [b] random keys; an example's key does not depend on how batches are split
+
+
+@flax.struct.dataclass
+class Aux:
+    """What a loss returns beside its mean."""
+
+    batch_stats: Any
+    per_example: jax.Array  # [b] losses of the first stream, to name the culprits of a NaN
+    metrics: dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, count)
+    extra: Any = None  # the network's new extra state; None: unchanged
+
+
+class Net(Protocol):
+    """A network's state as a method sees it (`train.state.NetState`)."""
+
+    params: Any
+    batch_stats: Any
+    extra: Any
+
+
+LossFn = Callable[
+    [Any, Net, tuple[Net, ...], Mapping[str, Examples], Mapping[str, jax.Array], jax.Array],
+    tuple[jax.Array, Aux],
+]
+
+
+class Run(Protocol):
+    """What the trainer offers to `Method.epoch`."""
+
+    epoch: int  # from 0
+    memory: dict[str, np.ndarray]  # in and out, checkpointed
+    train: TrainSet
+    rng: np.random.Generator  # of this epoch
+
+    def observe(self, network: int = 0, averaged: bool = False) -> dict[str, np.ndarray]:
+        """One pass over the train set, plain view: `Method.forward`'s arrays, `[N, …]`."""
+
+    def log(self, values: Mapping[str, float]) -> None: ...
+
+
+class Method:
+    """The interface; `methods/ce.py` is the shortest example."""
+
+    num_networks = 1
+    losses: Mapping[str, LossFn]
+
+    def __init__(self, config: ConfigDict, network: Network, train: TrainSet):
+        self.config, self.network, self.train = config, network, train
+
+    def init_extra(self, rng: jax.Array) -> Any:
+        """Device state of one network beyond its parameters: a queue, prototypes."""
+        return {}
+
+    def init_memory(self) -> dict[str, np.ndarray]:
+        """Host state: per-sample and per-class arrays."""
+        return {}
+
+    def project(self, params: Any) -> Any:
+        """Applied to the parameters after each update; pure."""
+        return params
+
+    def learning_rates(self, params: Any) -> Any:
+        """Multipliers of the learning rate, a tree like `params`."""
+        return jax.tree.map(lambda _: 1.0, params)
+
+    def forward(self, net: Net, images: jax.Array) -> dict[str, jax.Array]:
+        """Evaluation mode, images `[b, H, W, C]` normalised: at least logits `[b, K]`, features."""
+        variables = {"params": net.params, "batch_stats": net.batch_stats}
+        return self.network.apply(variables, images, train=False)
+
+    def predict(self, nets: tuple[Net, ...], images: jax.Array) -> jax.Array:
+        """`[b, K]` logits that are scored on the test set: the networks' mean."""
+        return sum(self.forward(net, images)["logits"] for net in nets) / len(nets)
+
+    def epoch(self, run: Run) -> Iterator[Phase]:
+        """The phases of one epoch; code between two yields runs on the host between two sweeps."""
+        raise NotImplementedError
+
+    def judge(self, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Which given labels look wrong: (score `[N]`, above 0.5 flags it; suggested label `[N]`).
+
+        Here 1 - p(given label) of the networks' mean prediction on the plain train images.
+        """
+        logits = sum(run.observe(n, averaged=True)["logits"] for n in range(self.num_networks))
+        probs = np.asarray(jax.nn.softmax(jnp.asarray(logits) / self.num_networks))
+        return 1 - probs[np.arange(len(probs)), self.train.given], probs.argmax(1)
+
+    def instruments(self, nets: tuple[Net, ...], memory: Arrays) -> dict[str, np.ndarray]:
+        """Arrays for the report: gate `[C, K]`, transition_estimate `[K, K]`, where there are."""
+        return {}
+
+
+def applied(network: Network, params: Any, own: Net, images: jax.Array) -> tuple[Any, Any]:
+    """Training mode: (outputs of the network, new batch statistics)."""
+    variables = {"params": params, "batch_stats": own.batch_stats}
+    outputs, updated = network.apply(variables, images, train=True, mutable=["batch_stats"])
+    return outputs, updated.get("batch_stats", {})
+
+
+def sums(**values: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
+    """{name: (sum, count)} of per-example arrays `[b]`, as `Aux.metrics` wants them."""
+    return {name: (jnp.sum(v), jnp.asarray(v.size, jnp.float32)) for name, v in values.items()}
+
+
+def supervised(
+    network: Network,
+    view: str,
+    per_example: Callable[[jax.Array, Examples, Mapping[str, jax.Array]], jax.Array],
+) -> LossFn:
+    """The loss of the methods that train on one view of one stream, 'main'.
+
+    Args:
+      per_example: (logits `[b, K]`, the examples, the phase's constants) -> losses `[b]`.
+    """
+
+    def loss_fn(params, own, peers, batch, constants, rng):
+        del peers, rng
+        main = batch["main"]
+        outputs, stats = applied(network, params, own, main.views[view])
+        losses = per_example(outputs["logits"], main, constants)
+        fits = outputs["logits"].argmax(1) == main.given
+        return jnp.mean(losses), Aux(stats, losses, sums(loss=losses, fits=fits))
+
+    return loss_fn

@@ -1,0 +1,33 @@
+"""LA: logit adjustment (Menon et al., ICLR 2021), the training-time loss of their eq. 10."""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from dull_jax.losses import logit_adjusted
+from dull_jax.methods import base
+
+
+class Method(base.Method):
+    """Cross entropy with tau * log of the given labels' shares added to the logits.
+
+    The shares are those of the labels as given: the true ones are not to be had. A class with no
+    given label at all gets the share of half a sample, so that its logit stays finite.
+    """
+
+    @property
+    def losses(self) -> Mapping[str, base.LossFn]:
+        def per_example(logits, main, constants):
+            return logit_adjusted(logits, main.given, constants["log_prior"], self.config.la.tau)
+
+        return {"la": base.supervised(self.network, self.config.train.view, per_example)}
+
+    def epoch(self, run: base.Run) -> Iterator[base.Phase]:
+        train = self.config.train
+        everything = np.arange(len(self.train.given))
+        counts = np.maximum(self.train.counts, 0.5)
+        yield base.Phase(
+            "la",
+            {"main": base.Stream(everything, (train.view,), train.batch_size)},
+            constants={"log_prior": np.log(counts / counts.sum()).astype(np.float32)},
+        )

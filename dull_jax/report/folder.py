@@ -1,0 +1,165 @@
+"""A run's folder, read once into a `Run`; every part may be missing."""
+
+import dataclasses
+import io
+import json
+import zipfile
+from typing import Any
+
+import numpy as np
+from etils import epath
+
+from dull_jax.errors import UserError
+from dull_jax.report.markup import finite
+from dull_jax.stats.metrics import GROUPS
+
+_TITLES = {
+    "ce": "Cross-entropy",
+    "la": "Logit adjustment",
+    "dull": "DULL",
+    "dasc": "DaSC",
+    "sfa": "SFA",
+    "tabasco": "TABASCO",
+    "dividemix": "DivideMix",
+    "two_stage": "Two-stage",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What the files of one run's folder say; an absent file is an empty dict or list."""
+
+    path: epath.Path
+    result: dict[str, Any]
+    data: dict[str, Any]
+    config: dict[str, Any]
+    env: dict[str, Any]
+    metrics: list[dict[str, Any]]
+    broken_lines: int
+    labels: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    compared: tuple["Run", ...] = ()
+
+    @property
+    def name(self) -> str:
+        return title(self.result | {"method": self.method})
+
+    @property
+    def method(self) -> str:
+        return str(self.result.get("method") or self.config.get("method") or self.path.name)
+
+    @property
+    def all(self) -> tuple["Run", ...]:
+        """This run, then those it is compared with."""
+        return (self, *self.compared)
+
+    def value(self, *keys: str) -> float | None:
+        """A number of result.json, e.g. value('accuracy', 'tail'); None where unknown."""
+        return lookup(self.result, *keys)
+
+    @property
+    def num_classes(self) -> int:
+        names, counts = self.data.get("class_names", []), self.data.get("counts_true", [])
+        probs = self.outputs.get("test_probs", np.zeros((0, 0)))
+        return max(len(names), len(counts), probs.shape[1])
+
+    def class_name(self, index: int) -> str:
+        names = self.data.get("class_names", [])
+        return str(names[index]) if 0 <= index < len(names) else str(index)
+
+    @property
+    def group_of(self) -> list[str]:
+        """`[K]` 'head', 'medium', 'tail', or '' where the run has no groups."""
+        groups = ["" for _ in range(self.num_classes)]
+        for group in GROUPS:
+            for index in self.data.get("groups", {}).get(group, []):
+                groups[index] = group
+        return groups
+
+    @property
+    def groups(self) -> dict[str, list[int]]:
+        """Group -> class ids, without the empty ones."""
+        found = self.data.get("groups", {})
+        return {group: found[group] for group in GROUPS if found.get(group)}
+
+    @property
+    def truth_known(self) -> bool:
+        """True labels are known, and there are arrays to hold against them."""
+        return bool(self.data.get("truth_known")) and {"given", "clean"} <= self.labels.keys()
+
+    def has(self, *arrays: str) -> bool:
+        return set(arrays) <= self.outputs.keys()
+
+
+def title(result: dict[str, Any]) -> str:
+    """The method as people call it, with its variant: 'DULL (no gate)'."""
+    method, variant = str(result.get("method", "")), result.get("variant")
+    return _TITLES.get(method, method) + (f" ({variant})" if variant else "")
+
+
+def lookup(values: Any, *keys: str) -> float | None:
+    """The finite number at nested keys, or None."""
+    for key in keys:
+        values = values.get(key) if isinstance(values, dict) else None
+    return finite(values)
+
+
+def read(workdir: str | epath.PathLike) -> Run:
+    """Reads a run's folder and the runs in its compare/ folder.
+
+    Raises:
+      UserError: no run there, or a file that cannot be read (named).
+    """
+    path = epath.Path(workdir)
+    run = _read_one(path)
+    if not (run.result or run.data or run.metrics):
+        raise UserError(f"{path}: no run here (neither result.json, data.json nor metrics.jsonl)")
+    folders = sorted((path / "compare").iterdir()) if (path / "compare").is_dir() else []
+    compared = [_read_one(folder) for folder in folders if folder.is_dir()]
+    return dataclasses.replace(run, compared=tuple(c for c in compared if c.result or c.metrics))
+
+
+def _read_one(path: epath.Path) -> Run:
+    metrics, broken = read_lines(path / "metrics.jsonl")
+    parts = {key: read_json(path / f"{key}.json") for key in ("result", "data", "config", "env")}
+    arrays = {key: read_arrays(path / f"{key}.npz") for key in ("labels", "outputs")}
+    return Run(path=path, metrics=metrics, broken_lines=broken, **parts, **arrays)
+
+
+def read_json(path: epath.Path) -> dict[str, Any]:
+    """One JSON object; {} when there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        raise UserError(f"{path}: not readable as JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise UserError(f"{path}: expected a JSON object, found a {type(found).__name__}")
+    return found
+
+
+def read_lines(path: epath.Path) -> tuple[list[dict[str, Any]], int]:
+    """metrics.jsonl -> (one dict an epoch, ascending; number of unreadable lines).
+
+    A run that was killed may leave half a line; the epoch it then repeats counts, not the first.
+    """
+    epochs, broken = {}, 0
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            values = json.loads(line)
+            epochs[float(values["epoch"])] = values
+        except (ValueError, TypeError, KeyError):
+            broken += bool(line.strip())
+    return [epochs[epoch] for epoch in sorted(epochs)], broken
+
+
+def read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, never a pickle; {} when there is no such file."""
+    if not path.exists():
+        return {}
+    try:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: not readable as .npz arrays ({error})") from None

@@ -1,0 +1,71 @@
+"""The report of a run: one HTML file without scripts and without anything to load.
+
+A function of the files in the run's folder (`folder.py`); it can be written again at any time:
+
+    python -c "from dull_jax.report import html; print(html.write('runs/digits'))"
+"""
+
+import os
+import pathlib
+
+from etils import epath
+
+from dull_jax.report.folder import Run, read
+from dull_jax.report.markup import Markup, tag
+from dull_jax.report.sections import (
+    channels,
+    data,
+    headline,
+    learning,
+    predictions,
+    settings,
+    suspects,
+)
+from dull_jax.report.style import css
+
+_CHAPTERS = (
+    ("result", "Result", headline.section),
+    ("data", "The data", data.section),
+    ("learning", "Learning", learning.section),
+    ("accuracy", "Groups and classes", learning.accuracy),
+    ("confusion", "Confusion and calibration", predictions.section),
+    ("inside", "Inside the method", channels.section),
+    ("suspects", "Suspicious labels", suspects.section),
+    ("settings", "Settings", settings.section),
+)
+
+
+def write(workdir: str | os.PathLike) -> pathlib.Path:
+    """Writes workdir/report/index.html from the files of the run and returns its path.
+
+    Raises:
+      UserError: no run in the folder, or one of its files is unreadable.
+    """
+    path = epath.Path(workdir) / "report" / "index.html"
+    text = page(read(workdir))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
+    path.write_bytes(text.encode("utf-8", "replace"))
+    return path
+
+
+def page(run: Run) -> str:
+    """The whole document; chapters whose files are missing are left out."""
+    chapters = [(key, name, make(run)) for key, name, make in _CHAPTERS]
+    chapters = [chapter for chapter in chapters if chapter[2] is not None]
+    links = [tag("a", name, href=f"#{key}") for key, name, _ in chapters[1:]]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{run.name}: report of a run"),
+        tag("style", Markup(css())),
+    )
+    body = tag(
+        "body",
+        headline.header(run),
+        tag("main", tag("nav", links, aria_label="Chapters"), [made for _, _, made in chapters]),
+        tag("footer", "Written by dull_jax from the files of this run's folder."),
+    )
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"

@@ -1,0 +1,70 @@
+"""What is measured: accuracy by class and group, and how well wrong labels are found.
+
+Array in, numbers out; a number that is undefined (no example of a group) is nan.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+def class_accuracy(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """`[K]`, percent of the examples of each class that are predicted right."""
+    right = np.bincount(labels[predicted == labels], minlength=num_classes)
+    with np.errstate(invalid="ignore"):
+        return 100 * right / np.bincount(labels, minlength=num_classes)
+
+
+def accuracy(
+    predicted: np.ndarray,
+    labels: np.ndarray,
+    num_classes: int,
+    groups: Mapping[str, Sequence[int]],
+) -> dict[str, float]:
+    """Top-1 over all examples and within each group, percent: {'accuracy', 'head', …}."""
+    right = predicted == labels
+    found = {"accuracy": 100 * float(right.mean()) if len(labels) else float("nan")}
+    for group, classes in groups.items():
+        inside = np.isin(labels, classes)
+        found[group] = 100 * float(right[inside].mean()) if inside.any() else float("nan")
+    return found
+
+
+def wrong_labels(
+    score: np.ndarray,
+    given: np.ndarray,
+    clean: np.ndarray,
+    groups: Mapping[str, Sequence[int]],
+    threshold: float = 0.5,
+) -> dict[str, float]:
+    """How well `score` finds the labels that are wrong.
+
+    Args:
+      score: `[N]`, larger means more likely wrong.
+      given, clean: `[N]` labels given and true.
+      groups: group -> class ids.
+      threshold: a label is flagged when its score exceeds this.
+
+    Returns:
+      precision, recall, auroc in [0, 1]; and by group of the true class
+      `false_alarm_<group>` (share of its rightly labelled samples that are flagged) and
+      `recall_<group>`; by group of the given class `precision_<group>`.
+    """
+    wrong, flagged = given != clean, score > threshold
+    found = {
+        "precision": _share(wrong, flagged),
+        "recall": _share(flagged, wrong),
+        "auroc": float(roc_auc_score(wrong, score))
+        if wrong.any() and not wrong.all()
+        else float("nan"),
+    }
+    for group, classes in groups.items():
+        true_in, given_in = np.isin(clean, classes), np.isin(given, classes)
+        found[f"false_alarm_{group}"] = _share(flagged, ~wrong & true_in)
+        found[f"recall_{group}"] = _share(flagged, wrong & true_in)
+        found[f"precision_{group}"] = _share(wrong, flagged & given_in)
+    return found
+
+
+def _share(what: np.ndarray, among: np.ndarray) -> float:
+    return float(what[among].mean()) if among.any() else float("nan")

@@ -1,0 +1,96 @@
+"""Who is called what: the label transition, estimated, and the posterior of the true label.
+
+Array in, array out: works on any class-balanced probabilities `[N, K]` and given labels `[N]`.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+
+class LabelModel(NamedTuple):
+    """transition `[K, K]`: P(given j | true i), rows sum to 1; prior `[K]`: shares of true classes."""
+
+    transition: jax.Array
+    prior: jax.Array
+
+
+def headward_pseudo_counts(counts: jax.Array, strength: float, diagonal: float = 0.8) -> jax.Array:
+    """The expectation put into the transition before it sees data.
+
+    Row i holds strength * n_i pseudo-counts: a share `diagonal` says that the label is right,
+    the rest goes to the more frequent classes in proportion to their frequency (the definition
+    of tail-to-head noise). The most frequent class spreads its rest over all others, thinly.
+
+    Args:
+      counts: `[K]` of the given labels.  strength: pseudo-counts per image of the class.
+    """
+    counts = jnp.maximum(counts, 1.0)
+    larger = jnp.where(counts[None, :] > counts[:, None], counts[None, :], 0.0)
+    others = counts[None, :] * (1 - jnp.eye(len(counts)))
+    away = jnp.where(larger.sum(1, keepdims=True) > 0, larger, others)
+    away = away / jnp.maximum(away.sum(1, keepdims=True), 1e-12)
+    rows = diagonal * jnp.eye(len(counts)) + (1 - diagonal) * away
+    return strength * counts[:, None] * rows
+
+
+def label_posterior(probs: jax.Array, given: jax.Array, model: LabelModel) -> jax.Array:
+    """q_i(y), proportional to p_i(y) prior(y) T[y, given_i].
+
+    Args:
+      probs: `[N, K]` class-balanced predictions (a uniform prior in them).
+      given: `[N]` labels.
+
+    Returns:
+      `[N, K]`, rows sum to 1.
+    """
+    joint = probs * model.prior[None, :] * model.transition[:, given].T
+    # A label that no class could have been given under T: the given label itself is believed.
+    fallback = jax.nn.one_hot(given, probs.shape[1]) * 1e-20
+    joint = joint + fallback
+    return joint / joint.sum(1, keepdims=True)
+
+
+@functools.partial(jax.jit, static_argnames="iterations")
+def estimate(
+    probs: jax.Array, given: jax.Array, pseudo_counts: jax.Array, iterations: int = 30
+) -> LabelModel:
+    """Transition and true class shares by EM from predictions and given labels.
+
+    The E step is `label_posterior`; the M step counts it: T[y, j] from the posterior mass of y
+    among the samples given j plus `pseudo_counts` `[K, K]`, prior from the mass of y. Starts from
+    the pseudo-counts alone and the shares of the given labels. All shapes as in
+    `label_posterior`; 2 N K (iterations) multiply-adds and no N x K x K array.
+    """
+    num_classes = probs.shape[1]
+    onehot = jax.nn.one_hot(given, num_classes)
+
+    def normalise(table: jax.Array) -> jax.Array:
+        return table / table.sum(-1, keepdims=True)
+
+    def step(_: int, model: LabelModel) -> LabelModel:
+        posterior = label_posterior(probs, given, model)
+        counts = posterior.T @ onehot
+        return LabelModel(normalise(counts + pseudo_counts), normalise(posterior.sum(0) + 1e-6))
+
+    start = LabelModel(normalise(pseudo_counts), normalise(onehot.sum(0) + 1.0))
+    return jax.lax.fori_loop(0, iterations, step, start)
+
+
+def candidate_targets(posterior: jax.Array, mass: jax.Array) -> jax.Array:
+    """Adaptive multi-labels: the fewest classes that hold `mass` of the posterior, renormalised.
+
+    Args:
+      posterior: `[N, K]`, rows sum to 1.  mass: scalar in (0, 1].
+
+    Returns:
+      `[N, K]` soft targets; a sample that is sure keeps one label, a doubtful one several.
+    """
+    order = jnp.argsort(-posterior, axis=1)
+    ranked = jnp.take_along_axis(posterior, order, axis=1)
+    before = jnp.cumsum(ranked, axis=1) - ranked
+    kept = jnp.where(before < mass, ranked, 0.0)
+    targets = jnp.take_along_axis(kept, jnp.argsort(order, axis=1), axis=1)
+    return targets / targets.sum(1, keepdims=True)

@@ -1,0 +1,232 @@
+"""Runs phases and passes on the devices; keeps the networks, and one program per loss."""
+
+import collections
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import models
+from dull_jax.data import pipeline
+from dull_jax.data.augment import AugmentSpec
+from dull_jax.data.dataset import Dataset
+from dull_jax.errors import UserError
+from dull_jax.methods.base import Method, Phase
+from dull_jax.train import parallel, step
+from dull_jax.train.state import NetState, optimizer
+
+# Dispatches that may be under way: enough to keep a device busy, few enough to notice a NaN.
+_AHEAD = 4
+
+
+@dataclasses.dataclass
+class Sums:
+    """Metrics of an epoch as sums and counts; float64 on the host, added in step order."""
+
+    values: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+
+    def add(self, metrics: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+        for name, (sums, counts) in metrics.items():
+            total = self.values.setdefault(name, [0.0, 0.0])
+            for value, count in zip(np.atleast_1d(sums), np.atleast_1d(counts), strict=True):
+                total[0] += float(value)
+                total[1] += float(count)
+
+    def means(self) -> dict[str, float]:
+        return {name: s / n for name, (s, n) in self.values.items() if n}
+
+
+class Executor:
+    """Networks on devices, and everything that is compiled for them."""
+
+    def __init__(self, config: ConfigDict, dataset: Dataset, devices: parallel.Devices):
+        self.config, self.dataset, self.devices = config, dataset, devices
+        self.network = models.build(config.model, dataset.train.num_classes, parallel.AXIS)
+        self.method: Method = _method_class(config.method)(config, self.network, dataset.train)
+        self.augment = augment_spec(config, dataset.train.images)
+        self.seconds_waiting = 0.0  # for the devices, since the start
+        train = dataset.train
+        self._data = devices.replicate({"images": train.images, "given": train.given})
+        self._test = devices.replicate({"images": dataset.test.images})
+        self._optimizer = optimizer(config)
+        self._programs: dict[Any, Callable[..., Any]] = {}
+        self._observed: dict[tuple[int, bool], dict[str, np.ndarray]] = {}
+        devices.check_batch("config.train.batch_size", config.train.batch_size)
+        devices.check_batch("config.train.eval_batch_size", config.train.eval_batch_size)
+        self.nets: tuple[NetState, ...] = devices.replicate(self._fresh())
+
+    @property
+    def steps_per_dispatch(self) -> int:
+        on_cpu = self.devices.platform == "cpu"
+        return self.config.train.steps_per_dispatch or (1 if on_cpu else 16)
+
+    def _fresh(self) -> tuple[NetState, ...]:
+        """Newly initialised networks; the weights depend on the seed and the network's number."""
+        shape = (2, *self.dataset.train.images.shape[1:])
+        return tuple(
+            _init(self, jax.random.fold_in(jax.random.key(self.config.seed), n), shape)
+            for n in range(self.method.num_networks)
+        )
+
+    # A phase -----------------------------------------------------------------------------------
+
+    def steps(self, phase: Phase) -> int:
+        main = next(iter(phase.streams.values()))
+        return pipeline.num_steps(len(main.indices), main.batch_size)
+
+    def sweep(
+        self, phase: Phase, epoch: int, number: int, lr: float, sums: Sums, start: int = 0
+    ) -> Iterator[int]:
+        """Trains through a phase; yields the steps done at each boundary at which it may stop.
+
+        Args:
+          number: of the phase in its epoch.
+          sums: receives the metrics; complete up to the yielded step.
+          start: the step to begin with.
+
+        Raises:
+          UserError: a loss is not finite.
+        """
+        config, steps = self.config, self.steps(phase)
+        seed = (config.seed, epoch, number)
+        orders = {
+            name: pipeline.batches(s.indices, s.batch_size, steps, seed, name)
+            for name, s in phase.streams.items()
+        }
+        program = self._train_program(phase)
+        columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
+        columns, constants, lr = self.devices.replicate((columns, dict(phase.constants), lr))
+        pending: collections.deque = collections.deque()
+        for first, count in _chunks(start, steps, self.steps_per_dispatch):
+            places = {n: self.devices.split(o[first : first + count], 1) for n, o in orders.items()}
+            clock = np.array([*seed, first], np.int32)
+            pending.append((first, self._dispatch(program, phase, columns, constants, lr, clock, places)))
+            if len(pending) > _AHEAD:
+                self._collect(*pending.popleft(), epoch, orders, sums)
+            done = first + count
+
+            def settle() -> None:
+                while pending:
+                    self._collect(*pending.popleft(), epoch, orders, sums)
+
+            if done == steps:
+                settle()
+            yield done, settle
+
+    def _dispatch(self, program, phase, columns, constants, lr, clock, places):
+        nets, n = self.nets, phase.network
+        own, metrics, losses = program(
+            nets[n], nets[:n] + nets[n + 1 :], self._data, columns, constants, lr, clock, places
+        )
+        self.nets = (*nets[:n], own, *nets[n + 1 :])
+        self._observed.clear()
+        return metrics, losses
+
+    def _collect(self, first, out, epoch, orders, sums: Sums) -> None:
+        """Waits for a dispatch, adds its metrics, and stops the run at a loss that is not finite."""
+        began = time.perf_counter()
+        metrics, losses = jax.device_get(out)
+        self.seconds_waiting += time.perf_counter() - began
+        bad = ~np.isfinite(losses)
+        if bad.any() or not all(math.isfinite(float(np.sum(s))) for s, _ in metrics.values()):
+            where = np.flatnonzero(np.moveaxis(bad, 0, 1).any((1, 2))) if bad.any() else [0]
+            step_at = first + int(where[0])
+            batch = next(iter(orders.values()))[step_at]
+            shard = np.moveaxis(bad, 0, 1)[int(where[0])].reshape(-1)
+            culprits = batch[shard] if shard.any() else batch
+            ids = ", ".join(map(str, self.dataset.train.ids[culprits][:8]))
+            more = f" and {len(culprits) - 8} more" if len(culprits) > 8 else ""
+            raise UserError(
+                f"the loss is not finite in epoch {epoch + 1}, step {step_at + 1}; samples {ids}{more}; "
+                "the last good checkpoint is kept: try a smaller config.optim.lr or clip_norm"
+            )
+        sums.add(metrics)
+
+    def _train_program(self, phase: Phase) -> Callable[..., Any]:
+        views = {name: stream.views for name, stream in phase.streams.items()}
+        for name, stream in phase.streams.items():
+            self.devices.check_batch(f"the batch of stream {name!r}", stream.batch_size)
+        key = (phase.loss, *sorted(views.items()))
+        if key not in self._programs:
+            self._programs[key] = step.build_train_step(
+                self.devices,
+                method=self.method,
+                loss_fn=self.method.losses[phase.loss],
+                views=views,
+                augment=self.augment,
+                optimizer=self._optimizer,
+                ema=self.config.optim.ema,
+            )
+        return self._programs[key]
+
+    # Passes ------------------------------------------------------------------------------------
+
+    def observe(self, network: int = 0, averaged: bool = False) -> dict[str, np.ndarray]:
+        """`Method.forward` over the train set; cached until a network is trained again."""
+        if (network, averaged) not in self._observed:
+            net = self.nets[network]
+            nets = net.averaged() if averaged else net
+            self._observed[network, averaged] = self._pass(
+                "observe", self.method.forward, nets, self._data, len(self.dataset.train.given)
+            )
+        return self._observed[network, averaged]
+
+    def test_logits(self) -> np.ndarray:
+        """`[M, K]`: what is scored on the test set, from averaged weights where there are any."""
+        nets = tuple(net.averaged() for net in self.nets)
+        return self._pass(
+            "predict", self.method.predict, nets, self._test, len(self.dataset.test.labels)
+        )
+
+    def _pass(self, name, function, nets, data, size) -> Any:
+        if name not in self._programs:
+            self._programs[name] = self.devices.forward(step.forward_pass(function, self.augment))
+        order = pipeline.padded(size, self.config.train.eval_batch_size)
+        parts = [self._programs[name](nets, data, self.devices.split(batch)) for batch in order]
+        began = time.perf_counter()
+        hosts = [jax.tree.map(parallel.merge, part) for part in parts]
+        self.seconds_waiting += time.perf_counter() - began
+        return jax.tree.map(lambda *batches: np.concatenate(batches)[:size], *hosts)
+
+
+def _init(executor: Executor, key: jax.Array, shape: tuple[int, ...]) -> NetState:
+    init = jax.jit(lambda k: executor.network.init(k, jnp.zeros(shape), train=False))
+    variables = init(key)
+    params, batch_stats = variables["params"], variables.get("batch_stats", {})
+    params = executor.method.project(params)
+    average = {"params": params, "batch_stats": batch_stats} if executor.config.optim.ema else {}
+    return NetState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=batch_stats,
+        opt=optimizer(executor.config).init(params),
+        average=jax.tree.map(jnp.copy, average),
+        extra=executor.method.init_extra(jax.random.fold_in(key, 1)),
+    )
+
+
+def _method_class(name: str) -> type[Method]:
+    import importlib
+
+    return importlib.import_module(f"dull_jax.methods.{name}").Method
+
+
+def augment_spec(config: ConfigDict, images: np.ndarray) -> AugmentSpec:
+    """The recipe's augmentation, normalising by the statistics of the train images."""
+    mean, std = pipeline.channel_statistics(images)
+    return AugmentSpec(mean=mean, std=std, **config.augment.to_dict())
+
+
+def _chunks(start: int, steps: int, size: int) -> Iterator[tuple[int, int]]:
+    """(first, count): whole dispatches of `size` steps, then single steps: two shapes in all."""
+    while steps - start >= size:
+        yield start, size
+        start += size
+    for first in range(start, steps):
+        yield first, 1

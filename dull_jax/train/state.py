@@ -1,0 +1,72 @@
+"""A network's state, its optimiser, and the learning rate as a function of the epoch."""
+
+import math
+from typing import Any
+
+import flax
+import jax
+import jax.numpy as jnp
+import optax
+from ml_collections import ConfigDict
+
+
+@flax.struct.dataclass
+class NetState:
+    """All of one network that training changes."""
+
+    step: jax.Array  # int32 scalar, updates so far
+    params: Any
+    batch_stats: Any
+    opt: Any
+    average: Any  # {'params', 'batch_stats'}: the moving average; {} without
+    extra: Any  # the method's device state
+
+    def averaged(self) -> "NetState":
+        """The network with its averaged weights, or as it is where there are none."""
+        return self.replace(**self.average) if self.average else self
+
+
+def optimizer(config: ConfigDict) -> optax.GradientTransformation:
+    """The update direction for `config.optim`; the step size is applied outside.
+
+    Weight decay joins the gradient for SGD (as PyTorch does) and the update for AdamW.
+    Matrix G of the disentangled head never decays.
+    """
+    optim = config.optim
+
+    def decays(params: Any) -> Any:
+        return jax.tree_util.tree_map_with_path(
+            lambda path, leaf: (
+                path[-1].key != "gate" and (optim.decay == "all" or path[-1].key == "kernel")
+            ),
+            params,
+        )
+
+    clip = optax.clip_by_global_norm(optim.clip_norm) if optim.clip_norm else optax.identity()
+    decay = optax.add_decayed_weights(optim.weight_decay, mask=decays)
+    if optim.name == "adamw":
+        return optax.chain(clip, optax.scale_by_adam(), decay)
+    return optax.chain(clip, decay, optax.trace(optim.momentum, nesterov=optim.nesterov))
+
+
+def learning_rate(config: ConfigDict, epoch: int) -> float:
+    """The learning rate of an epoch, counted from 0; constant within it, as in published recipes."""
+    optim, epochs = config.optim, config.train.epochs
+    if epoch < optim.warmup_epochs:
+        return optim.lr * (epoch + 1) / (optim.warmup_epochs + 1)
+    share = (epoch - optim.warmup_epochs) / max(epochs - optim.warmup_epochs, 1)
+    if optim.schedule == "cosine":
+        return optim.lr * 0.5 * (1 + math.cos(math.pi * share))
+    if optim.schedule == "step":
+        return optim.lr * optim.gamma ** sum(epoch / epochs >= at for at in optim.milestones)
+    return optim.lr
+
+
+def updated_average(net: NetState, params: Any, batch_stats: Any, decay: float) -> Any:
+    """The moving average after an update; young averages follow faster: min(decay, (1+t)/(10+t))."""
+    if not net.average:
+        return {}
+    t = net.step.astype(jnp.float32)
+    d = jnp.minimum(decay, (1 + t) / (10 + t))
+    new = {"params": params, "batch_stats": batch_stats}
+    return jax.tree.map(lambda old, x: d * old + (1 - d) * x, net.average, new)
