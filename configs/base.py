@@ -14,6 +14,7 @@ def get_config() -> ConfigDict:
     """The base recipe: DULL on the digits, none of it tuned for anything."""
     config = ConfigDict()
     config.method = "dull"  # a file of dull_jax/methods: ce, la, dull
+    config.variant = ""  # a name for this setting of the method in tables of results
     config.compare = ()  # methods trained beside it on the same arrays, below workdir/compare
     config.seed = 0  # of everything: subset, noise, initial weights, batches, augmentation
 

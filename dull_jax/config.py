@@ -19,6 +19,7 @@ from dull_jax.errors import UserError
 # Fields that change where and how fast a run goes, but not its numbers.
 _NOT_RESULTS = (
     "compare",
+    "variant",
     "data.dir",
     "train.checkpoint_every",
     "train.devices",
@@ -133,6 +134,17 @@ def _validate_together(config: ConfigDict) -> None:
         raise UserError(f"config.dull.candidate_mass = {(low, high)}: 0 < start <= end <= 1")
     if any(not 0 < share < 1 for share in config.optim.milestones):
         raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
+
+
+def beside(config: ConfigDict, method: str) -> ConfigDict:
+    """The recipe of a method compared with `config.method`: its fields, and those it overrides.
+
+    `config.overrides.<method>` may hold flattened fields ({'train.view': 'weak'}) that differ.
+    """
+    other = config.copy_and_resolve_references()
+    with other.unlocked():
+        other.method, other.compare = method, ()
+    return other
 
 
 def method_names() -> tuple[str, ...]:

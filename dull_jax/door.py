@@ -3,6 +3,7 @@
 0 done; 2 the user can mend it; 75 stopped by a signal after saving; 1 our bug, with its traceback.
 """
 
+import ast
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -30,26 +31,29 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
         rest = flags.FLAGS(argv)
-        for name in flags.FLAGS:
-            # A config file that is not there fails only when it is first touched: do that here.
+        if flags.FLAGS["verbosity"].using_default_value:
+            flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
+        for name in flags.FLAGS:  # a missing config file shows only when its value is touched
             getattr(flags.FLAGS[name].value, "lock", None)
         return rest
+    except SystemExit:  # --help; absl would leave with 1
+        sys.exit(0)
     except Exception as error:  # a config is a program: it can raise anything
         _leave(_explain(error), 2)
 
 
 def _explain(error: Exception) -> str:
-    text = str(error.args[0]) if error.args else str(error)
+    text = str(error.args[0]) if error.args else repr(error)
     if "Traceback (most recent call last)" in text:  # ml_collections quotes what a config raised
         return f"{text.split(': ')[0]}: {text.strip().splitlines()[-1]}"
-    if isinstance(error, (flags.Error, UserError)):
+    if isinstance(error, flags.Error | UserError):
         return text
-    if isinstance(error, (AttributeError, KeyError)) and text.startswith("'"):
-        return f"the config has no key {text}"
-    if isinstance(error, OSError):
-        return str(error.__cause__ or error)
+    if isinstance(error, AttributeError) and text[:1] in ("'", '"'):  # a KeyError, quoted
+        return f"the config has no key {ast.literal_eval(text)}"
+    if isinstance(error, OSError | SyntaxError):
+        return f"--config: {str(error.__cause__ or error).splitlines()[-1]}"
     place = traceback.extract_tb(error.__traceback__)[-1]
-    return f"--config: {type(error).__name__}: {text} ({place.filename}:{place.lineno})"
+    return f"--config: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
 
 
 def _leave(message: object, code: int) -> NoReturn:

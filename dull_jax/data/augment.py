@@ -152,13 +152,13 @@ def draw_weak(keys: jax.Array, spec: AugmentSpec, shape: tuple[int, ...]):
 
 def crop_flip(images: jax.Array, offsets: jax.Array, flips: jax.Array, pad: int) -> jax.Array:
     """Crop to the same size from the image with `pad` zeros on each side, then mirror x."""
-    _, height, width, _ = images.shape
+    _, height, width, channels = images.shape
     x = jnp.arange(width)
     x = jnp.where(flips[:, None], width - 1 - x, x) + offsets[:, 1:] - pad
     y = jnp.arange(height) + offsets[:, :1] - pad
     inside = ((y >= 0) & (y < height))[:, :, None] & ((x >= 0) & (x < width))[:, None, :]
-    where = jnp.clip(y, 0, height - 1)[:, :, None] * width + jnp.clip(x, 0, width - 1)[:, None, :]
-    return jnp.where(inside[..., None], image_ops.take_pixels(images, where), jnp.uint8(0))
+    where = jnp.where(inside, y[:, :, None] * width + x[:, None, :], height * width)
+    return image_ops.take_pixels(images, where, (0,) * channels)
 
 
 def draw_strong(keys: jax.Array, spec: AugmentSpec) -> tuple[jax.Array, jax.Array]:

@@ -19,11 +19,13 @@ import tempfile
 import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
+from typing import Any, BinaryIO
 
 import numpy as np
 import tensorflow_datasets as tfds
-from PIL import Image
+from etils import epath
 
+from dull_jax.data import png
 from dull_jax.errors import UserError
 
 VERSION = "3.0.2"  # of the TFDS definition that is reproduced
@@ -106,7 +108,7 @@ def download(archive: Archive, folder: pathlib.Path) -> pathlib.Path:
     return target
 
 
-def _fetch(url: str, out) -> None:
+def _fetch(url: str, out: BinaryIO) -> None:
     with urllib.request.urlopen(url, timeout=CONNECT_SECONDS) as response:
         total = int(response.headers.get("Content-Length") or 0)
         print(f"downloading {url} ({total / 1e6:.0f} MB)", file=sys.stderr)
@@ -153,13 +155,13 @@ def _from_folder(archive: Archive, source: pathlib.Path) -> dict[str, bytes]:
     found = {}
     for name in archive.members:
         path = folder / name
-        if path.is_file() and path.stat().st_size <= _MAX_MEMBER_BYTES:
+        if path.is_file():
             found[name] = path.read_bytes()
     return found
 
 
 def _from_tar(archive: Archive, source: pathlib.Path) -> dict[str, bytes]:
-    """Members by exact name, from the stream; nothing is unpacked, so no path can lead elsewhere."""
+    """Members by exact name, from the stream: nothing is unpacked, so no path can lead astray."""
     wanted = {f"{archive.folder}/{name}": name for name in archive.members}
     found: dict[str, bytes] = {}
     try:
@@ -180,32 +182,33 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _ALLOWED_GLOBALS[module, name]
         except KeyError:
-            raise UserError(f"refused: the pickle asks for {module}.{name}, not a CIFAR file") from None
+            raise UserError(
+                f"refused: it asks for {module}.{name}, as no CIFAR file does"
+            ) from None
 
 
-def parse(data: bytes) -> dict[bytes, object]:
-    """Reads one of Python 2's pickles; nothing but NumPy arrays can be built from it."""
+def parse(data: bytes) -> dict[bytes, Any]:
+    """Reads one of the official pickles, from Python 2; nothing but NumPy arrays can come of it.
+
+    Raises:
+      UserError: it asks for anything else, or is damaged.
+    """
     try:
-        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
+        return dict(_Unpickler(io.BytesIO(data), encoding="bytes").load())
     except UserError:
         raise
     except Exception as error:  # a damaged pickle raises nearly any type
         raise UserError(f"not a readable CIFAR pickle ({error})") from error
-    if not isinstance(content, dict):
-        raise UserError("not a CIFAR pickle: it holds no dictionary")
-    return content
 
 
-def _examples(batch: Mapping[bytes, object]) -> Iterator[dict[str, object]]:
-    """Rows of 3,072 bytes (red, green, blue plane) become 32x32x3 PNG with their labels."""
-    images = np.asarray(batch[b"data"]).reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-    labels = batch[b"fine_labels" if b"fine_labels" in batch else b"labels"]
-    coarse = batch.get(b"coarse_labels")
-    for index, (image, label) in enumerate(zip(images, labels, strict=True)):
-        png = io.BytesIO()
-        Image.fromarray(np.ascontiguousarray(image)).save(png, "PNG")
-        example = {"image": png.getvalue(), "label": label}
-        yield example if coarse is None else {**example, "coarse_label": coarse[index]}
+def _examples(batch: Mapping[bytes, Any]) -> Iterator[dict[str, Any]]:
+    """A row of 3,072 bytes is the red, the green and the blue plane of a 32x32 image."""
+    images = batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
+    keys = {b"labels": "label", b"fine_labels": "label", b"coarse_labels": "coarse_label"}
+    columns = {keys[key]: values for key, values in batch.items() if key in keys}
+    for index, image in enumerate(images):
+        labels = {key: values[index] for key, values in columns.items()}
+        yield {"image": png.encode(image), **labels}
 
 
 class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
@@ -218,12 +221,9 @@ class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(data_dir=data_dir, file_format="array_record")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        names = {"label": _CIFAR10_NAMES}
-        for meta in self._archive.meta:
-            fine, coarse = (self._batches[meta][k] for k in (b"fine_label_names", b"coarse_label_names"))
-            names = {"label": [n.decode() for n in fine], "coarse_label": [n.decode() for n in coarse]}
         features = {"id": tfds.features.Text(), "image": tfds.features.Image(shape=(32, 32, 3))}
-        features |= {key: tfds.features.ClassLabel(names=value) for key, value in names.items()}
+        for key, names in self._class_names().items():
+            features[key] = tfds.features.ClassLabel(names=names)
         return tfds.core.DatasetInfo(
             builder=self,
             description=f"{self.name}, from the official Python archive.",
@@ -231,6 +231,13 @@ class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             supervised_keys=("image", "label"),
             homepage="https://www.cs.toronto.edu/~kriz/cifar.html",
         )
+
+    def _class_names(self) -> dict[str, list[str]]:
+        if "meta" not in self._batches:
+            return {"label": _CIFAR10_NAMES}
+        names = {"label": b"fine_label_names", "coarse_label": b"coarse_label_names"}
+        meta = self._batches["meta"]
+        return {key: [name.decode() for name in meta[source]] for key, source in names.items()}
 
     def _split_generators(self, dl_manager):
         del dl_manager  # its extraction needs TensorFlow
@@ -245,8 +252,10 @@ class _Cifar(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             yield index, {"id": f"{split}_{index:05d}", **row}
 
 
-def prepare(name: str, source: str | os.PathLike, data_dir: str, archive: Archive | None = None):
-    """Writes `data_dir/name/3.0.2`; the folder appears only when it is complete.
+def prepare(
+    name: str, source: str | os.PathLike, data_dir: epath.Path, archive: Archive | None = None
+) -> epath.Path:
+    """Writes `data_dir/name/3.0.2`, a folder that appears only when it is complete, and returns it.
 
     Args:
       name: "cifar10" or "cifar100".
@@ -256,8 +265,14 @@ def prepare(name: str, source: str | os.PathLike, data_dir: str, archive: Archiv
     Raises:
       UserError: `source` is not the official data, or `data_dir` cannot be written.
     """
-    archive = archive or ARCHIVES[name]
-    builder = _Cifar(name, archive, pathlib.Path(source).expanduser(), data_dir)
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare()
-    return builder
+    source = pathlib.Path(source).expanduser()
+    builder = _Cifar(name, archive or ARCHIVES[name], source, os.fspath(data_dir))
+    if not sys.stderr.isatty():
+        tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # TFDS announces a download that is none
+            builder.download_and_prepare()
+    except OSError as error:
+        if not builder.is_prepared():  # by another process, in the meantime
+            raise UserError(f"cannot write {name} into {data_dir} ({error})") from error
+    return builder.data_path

@@ -45,12 +45,12 @@ class Dataset:
     test: sources.Split
     groups: dict[str, list[int]]
     description: dict[str, Any]  # data.json
+    labels: dict[str, np.ndarray]  # labels.npz
 
     def save(self, path: pathlib.Path) -> None:
-        """Writes labels.npz: ids, given and true labels, and which are held out."""
-        labels = self.description["labels"]
+        """Writes labels.npz: ids, given and true labels, of the train set and of the holdout."""
         with path.open("wb") as file:
-            np.savez_compressed(file, **labels)
+            np.savez_compressed(file, **self.labels)
 
 
 def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
@@ -68,38 +68,25 @@ def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
         labels = _load_labels(saved)
     else:
         labels = _draw(config, source)
-    positions = _locate(source.train.ids, labels["ids"])
-    kept, out = np.flatnonzero(~labels["held_out"]), np.flatnonzero(labels["held_out"])
+    clean = labels["clean"]
+    train, holdout = (_train_set(source, labels, prefix) for prefix in ("", "holdout_"))
+    groups, rule = class_groups(
+        np.bincount(clean, minlength=train.num_classes), config.data.groups
+    )
+    description = _describe(config, source, train, clean) | {"groups": groups, "group_rule": rule}
+    return Dataset(train, clean, holdout, source.test, groups, description, labels)
 
-    def part(where: np.ndarray) -> TrainSet:
-        images = np.ascontiguousarray(source.train.images[positions[where]])
-        return TrainSet(images, labels["given"][where], labels["ids"][where], source.class_names)
 
-    train, clean = part(kept), labels["clean"][kept]
-    counts = np.bincount(clean, minlength=train.num_classes)
-    groups, rule = class_groups(counts, config.data.groups)
-    description = _describe(config, source, train, clean) | {
-        "groups": groups,
-        "group_rule": rule,
-        "labels": labels,
-    }
-    return Dataset(train, clean, part(out), source.test, groups, description)
+def _train_set(source: sources.Source, labels: dict[str, np.ndarray], prefix: str) -> TrainSet:
+    ids, given = labels[f"{prefix}ids"], labels[f"{prefix}given"]
+    images = source.train.images[_locate(source.train.ids, ids)]
+    return TrainSet(np.ascontiguousarray(images), given, ids, source.class_names)
 
 
 def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
-    """{'ids', 'given', 'clean', 'held_out'}, each `[N]`: the result of every random draw."""
+    """What labels.npz holds, the result of every random draw."""
     labels, num_classes = source.train.labels, len(source.class_names)
-    spec = noise.NoiseSpec(
-        name=config.noise.name,
-        rate=config.noise.rate,
-        seed=config.noise.seed,
-        cap=config.noise.cap,
-        profile=config.noise.profile,
-        destination=config.noise.destination,
-        temperature=config.noise.temperature,
-        which=config.noise.which,
-        dataset=config.data.name,
-    )
+    spec = _spec(config)
     max_count = config.data.max_count or int(np.bincount(labels, minlength=num_classes).min())
     factor = config.data.imbalance_factor
     if spec.name.startswith("tabasco_") and config.data.profile != "exponential":
@@ -116,15 +103,20 @@ def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
             rng = np.random.default_rng(config.data.seed)
             positions = longtail.subsample(labels, counts, rng)
         noisy = _corrupt(config, spec, source, positions)
-    rng = np.random.default_rng([config.data.seed, 1])
-    held_out = np.zeros(len(positions), bool)
-    held_out[rng.permutation(len(positions))[: round(config.data.holdout * len(positions))]] = True
-    return {
-        "ids": source.train.ids[positions],
-        "given": noisy.given,
-        "clean": noisy.clean,
-        "held_out": held_out,
+    drawn = {"ids": source.train.ids[positions], "given": noisy.given, "clean": noisy.clean}
+    order = np.random.default_rng([config.data.seed, 1]).permutation(len(positions))
+    size = round(config.data.holdout * len(positions))
+    out, kept = np.sort(order[:size]), np.sort(order[size:])
+    return {name: column[kept] for name, column in drawn.items()} | {
+        f"holdout_{name}": column[out] for name, column in drawn.items()
     }
+
+
+def _spec(config: ConfigDict) -> noise.NoiseSpec:
+    options = config.noise.to_dict()
+    return noise.NoiseSpec(
+        **{k: v for k, v in options.items() if k not in ("file", "join")}, dataset=config.data.name
+    )
 
 
 def _corrupt(
@@ -150,7 +142,7 @@ def _corrupt(
 def _load_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in ("ids", "given", "clean", "held_out")}
+            return {name: file[name] for name in file.files}
     except Exception as error:  # zipfile, zlib, ValueError, KeyError, EOFError: all mean the same
         raise UserError(f"{path}: unreadable ({error}); the labels of this run are lost") from None
 
@@ -172,11 +164,6 @@ def _describe(
     """data.json: counts, realised noise, transition, digests; plain Python values."""
     num_classes = train.num_classes
     realised = noise.describe(train.given, clean, num_classes)
-    options = {
-        key: config.noise[key]
-        for key in ("cap", "profile", "destination", "which")
-        if config.noise.name == "t2h"
-    }
     return {
         "dataset": source.name,
         "class_names": list(source.class_names),
@@ -191,7 +178,7 @@ def _describe(
             "name": config.noise.name,
             "rate": config.noise.rate,
             "seed": config.noise.seed,
-            "options": options,
+            "options": _spec(config).options(),
             "version": noise.VERSION,
             "realised": realised.rate,
             "realised_by_class": realised.rate_by_class.tolist(),

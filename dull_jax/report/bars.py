@@ -9,14 +9,20 @@ from dull_jax.report.plots import MANY, WIDTH, Axis, clip, frame, hover, series,
 
 
 def counts(
-    title: str, true: Sequence[int], given: Sequence[int], names: Sequence[str], groups: Sequence[str]
+    title: str,
+    true: Sequence[int],
+    given: Sequence[int],
+    names: Sequence[str],
+    groups: Sequence[str],
 ) -> Markup:
     """Images of each class: bars by the given labels, a mark where the true labels stand.
 
     Args:
       true, given: `[K]` counts.  names, groups: `[K]`; the group gives the colour.
     """
-    said = f"{len(true)} classes; true {max(true)} to {min(true)}, given {max(given)} to {min(given)}"
+    said = (
+        f"{len(true)} classes; true {max(true)} to {min(true)}, given {max(given)} to {min(given)}"
+    )
     draw = _count_columns if len(true) > MANY else _count_rows
     return draw(title, said, true, given, names, groups)
 
@@ -66,7 +72,10 @@ def _count_columns(title, said, true, given, names, groups) -> Markup:
 
 
 def grouped(
-    title: str, rows: Sequence[str], methods: Sequence[str], values: Sequence[Sequence[float | None]]
+    title: str,
+    rows: Sequence[str],
+    methods: Sequence[str],
+    values: Sequence[Sequence[float | None]],
 ) -> Markup:
     """Accuracy in percent: for each row (overall, head, …) one bar a method.
 
@@ -105,7 +114,9 @@ def _bar(x: Axis, top: float, thick: int, index: int, name: str, value: float | 
     return tag("g", shape, label)
 
 
-def reliability(title: str, confidence: np.ndarray, right: np.ndarray, num_bins: int = 15) -> Markup:
+def reliability(
+    title: str, confidence: np.ndarray, right: np.ndarray, num_bins: int = 15
+) -> Markup:
     """Accuracy of the predictions of each confidence (Guo et al. 2017, fig. 1).
 
     Args:

@@ -28,7 +28,12 @@ def lines(title: str, curves: Sequence[tuple[str, Points]], unit: str = "") -> M
     drawn = [_line(x, y, i, *curve, unit) for i, curve in enumerate(curves)]
     said = "; ".join(f"{n}: {number(_last(p), 2, unit)}" for n, p in curves)
     return svg(
-        WIDTH, height, title, f"Last value of {said}", frame(x, y, "epoch", ticks, unit), drawn[::-1]
+        WIDTH,
+        height,
+        title,
+        f"Last value of {said}",
+        frame(x, y, "epoch", ticks, unit),
+        drawn[::-1],
     )
 
 

@@ -13,7 +13,9 @@ def findings(run: Run) -> list[str]:
     said = [
         *_against_peer(run, "last", "names the right class for", "of all test images"),
         _chance(run),
-        *_against_peer(run, "tail", "is right for", "of the test images of the rarest (tail) classes"),
+        *_against_peer(
+            run, "tail", "is right for", "of the test images of the rarest (tail) classes"
+        ),
         _head_tail_gap(run),
         *_wrong_labels(run),
         _false_alarms(run),
@@ -68,7 +70,9 @@ def _head_tail_gap(run: Run) -> str | None:
 
 
 def _wrong_labels(run: Run) -> list[str]:
-    precision, recall, auroc = (run.value("wrong_labels", k) for k in ("precision", "recall", "auroc"))
+    precision, recall, auroc = (
+        run.value("wrong_labels", k) for k in ("precision", "recall", "auroc")
+    )
     if run.data.get("truth_known") is False:
         return [
             "The true labels of the training images are not known, so how many of the wrong ones "
@@ -78,7 +82,9 @@ def _wrong_labels(run: Run) -> list[str]:
     if precision is not None:
         rate = finite(run.data.get("noise", {}).get("realised"))
         chance = f" (any label: {percent(rate)})" if rate is not None else ""
-        said.append(f"Of the training labels it calls wrong, {percent(precision)} are wrong{chance}")
+        said.append(
+            f"Of the training labels it calls wrong, {percent(precision)} are wrong{chance}"
+        )
     if recall is not None:
         said.append(f"{'it' if said else 'It'} finds {percent(recall)} of all wrong labels")
     text = [", and ".join(said) + "."] if said else []

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from etils import epath
 
+from dull_jax.data.groups import GROUPS
 from dull_jax.errors import UserError
 from dull_jax.report.markup import finite
-from dull_jax.stats.metrics import GROUPS
 
 _TITLES = {
     "ce": "Cross-entropy",

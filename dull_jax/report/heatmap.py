@@ -49,7 +49,9 @@ def _cells(title, values, shown, names, axes, numbers) -> Markup:
     parts = _axis_names(axes, left, top, span, span)
     for i, name in enumerate(shown):
         middle = (i + 0.5) * cell
-        parts.append(tag("text", name, x=left - 6, y=top + middle + 4, text_anchor="end", class_="ink"))
+        parts.append(
+            tag("text", name, x=left - 6, y=top + middle + 4, text_anchor="end", class_="ink")
+        )
         at = f"translate({left + middle + (0 if flat else 3):.1f} {top - 7:.1f})"
         turn, anchor = ("", "middle") if flat else (" rotate(-45)", "start")
         parts.append(tag("text", name, transform=at + turn, text_anchor=anchor, class_="ink"))
@@ -65,7 +67,16 @@ def _cells(title, values, shown, names, axes, numbers) -> Markup:
 def _cell(where: tuple, value: float, said: str | None, text: Markup) -> Markup:
     x, y, cell = where
     level = round(min(1.0, max(0.0, value)) ** 0.5 * (LEVELS - 1))
-    shape = tag("rect", text, x=x + 0.5, y=y + 0.5, width=cell - 1, height=cell - 1, rx=2, class_=f"q{level}")
+    shape = tag(
+        "rect",
+        text,
+        x=x + 0.5,
+        y=y + 0.5,
+        width=cell - 1,
+        height=cell - 1,
+        rx=2,
+        class_=f"q{level}",
+    )
     if said is None or value == 0:
         return shape
     label = tag("text", said, text, x=x + cell / 2, y=y + cell / 2 + 4, text_anchor="middle",
@@ -100,7 +111,15 @@ def picture(
         parts.append(tag("text", name, x=left - 6, y=down(row) + half_row + 4, text_anchor="end"))
     for tick in across.ticks(8):
         if tick < values.shape[1]:
-            parts.append(tag("text", short(tick), x=across(tick) + half_column, y=top - 6, text_anchor="middle"))
+            parts.append(
+                tag(
+                    "text",
+                    short(tick),
+                    x=across(tick) + half_column,
+                    y=top - 6,
+                    text_anchor="middle",
+                )
+            )
     shares = np.sqrt(np.clip(np.nan_to_num(values) / top_value, 0, 1))
     parts += [
         tag("image", href=_png(shares, dark), x=left, y=top, width=width, height=height,
@@ -113,13 +132,17 @@ def picture(
     return svg(left + width + 6, top + height + 44, title, said, parts, edge, key)
 
 
-def _axis_names(axes: tuple[str, str], left: float, top: float, width: float, height: float) -> list[Markup]:
+def _axis_names(
+    axes: tuple[str, str], left: float, top: float, width: float, height: float
+) -> list[Markup]:
     turned = f"translate(11 {top + height / 2:.1f}) rotate(-90)"
     return [
         tag("text", axes[0] + " ↓", x=11, y=11, class_="strong")
         if height < 120
         else tag("text", "← " + axes[0], transform=turned, text_anchor="middle", class_="strong"),
-        tag("text", axes[1] + " →", x=left + width / 2, y=11, text_anchor="middle", class_="strong"),
+        tag(
+            "text", axes[1] + " →", x=left + width / 2, y=11, text_anchor="middle", class_="strong"
+        ),
     ]
 
 

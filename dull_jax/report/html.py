@@ -6,7 +6,6 @@ A function of the files in the run's folder (`folder.py`); it can be written aga
 """
 
 import os
-import pathlib
 
 from etils import epath
 
@@ -35,7 +34,7 @@ _CHAPTERS = (
 )
 
 
-def write(workdir: str | os.PathLike) -> pathlib.Path:
+def write(workdir: str | os.PathLike) -> epath.Path:
     """Writes workdir/report/index.html from the files of the run and returns its path.
 
     Raises:

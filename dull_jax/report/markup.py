@@ -14,7 +14,15 @@ NA = "n/a"
 # characters would let a file name show itself backwards.
 _FORBIDDEN = {
     code: "\ufffd"
-    for code in (*range(9), 11, 12, *range(14, 32), 127, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
+    for code in (
+        *range(9),
+        11,
+        12,
+        *range(14, 32),
+        127,
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
 }
 
 
@@ -29,7 +37,7 @@ def text(value: object) -> Markup:
     return Markup(html.escape(str(value).translate(_FORBIDDEN), quote=True))
 
 
-def tag(name: str, *children: object, **attributes: object) -> Markup:
+def tag(name: str, /, *children: object, **attributes: object) -> Markup:
     """`<name attributes>children</name>`.
 
     Args:
@@ -114,7 +122,9 @@ def table(
         tag("tbody", body),
         class_=class_ or None,
     )
-    return tag("div", grid, class_="scroll", tabindex=0, role="group", aria_label=caption or "table")
+    return tag(
+        "div", grid, class_="scroll", tabindex=0, role="group", aria_label=caption or "table"
+    )
 
 
 def _is_cell(item: object) -> bool:

@@ -139,7 +139,9 @@ def text_width(names: Iterable[str]) -> float:
 
 def legend(items: Iterable[tuple[Markup, str]]) -> Markup:
     """Symbols with their names."""
-    return tag("ul", [tag("li", symbol, tag("span", name)) for symbol, name in items], class_="legend")
+    return tag(
+        "ul", [tag("li", symbol, tag("span", name)) for symbol, name in items], class_="legend"
+    )
 
 
 def line_symbol(index: int) -> Markup:
@@ -150,11 +152,9 @@ def line_symbol(index: int) -> Markup:
     return tag("svg", stroke, width=28, height=12, aria_hidden="true")
 
 
-def box_symbol(class_: str) -> Markup:
-    return tag(
-        "svg", tag("rect", width=12, height=12, rx=2, class_=class_), width=12, height=12,
-        aria_hidden="true",
-    )  # fmt: skip
+def box_symbol(class_: str | None = None, fill: str | None = None) -> Markup:
+    box = tag("rect", width=12, height=12, rx=2, class_=class_, fill=fill)
+    return tag("svg", box, width=12, height=12, aria_hidden="true")
 
 
 def hover(*parts: object) -> Markup:

@@ -2,7 +2,7 @@
 
 import collections
 import dataclasses
-import math
+import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -23,6 +23,17 @@ from dull_jax.train.state import NetState, optimizer
 
 # Dispatches that may be under way: enough to keep a device busy, few enough to notice a NaN.
 _AHEAD = 4
+
+
+@dataclasses.dataclass
+class _Dispatch:
+    """A program under way: where it stands, and the main stream's positions `[S, B]`."""
+
+    epoch: int
+    first: int
+    places: np.ndarray
+    out: Any
+    sums: "Sums"
 
 
 @dataclasses.dataclass
@@ -54,8 +65,10 @@ class Executor:
         train = dataset.train
         self._data = devices.replicate({"images": train.images, "given": train.given})
         self._test = devices.replicate({"images": dataset.test.images})
+        self._holdout = devices.replicate({"images": dataset.holdout.images})
         self._optimizer = optimizer(config)
         self._programs: dict[Any, Callable[..., Any]] = {}
+        self._pending: collections.deque[_Dispatch] = collections.deque()
         self._observed: dict[tuple[int, bool], dict[str, np.ndarray]] = {}
         devices.check_batch("config.train.batch_size", config.train.batch_size)
         devices.check_batch("config.train.eval_batch_size", config.train.eval_batch_size)
@@ -83,11 +96,13 @@ class Executor:
     def sweep(
         self, phase: Phase, epoch: int, number: int, lr: float, sums: Sums, start: int = 0
     ) -> Iterator[int]:
-        """Trains through a phase; yields the steps done at each boundary at which it may stop.
+        """Trains through a phase; yields the steps done, at each boundary where it may stop.
+
+        Metrics arrive late; `settle` completes them.
 
         Args:
           number: of the phase in its epoch.
-          sums: receives the metrics; complete up to the yielded step.
+          sums: receives the metrics.
           start: the step to begin with.
 
         Raises:
@@ -99,54 +114,47 @@ class Executor:
             name: pipeline.batches(s.indices, s.batch_size, steps, seed, name)
             for name, s in phase.streams.items()
         }
-        program = self._train_program(phase)
+        program, main = self._train_program(phase), next(iter(orders.values()))
         columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
-        columns, constants, lr = self.devices.replicate((columns, dict(phase.constants), lr))
-        pending: collections.deque = collections.deque()
+        given = self.devices.replicate((self._data, columns, dict(phase.constants), np.float32(lr)))
         for first, count in _chunks(start, steps, self.steps_per_dispatch):
             places = {n: self.devices.split(o[first : first + count], 1) for n, o in orders.items()}
             clock = np.array([*seed, first], np.int32)
-            pending.append((first, self._dispatch(program, phase, columns, constants, lr, clock, places)))
-            if len(pending) > _AHEAD:
-                self._collect(*pending.popleft(), epoch, orders, sums)
-            done = first + count
+            out = self._dispatch(program, phase.network, given, clock, places)
+            self._pending.append(_Dispatch(epoch, first, main[first : first + count], out, sums))
+            self.settle(_AHEAD)
+            yield first + count
+        self.settle()
 
-            def settle() -> None:
-                while pending:
-                    self._collect(*pending.popleft(), epoch, orders, sums)
-
-            if done == steps:
-                settle()
-            yield done, settle
-
-    def _dispatch(self, program, phase, columns, constants, lr, clock, places):
-        nets, n = self.nets, phase.network
-        own, metrics, losses = program(
-            nets[n], nets[:n] + nets[n + 1 :], self._data, columns, constants, lr, clock, places
-        )
+    def _dispatch(self, program, n: int, given, clock, places) -> Any:
+        nets = self.nets
+        own, *out = program(nets[n], nets[:n] + nets[n + 1 :], *given, clock, places)
         self.nets = (*nets[:n], own, *nets[n + 1 :])
         self._observed.clear()
-        return metrics, losses
+        return out
 
-    def _collect(self, first, out, epoch, orders, sums: Sums) -> None:
-        """Waits for a dispatch, adds its metrics, and stops the run at a loss that is not finite."""
-        began = time.perf_counter()
-        metrics, losses = jax.device_get(out)
-        self.seconds_waiting += time.perf_counter() - began
-        bad = ~np.isfinite(losses)
-        if bad.any() or not all(math.isfinite(float(np.sum(s))) for s, _ in metrics.values()):
-            where = np.flatnonzero(np.moveaxis(bad, 0, 1).any((1, 2))) if bad.any() else [0]
-            step_at = first + int(where[0])
-            batch = next(iter(orders.values()))[step_at]
-            shard = np.moveaxis(bad, 0, 1)[int(where[0])].reshape(-1)
-            culprits = batch[shard] if shard.any() else batch
-            ids = ", ".join(map(str, self.dataset.train.ids[culprits][:8]))
-            more = f" and {len(culprits) - 8} more" if len(culprits) > 8 else ""
-            raise UserError(
-                f"the loss is not finite in epoch {epoch + 1}, step {step_at + 1}; samples {ids}{more}; "
-                "the last good checkpoint is kept: try a smaller config.optim.lr or clip_norm"
-            )
-        sums.add(metrics)
+    def settle(self, ahead: int = 0) -> None:
+        """Waits until at most `ahead` dispatches are under way, and counts the others' metrics."""
+        while len(self._pending) > ahead:
+            dispatch = self._pending.popleft()
+            began = time.perf_counter()
+            metrics, losses = jax.device_get(dispatch.out)
+            self.seconds_waiting += time.perf_counter() - began
+            finite = np.isfinite(np.moveaxis(losses, 0, 1).reshape(dispatch.places.shape))
+            if not (finite.all() and all(np.isfinite(s).all() for s, _ in metrics.values())):
+                raise self._not_finite(dispatch, finite)
+            dispatch.sums.add(metrics)
+
+    def _not_finite(self, dispatch: "_Dispatch", finite: np.ndarray) -> UserError:
+        at = int(np.argmax(~finite.all(1)))
+        culprits = dispatch.places[at][~finite[at]] if not finite.all() else dispatch.places[at]
+        ids = ", ".join(map(str, self.dataset.train.ids[culprits[:8]]))
+        more = f" and {len(culprits) - 8} more" if len(culprits) > 8 else ""
+        return UserError(
+            f"the loss is not finite in epoch {dispatch.epoch + 1}, step "
+            f"{dispatch.first + at + 1}, samples {ids}{more}; the last good checkpoint is kept; "
+            "a smaller config.optim.lr or a config.optim.clip_norm may help"
+        )
 
     def _train_program(self, phase: Phase) -> Callable[..., Any]:
         views = {name: stream.views for name, stream in phase.streams.items()}
@@ -179,10 +187,15 @@ class Executor:
 
     def test_logits(self) -> np.ndarray:
         """`[M, K]`: what is scored on the test set, from averaged weights where there are any."""
+        return self._predict(self._test, len(self.dataset.test.labels))
+
+    def holdout_logits(self) -> np.ndarray:
+        """The same for the held-out part of the train set."""
+        return self._predict(self._holdout, len(self.dataset.holdout.given))
+
+    def _predict(self, data: dict[str, jax.Array], size: int) -> np.ndarray:
         nets = tuple(net.averaged() for net in self.nets)
-        return self._pass(
-            "predict", self.method.predict, nets, self._test, len(self.dataset.test.labels)
-        )
+        return self._pass("predict", self.method.predict, nets, data, size)
 
     def _pass(self, name, function, nets, data, size) -> Any:
         if name not in self._programs:
@@ -212,8 +225,6 @@ def _init(executor: Executor, key: jax.Array, shape: tuple[int, ...]) -> NetStat
 
 
 def _method_class(name: str) -> type[Method]:
-    import importlib
-
     return importlib.import_module(f"dull_jax.methods.{name}").Method
 
 

@@ -62,21 +62,27 @@ def _transitions(run: Run) -> list[Markup | None]:
     true = run.data.get("transition") if run.data.get("truth_known") else None
     drawn = [_transition(run, "Estimated by the method", estimate, _distance(estimate, true))]
     if true:
-        drawn.append(_transition(run, "True", np.asarray(true, np.float64), "As realised in the training labels."))
+        drawn.append(
+            _transition(
+                run, "True", np.asarray(true, np.float64), "As realised in the training labels."
+            )
+        )
     return drawn
 
 
 def _distance(estimate: np.ndarray, true: list | None) -> str:
     if not true:
         return "P(given label | true class)."
-    gap = 0.5 * np.abs(estimate - np.asarray(true, np.float64)).sum(1).mean()
+    gap = 0.5 * np.nanmean(np.abs(estimate - np.asarray(true, np.float64)).sum(1))
     return f"P(given label | true class); a row differs from the true one in {100 * gap:.1f} % of its mass on average."
 
 
 def _transition(run: Run, title: str, shares: np.ndarray, said: str) -> Markup:
     names = [run.class_name(k) for k in range(len(shares))]
     numbers = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in shares])
-    drawing = heatmap.matrix(f"Label transition, {title}", shares, names, ("true class", "given label"), numbers)
+    drawing = heatmap.matrix(
+        f"Label transition, {title}", shares, names, ("true class", "given label"), numbers
+    )
     return figure("Label transition", drawing, said, note=title.lower())
 
 

@@ -23,7 +23,9 @@ def section(run: Run) -> Markup | None:
 def _groups(run: Run) -> str:
     said = str(run.data.get("group_rule") or "")
     sizes = ", ".join(f"{len(ids)} {group}" for group, ids in run.groups.items())
-    return f"Groups of classes by their true counts. {said}{f' ({sizes} classes).' if sizes else ''}"
+    return (
+        f"Groups of classes by their true counts. {said}{f' ({sizes} classes).' if sizes else ''}"
+    )
 
 
 def _counts(run: Run) -> Markup:
@@ -38,7 +40,9 @@ def _counts(run: Run) -> Markup:
     truth = [(mark, "true labels")] if run.data.get("truth_known", True) else []
     ratio = _imbalance(true), _imbalance(given)
     note = f"imbalance (largest / smallest): true {ratio[0]}, given {ratio[1]}"
-    return figure("Images of each class", drawing, [note, legend(groups + truth)], scroll=len(true) > MANY)
+    return figure(
+        "Images of each class", drawing, [note, legend(groups + truth)], scroll=len(true) > MANY
+    )
 
 
 def _imbalance(counts: list[int]) -> str:
@@ -96,7 +100,9 @@ def _noise_table(run: Run) -> Markup | None:
         pairs = [(by_class[k], run.data["counts_true"][k]) for k in ids if k < len(by_class)]
         pairs = [(rate, n) for rate, n in pairs if rate is not None]
         total = sum(n for _, n in pairs)
-        rows.append((f"{group} classes", percent(sum(r * n for r, n in pairs) / total if total else None)))
+        rows.append(
+            (f"{group} classes", percent(sum(r * n for r, n in pairs) / total if total else None))
+        )
     if not by_class and finite(noise.get("realised")) is None:
         return None
     return tag("div", table(["Share of labels that are wrong", "realised"], rows), class_="plots")

@@ -8,7 +8,7 @@ from dull_jax.report import bars, curves
 from dull_jax.report.findings import best_peer
 from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, table, tag
-from dull_jax.report.plots import figure, legend, line_symbol, row
+from dull_jax.report.plots import box_symbol, figure, legend, line_symbol, row, series
 from dull_jax.stats.metrics import class_accuracy
 
 _CURVES = (
@@ -45,7 +45,9 @@ def _curve(run: Run, title: str, key: str, unit: str) -> Markup | None:
     if drawing is None:
         return None
     own = [value for _, value in found[0][1] if value is not None]
-    return figure(title, drawing, note=f"ends at {number(own[-1], 1 if unit else 3, unit)}" if own else "")
+    return figure(
+        title, drawing, note=f"ends at {number(own[-1], 1 if unit else 3, unit)}" if own else ""
+    )
 
 
 def accuracy(run: Run) -> Markup | None:
@@ -53,18 +55,24 @@ def accuracy(run: Run) -> Markup | None:
     drawn = row(_by_group(run), _by_class(run))
     if drawn is None:
         return None
-    return tag("section", tag("h2", "Accuracy by group and class"), drawn, _class_table(run), id="accuracy")
+    return tag(
+        "section", tag("h2", "Accuracy by group and class"), drawn, _class_table(run), id="accuracy"
+    )
 
 
 def _by_group(run: Run) -> Markup | None:
     kinds = (("overall", "last"), ("head", "head"), ("medium", "medium"), ("tail", "tail"))
     values = [[each.value("accuracy", key) for each in run.all] for _, key in kinds]
-    rows = [(name, line) for (name, _), line in zip(kinds, values, strict=True) if any(v is not None for v in line)]
+    rows = [
+        (name, line)
+        for (name, _), line in zip(kinds, values, strict=True)
+        if any(v is not None for v in line)
+    ]
     if not rows:
         return None
     title, names = "Test accuracy by group", [each.name for each in run.all]
     drawing = bars.grouped(title, [name for name, _ in rows], names, [line for _, line in rows])
-    key = legend((bars.method_symbol(i), name) for i, name in enumerate(names))
+    key = legend((box_symbol(f"f{series(i)}"), name) for i, name in enumerate(names))
     return figure(title, drawing, key, note="in %")
 
 
@@ -72,7 +80,9 @@ def by_class(run: Run, num_classes: int) -> np.ndarray | None:
     """`[K]` test accuracy in percent, nan for a class without test images."""
     if not run.has("test_probs", "test_labels"):
         return None
-    return class_accuracy(run.outputs["test_probs"].argmax(1), run.outputs["test_labels"], num_classes)
+    return class_accuracy(
+        run.outputs["test_probs"].argmax(1), run.outputs["test_labels"], num_classes
+    )
 
 
 def _by_class(run: Run) -> Markup | None:
@@ -85,7 +95,9 @@ def _by_class(run: Run) -> Markup | None:
     names = [f"{run.class_name(k)} ({counts[k]} images)" for k in range(run.num_classes)]
     title = "Accuracy of each class by its size"
     drawing = curves.scatter(title, counts, own, other, names, index)
-    said = f"● {run.name}" + (f", ○ {peer.name}" if other is not None else "") + "; one point a class."
+    said = (
+        f"● {run.name}" + (f", ○ {peer.name}" if other is not None else "") + "; one point a class."
+    )
     return figure(title, drawing, said)
 
 
@@ -101,5 +113,7 @@ def _class_table(run: Run) -> Markup | None:
         for k in range(run.num_classes)
     ]  # fmt: skip
     head = ["Class", tag("th", "group", class_="left", scope="col"), "true", "given"]
-    inside = table([*head, *(each.name for each, _ in known)], rows, caption="Images, and test accuracy in %")
+    inside = table(
+        [*head, *(each.name for each, _ in known)], rows, caption="Images, and test accuracy in %"
+    )
     return tag("details", tag("summary", "Every class as a table"), inside)

@@ -14,7 +14,9 @@ def section(run: Run) -> Markup | None:
     if not run.has("test_probs", "test_labels") or not len(run.outputs["test_labels"]):
         return None
     counts = confusion(run)
-    pairs = largest_pairs(run, counts, "Largest confusions", "true → predicted", "No test image was mistaken.")
+    pairs = largest_pairs(
+        run, counts, "Largest confusions", "true → predicted", "No test image was mistaken."
+    )
     drawn = row(_confusion(run, counts), pairs, _reliability(run))
     return tag("section", tag("h2", "Confusion and calibration"), drawn, id="confusion")
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from dull_jax.config import flatten
 from dull_jax.report.folder import Run
 from dull_jax.report.markup import NA, Markup, table, tag
 
@@ -16,7 +17,7 @@ def section(run: Run) -> Markup:
         tag("h2", "Settings"),
         tag("pre", _plain(command)) if command else None,
         table([], [(key, value) for key, value in _machine(run)], class_="wide"),
-        _details("The whole recipe", _flat(run.config)),
+        _details("The whole recipe", flatten(run.config)),
         _details("Package versions", run.env.get("versions") or run.result.get("versions") or {}),
         id="settings",
     )
@@ -24,7 +25,9 @@ def section(run: Run) -> Markup:
 
 def _machine(run: Run) -> list[tuple[str, str]]:
     env, result, data = run.env, run.result, run.data
-    noise = {key: value for key, value in (data.get("noise") or {}).items() if key != "realised_by_class"}
+    noise = {
+        key: value for key, value in (data.get("noise") or {}).items() if key != "realised_by_class"
+    }
     facts = {
         "started": env.get("started"),
         "python": env.get("python"),
@@ -45,15 +48,6 @@ def _details(title: str, values: dict[str, Any]) -> Markup | None:
         return None
     rows = [(key, _plain(value)) for key, value in values.items()]
     return tag("details", tag("summary", f"{title} ({len(rows)})"), table([], rows, class_="wide"))
-
-
-def _flat(config: dict[str, Any], before: str = "") -> dict[str, Any]:
-    """{'optim.lr': 0.1}: the names that flags on the command line use."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        inside = isinstance(value, dict) and value
-        flat |= _flat(value, f"{before}{key}.") if inside else {f"{before}{key}": value}
-    return flat
 
 
 def _plain(value: Any) -> str:

@@ -52,7 +52,13 @@ def _card(run: Run, position: int, pixels: np.ndarray | None) -> Markup:
     better = f" → {run.class_name(int(suggested[position]))}" if suggested is not None else ""
     picture = None
     if pixels is not None:
-        picture = tag("img", src=thumbnail(pixels), alt=f"{name}, given label {given}", width=_SIDE, height=_SIDE)
+        picture = tag(
+            "img",
+            src=thumbnail(pixels),
+            alt=f"{name}, given label {given}",
+            width=_SIDE,
+            height=_SIDE,
+        )
     score = number(run.outputs["wrongness"][position], 3)
     return tag("li", picture, tag("b", given), better, tag("span", f"score {score}", class_="id"),
                tag("span", name, class_="id"), _mark(run, position))  # fmt: skip
@@ -88,11 +94,13 @@ def _scores(run: Run) -> Markup | None:
         wrong = run.labels["given"] != run.labels["clean"]
         groups = [("rightly labelled", "var(--good)", score[known & ~wrong]),
                   ("wrongly labelled", "var(--bad)", score[known & wrong])]  # fmt: skip
-        key = legend((box_symbol("").replace_fill(colour), name) for name, colour, _ in groups)
+        key = legend((box_symbol(fill=colour), name) for name, colour, _ in groups)
     if not known.any():
         return None
     title = "Score of all training labels"
-    return figure(title, bars.scores(title, [g for g in groups if len(g[2])]), key, note="% of each kind")
+    return figure(
+        title, bars.scores(title, [g for g in groups if len(g[2])]), key, note="% of each kind"
+    )
 
 
 def _by_group(run: Run) -> Markup | None:

@@ -1,0 +1,36 @@
+"""DULL on scikit-learn's digits with tail-to-head noise, CE and LA beside it: the demo.
+
+Source: 1,797 real 8x8 images; 50 of each class are the test set, the rest is made long-tailed.
+Command: python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+from dull_jax.config import parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Recipe arguments: method, seed, rate."""
+    arg = parse_arg(arg, method="dull", seed=0, rate=0.3)
+    config = base.get_config()
+    config.method, config.seed = arg.method, arg.seed
+    config.compare = ("ce", "la") if arg.method == "dull" else ()
+
+    config.data.imbalance_factor = 20.0
+    config.noise.rate = arg.rate
+
+    config.augment.crop_pad = 1
+    config.augment.flip = False
+    config.augment.cutout = 0
+
+    config.model.width = 16
+    config.model.head = "disentangled"
+
+    config.train.epochs = 150
+    config.train.batch_size = 32
+    config.train.eval_every = 5
+    config.train.checkpoint_every = 25
+    config.optim.lr = 0.05
+    config.optim.ema = 0.99
+    return config

@@ -1,0 +1,133 @@
+"""Where images and labels come from: scikit-learn's digits and data sets prepared by TFDS.
+
+TFDS sets are read in ArrayRecord form, which needs no TensorFlow. CIFAR-10 and CIFAR-100 are
+downloaded and prepared on first use; any other set must have been prepared where TensorFlow is.
+"""
+
+import dataclasses
+import difflib
+import http.client
+import os
+import re
+
+import numpy as np
+from etils import epath
+
+from dull_jax.errors import UserError
+
+PREPARABLE = ("cifar10", "cifar100")
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """images uint8 [N, H, W, C]; labels int32 [N]; ids str [N], unique and the same for ever."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    ids: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set as it was published; `class_names[k]` belongs to label k."""
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+
+
+def load(name: str, data_dir: str = "") -> Source:
+    """Reads a data set into memory, each split in a fixed order (CIFAR: the official one).
+
+    Args:
+      name: "digits", "cifar10", "cifar100", or a TFDS image classification set, "name" or
+        "name/config", of which the newest prepared version is taken.
+      data_dir: where TFDS sets lie; "" means $TFDS_DATA_DIR, else ~/tensorflow_datasets.
+
+    Raises:
+      UserError: unknown, not prepared, damaged, or not images of one size with one label each.
+    """
+    if name == "digits":
+        return _digits()
+    from dull_jax.data import prepared  # here: TFDS takes a second to import, digits need it not
+
+    folder = data_folder(data_dir)
+    path = find_prepared(name, folder) or prepare(name, folder)
+    class_names, train, test = prepared.read(path)
+    return Source(name, class_names, Split(*train), Split(*test))
+
+
+def _digits() -> Source:
+    """scikit-learn's 1,797 images of 8x8, values 0..16 stretched to 0..255.
+
+    The test set has 50 images of each class, evenly spaced in scikit-learn's order, in which the
+    writers follow one another; the rest is the train set. No seed has a part in it.
+    """
+    from sklearn.datasets import load_digits  # here: a second that CIFAR need not wait
+
+    data = load_digits()
+    images = np.rint(data.images * (255 / 16)).astype(np.uint8)[..., None]
+    ids = np.array([f"digits_{index:05d}" for index in range(len(images))])
+    held_out = np.zeros(len(images), bool)
+    for digit in range(10):
+        members = np.flatnonzero(data.target == digit)
+        held_out[members[np.arange(50) * len(members) // 50]] = True
+
+    def split(rows: np.ndarray) -> Split:
+        return Split(images[rows], data.target[rows].astype(np.int32), ids[rows])
+
+    return Source("digits", tuple("0123456789"), split(~held_out), split(held_out))
+
+
+def data_folder(data_dir: str) -> epath.Path:
+    """`data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets; gs:// is passed through."""
+    chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
+    return epath.Path(chosen).expanduser()
+
+
+def find_prepared(name: str, folder: epath.Path) -> epath.Path | None:
+    """The folder of the newest prepared version, or None.
+
+    Raises:
+      UserError: `name` cannot be a data set's, or `folder` cannot be read.
+    """
+    from dull_jax.data import prepared
+
+    if not re.fullmatch(r"\w+(/\w[\w.-]*)?", name):
+        raise UserError(f"{name!r} is no name of a data set; give one such as cifar100 or mnist")
+    return prepared.find(name, folder)
+
+
+def prepare(name: str, folder: epath.Path, source: str = "") -> epath.Path:
+    """Prepares CIFAR from `source` (see `cifar.read_members`), or from the internet if it is "".
+
+    Raises:
+      UserError: offline, a set that cannot be prepared here, or a `source` that is not official.
+    """
+    if name not in PREPARABLE:
+        raise UserError(_how_to_prepare(name, folder))
+    if "://" in str(folder):
+        raise UserError(f"{name} is prepared in a local folder first; copy that to {folder} then")
+    from dull_jax.data import cifar
+
+    archive = cifar.ARCHIVES[name]
+    try:
+        source = source or cifar.download(archive, folder / "downloads")
+    except (OSError, http.client.HTTPException) as error:
+        raise UserError(
+            f"{name} is not prepared in {folder} and could not be downloaded ({error}); "
+            "with internet it downloads by itself, without it run "
+            f"`python -m dull_jax.prepare {name} --source=PATH --data_dir={folder}`, "
+            f"PATH being {archive.url} or its unpacked folder"
+        ) from error
+    return cifar.prepare(name, source, folder)
+
+
+def _how_to_prepare(name: str, folder: epath.Path) -> str:
+    close = difflib.get_close_matches(name, ("digits", *PREPARABLE), n=1)
+    hint = f"did you mean {close[0]}? If not, " if close else ""
+    return (
+        f"{name} is not prepared in {folder}; {hint}prepare it where TensorFlow is installed: "
+        f"`tfds build {name} --file_format=array_record --data_dir={folder}`"
+    )

@@ -1,0 +1,47 @@
+"""Prepares CIFAR-10 or CIFAR-100 for training, also on a machine without internet or TensorFlow.
+
+python -m dull_jax.prepare cifar100                   # downloads the official archive
+python -m dull_jax.prepare cifar100 --source=PATH     # an archive that was brought, or its folder
+"""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+from dull_jax import door
+from dull_jax.data import sources
+from dull_jax.errors import UserError
+
+_SOURCE = flags.DEFINE_string(
+    "source", "", "The official tar.gz, its unpacked folder, or that folder's parent."
+)
+_DATA_DIR = flags.DEFINE_string(
+    "data_dir", "", "Where to write; default $TFDS_DATA_DIR, else ~/tensorflow_datasets."
+)
+
+
+def prepare(name: str, source: str = "", data_dir: str = "") -> str:
+    """Prepares the data set unless it is there, reads it back and returns what to tell the user."""
+    if name == "digits":
+        return "digits comes with scikit-learn; there is nothing to prepare"
+    folder = sources.data_folder(data_dir)
+    path = sources.find_prepared(name, folder)
+    state = "is already prepared in" if path else "is now prepared in"
+    path = path or sources.prepare(name, folder, source)
+    data = sources.load(name, str(folder))
+    return (
+        f"{name} {state} {path}: {len(data.train.labels)} train and {len(data.test.labels)} test "
+        f"images, {len(data.class_names)} classes\n"
+        f"next: python -m dull_jax.main --config=configs/{name}.py --workdir=runs/{name}"
+        + (f" --config.data.dir={data_dir}" if data_dir else "")
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    if len(argv) != 2:
+        raise UserError("name one data set: python -m dull_jax.prepare cifar100 [--source=PATH]")
+    print(prepare(argv[1], _SOURCE.value, _DATA_DIR.value))
+
+
+if __name__ == "__main__":
+    door.run(main)

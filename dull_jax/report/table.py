@@ -1,0 +1,177 @@
+"""Result files to tables: Markdown for many runs, plain text for the end of one.
+
+    python -m dull_jax.report.table DIR [DIR ...]
+
+A DIR is a folder of runs, or of collected result files. Absent means unknown, never 0: a mean is
+over the runs that state the number, and says how many those are where some do not.
+"""
+
+import json
+import statistics
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from dull_jax.errors import UserError
+from dull_jax.report.folder import lookup, read_json, title
+from dull_jax.report.markup import NA
+
+_KEYS: dict[str, tuple[str, ...]] = {
+    "last": ("accuracy", "last"),
+    "mean of last 10": ("accuracy", "mean_last_10"),
+    "head": ("accuracy", "head"),
+    "medium": ("accuracy", "medium"),
+    "tail": ("accuracy", "tail"),
+    "ECE": ("calibration", "ece"),
+    "wrong: precision": ("wrong_labels", "precision"),
+    "wrong: recall": ("wrong_labels", "recall"),
+    "wrong: AUROC": ("wrong_labels", "auroc"),
+    "seconds": ("seconds",),
+}
+_DIGITS = {"wrong: precision": 3, "wrong: recall": 3, "wrong: AUROC": 3, "seconds": 0}
+Result = Mapping[str, Any]
+
+
+def load(folders: Iterable[str | epath.PathLike]) -> list[dict[str, Any]]:
+    """Every result below the folders: result.json of runs, and *.json files outside of runs.
+
+    JSON objects without 'method' and 'accuracy' are something else and are left out; a copy of a
+    result that is there already (same content) does not count as another run.
+
+    Raises:
+      UserError: no such folder, an unreadable JSON file, or no result at all.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for folder in map(epath.Path, folders):
+        if not folder.exists():
+            raise UserError(f"{folder}: no such file or folder")
+        for path in _files(folder):
+            result = read_json(path)
+            if "method" in result and "accuracy" in result:
+                found.setdefault(json.dumps(result, sort_keys=True), result)
+    if not found:
+        raise UserError(f"no results in {', '.join(map(str, folders))}")
+    return list(found.values())
+
+
+def _files(folder: epath.Path) -> list[epath.Path]:
+    """A run's folder holds other JSON files too (config.json, checkpoints): only its result counts."""
+    if not folder.is_dir():
+        return [folder]
+    paths = sorted(folder.rglob("*.json"))
+    runs = {path.parent for path in paths if path.name == "result.json"}
+    loose = [p for p in paths if p.name != "result.json" and runs.isdisjoint(p.parents)]
+    return sorted(path for path in paths if path.name == "result.json") + loose
+
+
+def markdown(results: Sequence[Result]) -> str:
+    """One table for each (dataset, imbalance factor, noise, rate), methods by falling accuracy."""
+    groups: dict[tuple, list[Result]] = defaultdict(list)
+    for result in results:
+        noise = result.get("noise") or {}
+        factor, rate = lookup(result, "imbalance_factor"), lookup(noise, "rate")
+        groups[str(result.get("dataset")), factor or 0, str(noise.get("name")), rate or 0].append(
+            result
+        )
+    return "\n\n".join(_section(key, groups[key]) for key in sorted(groups))
+
+
+def _section(key: tuple, results: Sequence[Result]) -> str:
+    dataset, factor, noise, rate = key
+    rows: dict[str, list[Result]] = defaultdict(list)
+    for result in results:
+        rows[title(dict(result))].append(result)
+    names = sorted(rows, key=lambda name: -(_mean(rows[name], _KEYS["last"]) or 0))
+    lines = [
+        f"### {_cell(dataset)}, IF {factor:g}, {_cell(noise)} {rate:g}",
+        "",
+        "| method | n | " + " | ".join(_KEYS) + " |",
+        "|---|--:|" + "--:|" * len(_KEYS),
+    ]
+    for name in names:
+        numbers = [
+            mean_std(rows[name], keys, _DIGITS.get(column, 2)) for column, keys in _KEYS.items()
+        ]
+        lines.append(f"| {_cell(name)} | {len(rows[name])} | " + " | ".join(numbers) + " |")
+    remarks = [remark for name in names for remark in _remarks(name, rows[name])]
+    return "\n".join(
+        lines + ([""] if remarks else []) + [f"- {_cell(remark)}" for remark in remarks]
+    )
+
+
+def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:
+    """'89.10 ± 1.10', the sample standard deviation (n - 1); '± n/a' for one run, 'n/a' for none."""
+    values = [v for v in (lookup(r, *keys) for r in results) if v is not None]
+    if not values:
+        return NA
+    spread = f"{statistics.stdev(values):.{digits}f}" if len(values) > 1 else NA
+    fewer = f" (n={len(values)})" if len(values) < len(results) else ""
+    return f"{statistics.fmean(values):.{digits}f} ± {spread}{fewer}"
+
+
+def _mean(results: Sequence[Result], keys: Sequence[str]) -> float | None:
+    values = [v for v in (lookup(r, *keys) for r in results) if v is not None]
+    return statistics.fmean(values) if values else None
+
+
+def _remarks(name: str, results: Sequence[Result]) -> list[str]:
+    """A mean over different recipes, or over one seed twice, is not what it looks like."""
+    remarks = []
+    for key in ("epochs", "network", "num_train"):
+        seen = {str(result[key]) for result in results if result.get(key) is not None}
+        if len(seen) > 1:
+            remarks.append(f"{name} mixes {key.replace('_', ' ')} {', '.join(sorted(seen))}")
+    seeds = Counter(str(result["seed"]) for result in results if result.get("seed") is not None)
+    twice = [seed for seed, times in seeds.items() if times > 1]
+    return remarks + ([f"{name} has seed {', '.join(twice)} more than once"] if twice else [])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
+
+
+def console(results: Sequence[Result]) -> str:
+    """The table at the end of a run: the method first, then the compared ones; <= 100 columns.
+
+    Accuracies in percent on the balanced test set after the last epoch, wrong labels in percent.
+    """
+    head = ("", "overall", "head", "medium", "tail", "precision", "recall")
+    lines = [head]
+    for result in results:
+        accuracy = [lookup(result, "accuracy", key) for key in ("last", "head", "medium", "tail")]
+        shares = [lookup(result, "wrong_labels", key) for key in ("precision", "recall")]
+        values = [*accuracy, *(None if v is None else 100 * v for v in shares)]
+        name = title(dict(result))
+        name = name if len(name) <= 34 else name[:33] + "…"
+        lines.append((name, *(NA if v is None else f"{v:.1f}" for v in values)))
+    width = max(len(line[0]) for line in lines)
+    rows = [_row(line, width) for line in lines]
+    test, wrong = "test accuracy, %".center(36, "-"), "wrong labels found, %".center(21, "-")
+    return "\n".join([f"{'':{width}}  {test}  {wrong}".rstrip(), *rows])
+
+
+def _row(cells: Sequence[str], width: int) -> str:
+    name, *numbers = cells
+    sizes = (9, 9, 9, 9, 11, 10)
+    return f"{name:{width}}  " + "".join(
+        f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=True)
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print("usage: python -m dull_jax.report.table DIR [DIR ...]", file=sys.stderr)
+        return 2
+    try:
+        print(markdown(load(arguments)))
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,201 @@
+"""Checkpoints: written by Orbax in the background, sealed with digests, verified when read.
+
+A step is good when `digests/<step>.json` names every file of `checkpoints/<step>/` with its
+sha256. Orbax survives a kill and a full disk, but restores flipped bits without a word; so a step
+is verified before it is read, and a damaged one gives way to the next older good one.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from absl import logging
+
+from dull_jax.errors import UserError
+
+
+class Checkpoints:
+    """The checkpoints of a run: `save`, `restore`, `close`."""
+
+    def __init__(self, workdir: pathlib.Path, keep: int):
+        self._root, self._digests = workdir / "checkpoints", workdir / "digests"
+        self._digests.mkdir(parents=True, exist_ok=True)
+        self._unsealed: int | None = None
+        self._keep = keep
+        self._open()
+
+    def _open(self) -> None:
+        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, create=True)
+        self._manager = ocp.CheckpointManager(self._root.absolute(), options=options)
+
+    # Writing -----------------------------------------------------------------------------------
+
+    def save(self, step: int, tree: Any, meta: Mapping[str, Any]) -> None:
+        """Begins to write `tree` (arrays) and `meta` (JSON values); returns before it is done.
+
+        The leaves are copied first: donated device memory may be overwritten while Orbax writes.
+        """
+        self._seal(wait=True)
+        flat = _flat(tree)
+        spec = {name: [list(a.shape), a.dtype.name] for name, a in flat.items()}
+        state = {name: a for name, a in flat.items() if a.size}  # Orbax refuses empty arrays
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                meta=ocp.args.JsonSave({"leaves": spec, "run": dict(meta)}),
+            ),
+            force=True,
+        )
+        self._unsealed = step
+
+    def poll(self) -> None:
+        """Seals the step under way if it is written by now; cheap, called once an epoch."""
+        self._seal(wait=False)
+
+    def close(self) -> None:
+        """Waits for the step under way and seals it."""
+        self._seal(wait=True)
+        self._manager.close()
+
+    def _seal(self, wait: bool) -> None:
+        if self._unsealed is None or (not wait and self._manager.is_saving_in_progress()):
+            return
+        self._manager.wait_until_finished()
+        step, self._unsealed = self._unsealed, None
+        write_text(self._digests / f"{step}.json", json.dumps(_digest_files(self._root / str(step))))
+        for path in self._digests.glob("*.json"):
+            if not (self._root / path.stem).exists():
+                path.unlink()
+
+    # Reading -----------------------------------------------------------------------------------
+
+    def restore(self, target: Any) -> tuple[Any, dict[str, Any], int] | None:
+        """The newest good step: (tree like `target`, meta, step); None in a fresh workdir.
+
+        Newer steps that are damaged are named and deleted. The structure comes from `target`,
+        and so do the shapes wanted; a leaf of `target` that is None takes whatever was saved.
+
+        Raises:
+          UserError: the weights are those of another model, or every step is damaged.
+        """
+        steps = sorted((int(p.name) for p in self._root.iterdir() if p.name.isdigit()), reverse=True)
+        broken = []
+        for step in steps:
+            fault = self._fault(step)
+            if fault is None:
+                try:
+                    found = self._read(step, target)
+                except UserError:
+                    raise
+                except Exception as error:  # Orbax raises half a dozen types for damage
+                    fault = f"unreadable ({type(error).__name__})"
+                else:
+                    self._drop(broken)
+                    return *found, step
+            if fault != "not finished":
+                logging.warning("checkpoint %d: %s; trying the one before it", step, fault)
+            broken.append((step, fault))
+        damaged = [f"{step}: {fault}" for step, fault in broken if fault != "not finished"]
+        if damaged:
+            raise UserError(f"no good checkpoint in {self._root} ({'; '.join(damaged)})")
+        self._drop(broken)
+        return None
+
+    def _fault(self, step: int) -> str | None:
+        try:
+            listed = json.loads((self._digests / f"{step}.json").read_text())
+        except FileNotFoundError:
+            return "not finished"
+        except (OSError, ValueError):
+            return "its list of digests is damaged"
+        found = _digest_files(self._root / str(step))
+        for name in sorted(listed.keys() | found.keys()):
+            if listed.get(name) != found.get(name):
+                how = "missing" if name not in found else "unknown" if name not in listed else "damaged"
+                return f"file {name} is {how}"
+        return None
+
+    def _read(self, step: int, target: Any) -> tuple[Any, dict[str, Any]]:
+        meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
+        leaves, run = meta["meta"]["leaves"], meta["meta"]["run"]
+        _check_shapes(_flat(target), leaves)
+        wanted = {
+            name: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
+            for name, (shape, dtype) in leaves.items()
+        }
+        stored = {n: np.zeros(w.shape, w.dtype) for n, w in wanted.items() if np.prod(w.shape)}
+        args = ocp.args.Composite(state=ocp.args.StandardRestore(stored))
+        state = self._manager.restore(step, args=args)["state"]
+        empty = {n: np.zeros(w.shape, w.dtype) for n, w in wanted.items() if n not in state}
+        return _nested(target, {n: np.asarray(a) for n, a in (state | empty).items()}), run
+
+    def _drop(self, broken: list[tuple[int, str]]) -> None:
+        """Removes steps that cannot be used, so that their numbers can be written again."""
+        if not broken:
+            return
+        self._manager.close()
+        for step, _ in broken:
+            shutil.rmtree(self._root / str(step), ignore_errors=True)
+            (self._digests / f"{step}.json").unlink(missing_ok=True)
+        self._open()
+
+
+def _flat(tree: Any) -> dict[str, np.ndarray]:
+    """{'nets/0/params/…': host copy}. A dict of unknown content ('journal') is flattened like any."""
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
+    return {_name(path): np.array(leaf) for path, leaf in leaves}
+
+
+def _name(path: tuple[Any, ...]) -> str:
+    return "/".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
+
+
+def _check_shapes(target: Mapping[str, np.ndarray], leaves: Mapping[str, Any]) -> None:
+    for name, array in target.items():
+        shape, dtype = leaves.get(name, (None, None))
+        if shape != list(array.shape) or dtype != array.dtype.name:
+            there = "is not in it" if shape is None else f"has shape {tuple(shape)} {dtype}"
+            raise UserError(
+                f"the checkpoint is of another model: {name} {there}, "
+                f"here {array.shape} {array.dtype.name}"
+            )
+
+
+def _nested(target: Any, flat: dict[str, np.ndarray]) -> Any:
+    """`target` filled from `flat`; names under 'journal/' beyond it come back as 'journal'."""
+    paths, structure = jax.tree_util.tree_flatten_with_path(target)
+    filled = jax.tree_util.tree_unflatten(structure, [flat.pop(_name(path)) for path, _ in paths])
+    for name, array in flat.items():
+        *parents, leaf = name.split("/")
+        place = filled
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[leaf] = array
+    return filled
+
+
+def _digest_files(folder: pathlib.Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a small file so that it is there whole or not at all."""
+    draft = path.with_name(path.name + ".part")
+    with draft.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)

@@ -1,0 +1,97 @@
+"""What a finished run leaves: result.json for tables, outputs.npz for the report."""
+
+import dataclasses
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from dull_jax import config as recipe
+from dull_jax.train import workdir, writer
+from dull_jax.train.checkpoint import write_text
+
+if TYPE_CHECKING:
+    from dull_jax.train.trainer import Trainer
+
+_SUSPECTS = 50
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """One evaluation: numbers, and the arrays behind them."""
+
+    test: dict[str, float]  # accuracy, head, medium, tail, ece: percent
+    labels: dict[str, float]  # metrics.wrong_labels
+    probs: np.ndarray  # [M, K] of the test set
+    score: np.ndarray  # [N] how likely a given label is wrong
+    suggested: np.ndarray  # [N]
+
+
+def write(run: "Trainer") -> dict[str, Any]:
+    """Writes outputs.npz, then result.json, which says that the run is finished."""
+    _write_outputs(run)
+    found = defined(_result(run))
+    write_text(run.folder / "result.json", json.dumps(found, indent=1))
+    return found
+
+
+def _write_outputs(run: "Trainer") -> None:
+    seen = run._evaluated
+    suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
+    arrays = {
+        "test_labels": run.dataset.test.labels,
+        "test_probs": seen.probs.astype(np.float32),
+        "wrongness": seen.score.astype(np.float32),
+        "suggested": seen.suggested.astype(np.int32),
+        "suspects": suspects,
+        "thumbnails": run.dataset.train.images[suspects],
+    }
+    arrays |= run.executor.method.instruments(run.executor.nets, run.memory)
+    with (run.folder / "outputs.npz").open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def _result(run: "Trainer") -> dict[str, Any]:
+    config, about, seen = run.config, run.dataset.description, run._evaluated
+    curve = [row["test/accuracy"] for row in writer.read(run.folder) if "test/accuracy" in row]
+    environment = workdir.environment()
+    return {
+        "method": config.method,
+        "variant": config.variant,
+        "dataset": about["dataset"],
+        "imbalance_factor": about["imbalance_factor"],
+        "noise": {k: about["noise"][k] for k in ("name", "rate", "realised")},
+        "seed": config.seed,
+        "epochs": config.train.epochs,
+        "num_train": about["num_train"],
+        "num_classes": len(about["class_names"]),
+        "network": config.model.name,
+        "accuracy": {
+            "last": seen.test["accuracy"],
+            "mean_last_10": float(np.mean(curve[-10:])),
+            "best_on_test": float(np.max(curve)),
+            **{group: seen.test[group] for group in run.dataset.groups},
+        },
+        "calibration": {"ece": seen.test["ece"]},
+        "wrong_labels": {
+            **{name: seen.labels[name] for name in ("precision", "recall", "auroc")},
+            "false_alarm": {g: seen.labels[f"false_alarm_{g}"] for g in run.dataset.groups},
+        },
+        "seconds": run.at.seconds,
+        "images_per_second": run.at.images / max(run.at.seconds, 1e-9),
+        "host_share": 1 - run.at.waiting / max(run.at.seconds, 1e-9),
+        "hardware": {"cpu": environment["cpu"], "devices": environment["devices"]},
+        "versions": environment["versions"] | {"python": environment["python"]},
+        "command": environment["command"],
+        "config_fingerprint": recipe.fingerprint(config),
+        "data_digest": about["data_digest"],
+        "labels_digest": about["labels_digest"],
+    }
+
+
+def defined(value: Any) -> Any:
+    """Without what is undefined (nan): absent means unknown, never 0."""
+    if isinstance(value, dict):
+        return {k: v for k, x in value.items() if (v := defined(x)) is not None}
+    return None if isinstance(value, float) and not math.isfinite(value) else value

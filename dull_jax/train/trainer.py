@@ -1,0 +1,262 @@
+"""The loop: data, networks, epochs, evaluation, checkpoints; read from top to bottom.
+
+Restart is a contract: the same command in the same workdir continues where the last good
+checkpoint stands, and ends in the state, bit for bit on as many devices, of a run that was never
+stopped. It holds because an epoch is a pure function of the networks, the method's memory at its
+start and what `observe` returned: a checkpoint inside an epoch holds exactly these, and the
+epoch's generator is replayed up to the step that was reached.
+"""
+
+import copy
+import dataclasses
+import json
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import config as recipe
+from dull_jax.data import dataset as data
+from dull_jax.errors import Stopped
+from dull_jax.stats import metrics
+from dull_jax.stats.calibration import expected_calibration_error
+from dull_jax.train import parallel, result, workdir, writer
+from dull_jax.train.checkpoint import Checkpoints, write_text
+from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.interrupt import Interrupt
+from dull_jax.train.progress import Progress
+from dull_jax.train.state import learning_rate
+
+Say = Callable[[str], None]
+
+
+def train(
+    config: ConfigDict,
+    folder: str | pathlib.Path,
+    say: Say = print,
+    labels: pathlib.Path | None = None,
+) -> dict[str, Any]:
+    """Trains `config.method`, or continues it, and writes everything a run leaves behind.
+
+    Args:
+      config: a recipe, `configs/base.py` with changes.
+      folder: the run's workdir.
+      say: receives lines of progress.
+      labels: the labels.npz of another run to train on; None: the recipe's own draw.
+
+    Returns:
+      The contents of result.json.
+
+    Raises:
+      UserError: whatever the user can mend; nothing is written for a recipe that cannot run.
+      Stopped: a signal came; everything is saved.
+    """
+    recipe.validate(config)
+    folder = pathlib.Path(folder)
+    workdir.check_recipe(folder, config)
+    if (folder / "result.json").exists():
+        say(f"{folder}: {config.method} is already trained")
+        return json.loads((folder / "result.json").read_text())
+    own = folder / "labels.npz"
+    dataset = data.build(config, own if own.exists() else labels)
+    executor = Executor(config, dataset, parallel.Devices(config.train.devices))
+    with workdir.claimed(folder, config), Interrupt() as interrupt:
+        workdir.describe(folder, config)
+        _describe_data(folder, dataset)
+        return Trainer(config, folder, dataset, executor, interrupt, say).run()
+
+
+def _describe_data(folder: pathlib.Path, dataset: data.Dataset) -> None:
+    if not (folder / "labels.npz").exists():
+        dataset.save(folder / "labels.npz")
+    write_text(folder / "data.json", json.dumps(dataset.description, indent=1))
+
+
+@dataclasses.dataclass
+class Position:
+    """How far training is: `step` steps into phase `phase` of epoch `epoch`, from 0."""
+
+    epoch: int = 0
+    phase: int = 0
+    step: int = 0
+    sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    seconds: float = 0.0  # of training and evaluation so far, all processes together
+    images: int = 0  # trained on so far
+    waiting: float = 0.0  # seconds for the devices
+
+
+class EpochRun:
+    """`methods.base.Run`: what a method sees of the trainer, and the journal of what it saw."""
+
+    def __init__(self, trainer: "Trainer", epoch: int, journal: list[dict[str, np.ndarray]]):
+        self.epoch, self.memory, self.train = epoch, trainer.memory, trainer.dataset.train
+        self.rng = np.random.default_rng([trainer.config.seed, epoch])
+        self.journal: list[dict[str, np.ndarray]] = []
+        self.logged: dict[str, float] = {}
+        self._observe, self._replay = trainer.executor.observe, list(journal)
+
+    def observe(self, network: int = 0, averaged: bool = False) -> dict[str, np.ndarray]:
+        found = self._replay.pop(0) if self._replay else self._observe(network, averaged)
+        self.journal.append(found)
+        return found
+
+    def log(self, values: Mapping[str, float]) -> None:
+        self.logged.update(values)
+
+
+class Trainer:
+    """One run."""
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        folder: pathlib.Path,
+        dataset: data.Dataset,
+        executor: Executor,
+        interrupt: Interrupt,
+        say: Say,
+    ):
+        self.config, self.folder, self.dataset = config, folder, dataset
+        self.executor, self.interrupt, self.say = executor, interrupt, say
+        self.memory = executor.method.init_memory()
+        self.checkpoints = Checkpoints(folder, config.train.keep)
+        self.at = Position()
+        self._journal: list[dict[str, np.ndarray]] = []
+        self._evaluated: result.Evaluation | None = None
+
+    def run(self) -> dict[str, Any]:
+        # Continue
+        self._restore()
+        log = writer.Writer(self.folder, self.at.epoch)
+        progress = Progress(self.config, self.at.epoch, self.say)
+        try:
+            # Epochs
+            while self.at.epoch < self.config.train.epochs:
+                values = self._epoch()
+                if self.at.epoch % self.config.train.eval_every == 0 or self._at_end:
+                    values |= self._evaluate()
+                log.write(self.at.epoch, values)
+                progress.show(self.at.epoch, values)
+                self._save_if_due()
+                self._stop_if_asked()
+            # Result
+            self.checkpoints.close()
+        finally:
+            log.close()
+        if self._evaluated is None:
+            self._evaluate()
+        return result.write(self)
+
+    @property
+    def _at_end(self) -> bool:
+        return self.at.epoch == self.config.train.epochs
+
+    # An epoch ----------------------------------------------------------------------------------
+
+    def _epoch(self) -> dict[str, float]:
+        """Trains to the end of the epoch; returns what is logged of it."""
+        began, waited = time.perf_counter(), self.executor.seconds_waiting
+        at, epoch, images_before = self.at, self.at.epoch, self.at.images
+        before = copy.deepcopy(self.memory)  # what a checkpoint inside the epoch starts from
+        run, sums = EpochRun(self, epoch, self._journal), Sums(at.sums)
+        lr = learning_rate(self.config, epoch)
+        for number, phase in enumerate(self.executor.method.epoch(run)):
+            if number < at.phase:
+                continue
+            start = at.step if number == at.phase else 0
+            size = sum(stream.batch_size for stream in phase.streams.values())
+            for done in self.executor.sweep(phase, epoch, number, lr, sums, start):
+                at.images, start = at.images + (done - start) * size, done
+                if self.interrupt.asked:
+                    self.executor.settle()
+                    at.phase, at.step, at.sums = number, done, sums.values
+                    self._count_time(began, waited)
+                    self._save(before, run.journal)
+                    self._stop_if_asked()
+        if self.executor.devices.count > 1:
+            parallel.assert_replicated(self.executor.nets)
+        self._run, self._journal = run, []
+        seconds = self._count_time(began, waited)
+        at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
+        rate = (at.images - images_before) / seconds
+        return {
+            "lr": lr,
+            **{f"train/{name}": value for name, value in sums.means().items()},
+            **run.logged,
+            "time/seconds": seconds,
+            "time/images_per_second": rate,
+        }
+
+    def _count_time(self, began: float, waited: float) -> float:
+        seconds = time.perf_counter() - began
+        self.at.seconds += seconds
+        self.at.waiting += self.executor.seconds_waiting - waited
+        return seconds
+
+    def _evaluate(self) -> dict[str, float]:
+        """Test accuracy and calibration, and how well the wrong labels are found."""
+        dataset, method = self.dataset, self.executor.method
+        logits = self.executor.test_logits().astype(np.float64)
+        probs = np.exp(logits - logits.max(1, keepdims=True))
+        probs /= probs.sum(1, keepdims=True)
+        truth = dataset.test.labels
+        found = metrics.accuracy(
+            probs.argmax(1), truth, dataset.train.num_classes, dataset.groups
+        ) | {"ece": expected_calibration_error(probs, truth)}
+        run = getattr(self, "_run", None) or EpochRun(self, self.at.epoch, [])
+        score, suggested = method.judge(run)
+        labels = metrics.wrong_labels(score, dataset.train.given, dataset.clean, dataset.groups)
+        self._evaluated = result.Evaluation(found, labels, probs, score, suggested)
+        values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
+        return values | {f"labels/{k}": v for k, v in labels.items()}
+
+    def _score_holdout(self) -> dict[str, float]:
+        """Agreement with the noisy labels held out: what settings may be chosen by."""
+        given = self.dataset.holdout.given
+        if not len(given):
+            return {}
+        predicted = self.executor.holdout_logits().argmax(1)
+        by_class = metrics.class_accuracy(predicted, given, self.dataset.train.num_classes)
+        agreement = 100 * float(np.mean(predicted == given))
+        return {"holdout/accuracy": agreement, "holdout/class_mean": float(np.nanmean(by_class))}
+
+    # Checkpoints -------------------------------------------------------------------------------
+
+    def _restore(self) -> None:
+        target = {"nets": self.executor.nets, "memory": self.memory}
+        restored = self.checkpoints.restore(target)
+        if restored is None:
+            return
+        tree, meta, step = restored
+        self.executor.nets = self.executor.devices.replicate(tree["nets"])
+        self.memory = tree["memory"]
+        journal = tree.get("journal", {})
+        self._journal = [journal[str(n)] for n in range(len(journal))]
+        self.at = Position(**meta)
+        if self.at.epoch < self.config.train.epochs:
+            self.say(f"continuing after epoch {self.at.epoch} from checkpoint {step}")
+
+    def _save_if_due(self) -> None:
+        due = self.at.epoch % self.config.train.checkpoint_every == 0
+        if due or self._at_end or self.interrupt.asked:
+            self._save(self.memory, [])
+        self.checkpoints.poll()
+
+    def _save(self, memory: dict[str, np.ndarray], journal: list[dict[str, np.ndarray]]) -> None:
+        tree: dict[str, Any] = {"nets": self.executor.nets, "memory": memory}
+        if journal:
+            tree["journal"] = {str(n): seen for n, seen in enumerate(journal)}
+        updates = sum(int(net.step) for net in self.executor.nets)
+        self.checkpoints.save(updates, tree, dataclasses.asdict(self.at))
+
+    def _stop_if_asked(self) -> None:
+        if self.interrupt.asked and not self._at_end:
+            self.checkpoints.close()
+            raise Stopped(
+                f"stopped by {self.interrupt.asked} in epoch {self.at.epoch + 1}, saved; "
+                "the same command continues"
+            )
+
