@@ -31,7 +31,7 @@ def get_config() -> ConfigDict:
     config.noise = ConfigDict()
     config.noise.name = "t2h"  # t2h, symmetric, asymmetric, joint, tabasco_*, file, none
     config.noise.rate = 0.3  # share of all labels that end up wrong
-    config.noise.seed = config.get_ref("seed")
+    config.noise.seed = config.get_ref("seed")  # tabasco_*: 25 is the published draw
     config.noise.cap = 0.6  # t2h: largest share of a class that loses its label
     config.noise.profile = "tailness"  # t2h: share grows with tailness, or uniform
     config.noise.destination = "frequency"  # t2h: towards frequent classes, or similar ones

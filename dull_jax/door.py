@@ -1,7 +1,5 @@
-"""How every command starts and ends: flags, one-line errors, exit codes.
-
-0 done; 2 the user can mend it; 75 stopped by a signal after saving; 1 our bug, with its traceback.
-"""
+"""How a command starts and ends. It leaves with 0 (done), 2 (the user can mend it: one line),
+75 (stopped by a signal after saving) or 1 (our bug: a traceback)."""
 
 import ast
 import sys

@@ -32,7 +32,7 @@ def prepare(name: str, source: str = "", data_dir: str = "") -> str:
     return (
         f"{name} {state} {path}: {len(data.train.labels)} train and {len(data.test.labels)} test "
         f"images, {len(data.class_names)} classes\n"
-        f"next: python -m dull_jax.main --config=configs/{name}.py --workdir=runs/{name}"
+        f"next: python -m dull_jax.main --config=configs/{name}_t2h.py --workdir=runs/{name}"
         + (f" --config.data.dir={data_dir}" if data_dir else "")
     )
 

@@ -56,9 +56,10 @@ class AugmentSpec:
     """What the views do; hashable, so that it can be a static argument of a compiled function.
 
     mean, std: per channel, of pixels scaled to [0, 1]. crop_pad: zero pixels around the raw image
-    before a random crop of its own size, as is usual for CIFAR (0 = no crop). flip: mirror left and
-    right half of the time. strong: the policy of the strong view. num_ops, magnitude (0 to 10, of
-    which 10 is each operation's maximum): RandAugment only. cutout: side of the square in pixels (0 = off).
+    before a random crop of its own size, as is usual for CIFAR (0 = no crop). flip: mirror left
+    and right half of the time. strong: the policy of the strong view. num_ops, magnitude (0 to
+    10, where 10 is the largest change of each operation): for RandAugment. cutout: side of the
+    square in pixels (0 = off). A value that makes no sense is a UserError.
     """
 
     mean: tuple[float, ...]
@@ -107,14 +108,16 @@ def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> ja
     _check(name, images, spec)
     if name == "plain":
         return normalize(images, spec)
-    images = crop_flip(images, *draw_weak(keys, spec, images.shape[1:]), spec.crop_pad)
+    if spec.crop_pad or spec.flip:
+        images = crop_flip(images, *draw_weak(keys, spec), spec.crop_pad)
     if name == "weak":
         return normalize(images, spec)
     images = apply_policy(images, *draw_strong(keys, spec), spec)
     images = normalize(images, spec)
     if not spec.cutout:
         return images
-    return cut_out(images, draw_cutout(keys, images.shape[1:]), spec.cutout)
+    centres = draw_cutout(keys, spec, *images.shape[1:3])
+    return cut_out(images, centres, spec.cutout)
 
 
 def _check(name, images, spec):
@@ -136,18 +139,26 @@ def normalize(images: jax.Array, spec: AugmentSpec) -> jax.Array:
     return images.astype(jnp.float32) * scale + shift
 
 
-def _uniform(keys, purpose, count):
-    """`count` numbers in [0, 1) for each key; purposes are independent of each other."""
-    return jax.vmap(lambda key: jax.random.uniform(jax.random.fold_in(key, purpose), (count,)))(
-        keys
-    )
+def _uniform(keys, spec):
+    """All numbers in [0, 1) that an example may need, [n, 5 + m]: weak 3, cutout 2, policy m.
+
+    One draw, the same for every view: the generator is a good part of the time to compile.
+    """
+    policy = 2 * spec.num_ops if spec.strong == "randaugment" else 5
+    return jax.vmap(lambda key: jax.random.uniform(key, (5 + policy,)))(keys)
 
 
-def draw_weak(keys: jax.Array, spec: AugmentSpec, shape: tuple[int, ...]):
+def draw_weak(keys: jax.Array, spec: AugmentSpec) -> tuple[jax.Array, jax.Array]:
     """Top left corners int32 [n, 2] (y, x) of the crops in the padded image, flips bool [n]."""
-    u = _uniform(keys, 0, 3)
+    u = _uniform(keys, spec)[:, :3]
     offsets = jnp.floor(u[:, :2] * (2 * spec.crop_pad + 1)).astype(jnp.int32)
     return offsets, (u[:, 2] < 0.5) & spec.flip
+
+
+def draw_cutout(keys: jax.Array, spec: AugmentSpec, height: int, width: int) -> jax.Array:
+    """Centres int32 [n, 2] (y, x) of the squares, uniform over the image."""
+    u = _uniform(keys, spec)[:, 3:5]
+    return jnp.floor(u * jnp.array([height, width])).astype(jnp.int32)
 
 
 def crop_flip(images: jax.Array, offsets: jax.Array, flips: jax.Array, pad: int) -> jax.Array:
@@ -169,7 +180,7 @@ def draw_strong(keys: jax.Array, spec: AugmentSpec) -> tuple[jax.Array, jax.Arra
 
 def _draw_randaugment(keys, spec):
     """Cubuk et al. 2020: uniform operations, with replacement, one magnitude, random signs."""
-    u = _uniform(keys, 1, 2 * spec.num_ops).reshape(len(keys), 2, spec.num_ops)
+    u = _uniform(keys, spec)[:, 5:].reshape(len(keys), 2, spec.num_ops)
     ids = jnp.array([ID[name] for name in RANDAUGMENT])
     ops = ids[jnp.floor(u[:, 0] * len(ids)).astype(jnp.int32)]
     return ops, jnp.where(u[:, 1] < 0.5, -1.0, 1.0) * (spec.magnitude / 10)
@@ -181,7 +192,7 @@ def _draw_autoaugment(keys, spec):
     Signs of geometric operations are random. Enhancements are not symmetric: magnitude 0 to 10 is
     a factor of 0.1 to 1.9, so that 5 leaves the image as it is.
     """
-    u = _uniform(keys, 1, 5)
+    u = _uniform(keys, spec)[:, 5:]
     pick = jnp.floor(u[:, 0] * len(AUTOAUGMENT)).astype(jnp.int32)
     ids, chances, magnitudes, enhance = (jnp.array(column)[pick] for column in _autoaugment_table())
     ops = jnp.where(u[:, 1:3] < chances, ids, ID["identity"])
@@ -208,18 +219,12 @@ def apply_policy(
     corners, and two geometric operations sample twice.
     """
     _, height, width, _ = images.shape
-    total = jnp.eye(3)
+    total = jnp.eye(3)[None]
     for op, strength in zip(ops.T, strengths.T, strict=True):
         images = image_ops.colour(images, op, strength)
-        step = image_ops.matrix(op, strength, height, width)
-        total = jnp.matmul(total, step, precision="highest")
+        total = image_ops.compose(total, image_ops.matrix(op, strength, height, width))
     fill = tuple(round(255 * value) for value in spec.mean)
     return image_ops.warp(images, total, fill)
-
-
-def draw_cutout(keys: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Centres int32 [n, 2] (y, x), uniform over the pixels of an image of shape (H, W, C)."""
-    return jnp.floor(_uniform(keys, 2, 2) * jnp.array(shape[:2])).astype(jnp.int32)
 
 
 def cut_out(images: jax.Array, centres: jax.Array, side: int) -> jax.Array:

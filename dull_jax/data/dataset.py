@@ -94,7 +94,7 @@ def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
     if spec.name.startswith("tabasco_"):
         kind = spec.name.removeprefix("tabasco_")
         positions, noisy = noise.tabasco_draw(
-            labels, num_classes, max_count, factor, kind, spec.rate
+            labels, num_classes, max_count, factor, kind, spec.rate, spec.seed
         )
     else:
         positions = np.arange(len(labels))
@@ -123,9 +123,11 @@ def _corrupt(
     config: ConfigDict, spec: noise.NoiseSpec, source: sources.Source, positions: np.ndarray
 ) -> noise.NoisyLabels:
     clean, num_classes = source.train.labels[positions], len(source.class_names)
-    ids, names = source.train.ids[positions], source.class_names
+    names = source.class_names
     if spec.name == "file":
-        given = given_labels.read(config.noise.file, ids, names, by=config.noise.join)
+        # The file speaks of the whole train set, of which the long tail keeps a part.
+        given = given_labels.read(config.noise.file, source.train.ids, names, by=config.noise.join)
+        given = given[positions]
         if config.noise.join == "position":
             given_labels.check_overlap(given, clean, minimum=2 / num_classes)
         return noise.describe(given, clean, num_classes)
@@ -181,13 +183,18 @@ def _describe(
             "options": _spec(config).options(),
             "version": noise.VERSION,
             "realised": realised.rate,
-            "realised_by_class": realised.rate_by_class.tolist(),
+            "realised_by_class": _json(realised.rate_by_class),
         },
-        "transition": realised.transition.tolist(),
+        "transition": _json(realised.transition),
         "truth_known": True,
         "data_digest": _digest(train, source.test),
         "labels_digest": realised.sha256,
     }
+
+
+def _json(array: np.ndarray) -> list[Any]:
+    """Nested lists; nan, which JSON does not have, is null."""
+    return np.where(np.isfinite(array), array, None).tolist()
 
 
 def _digest(train: TrainSet, test: sources.Split) -> str:

@@ -48,7 +48,7 @@ def read(path: str, ids: np.ndarray, class_names: Sequence[str], by: str = "id")
 
 
 def check_overlap(given: np.ndarray, clean: np.ndarray, minimum: float = 0.0) -> float:
-    """Share of `given` labels [N] that agree with `clean` ones [N]: guards against misaligned files.
+    """Share of `given` labels [N] equal to the `clean` ones [N]: the guard against misalignment.
 
     Raises UserError when it is below `minimum` or no better than chance: within 3 standard errors
     of what labels in random order would reach (for a handful of samples, less than halfway from

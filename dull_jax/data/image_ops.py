@@ -1,16 +1,14 @@
-"""Image operations of AutoAugment and RandAugment for a batch in which every image gets its own one.
+"""Image operations of AutoAugment and RandAugment; each image of a batch gets its own.
 
 A `lax.switch` under `vmap` would run all branches on every image. Here instead
-- eight pointwise operations are one formula, `e + f * (y - d)`, with other numbers (`pointwise`);
-- equalize and sharpness, which do not fit it, run on the rows that drew them (`on_rows`);
+- pointwise operations are one formula with other numbers (`pointwise`);
+- autocontrast, equalize and sharpness, which do not fit it, run on the rows that drew them;
 - geometric operations are matrices: they compose, and the image is sampled once (`warp`).
-Arithmetic follows Pillow to the grey level, rounding included (exceptions are named below).
+Arithmetic follows Pillow to the grey level (the exception is named at `autocontrast`).
 Images are uint8 [n, H, W, C] with C = 1 or 3; on one channel `color` does nothing.
 
 A `strength` is signed, in [-1, 1]; 0 is no change except for autocontrast, equalize and invert.
 """
-
-from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -105,7 +103,7 @@ def autocontrast(images: jax.Array) -> jax.Array:
 
 def equalize(images: jax.Array) -> jax.Array:
     """Flatten the histogram of each channel as Pillow does; under 256 pixels nothing changes."""
-    n, height, width, channels = images.shape
+    n, _, _, channels = images.shape
     row = jnp.arange(n * channels, dtype=jnp.uint32).reshape(n, 1, 1, channels)
     where = 256 * row + images
     counts = jnp.zeros(n * channels * 256, jnp.int32)
@@ -183,16 +181,26 @@ def matrix(ops: jax.Array, strengths: jax.Array, height: int, width: int) -> jax
     return jnp.stack([first, second, third], -2)
 
 
+def compose(first: jax.Array, second: jax.Array) -> jax.Array:
+    """Matrix [n, 3, 3] of `first`, then `second`: the output is read through second, then first.
+
+    Not a matmul, whose rounding may depend on the size of the batch.
+    """
+    return (first[:, :, :, None] * second[:, None, :, :]).sum(2)
+
+
 def warp(images: jax.Array, matrices: jax.Array, fill: tuple[int, ...]) -> jax.Array:
     """Sample each image through its matrix, nearest pixel; `fill` [C] where it reads outside.
 
     Pixel centres and 16.16 fixed point as in Pillow's `Image.transform(..., AFFINE)`.
     """
-    n, height, width, channels = images.shape
+    _, height, width, _ = images.shape
     centred = matrices[:, :2].at[:, :, 2].add(matrices[:, :2, :2].sum(-1) / 2)
     fixed = jnp.floor(centred * 65536 + 0.5).astype(jnp.int32)[..., None, None]
     column, line = jnp.arange(width), jnp.arange(height)[:, None]
-    x, y = ((row[:, 0] * column + row[:, 1] * line + row[:, 2]) >> 16 for row in fixed.swapaxes(0, 1))
+    x, y = (
+        (row[:, 0] * column + row[:, 1] * line + row[:, 2]) >> 16 for row in fixed.swapaxes(0, 1)
+    )
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     return take_pixels(images, jnp.where(inside, y * width + x, height * width), fill)
 
@@ -209,5 +217,6 @@ def take_pixels(images: jax.Array, positions: jax.Array, fill: tuple[int, ...]) 
     extra = jnp.broadcast_to(jnp.array(fill, jnp.uint8), (n, 1, channels))
     flat = jnp.concatenate([images.reshape(n, height * width, channels), extra], 1)
     return jax.vmap(lambda image, where: image.at[where].get(mode="promise_in_bounds"))(
-        flat, positions.astype(jnp.uint32)  # unsigned: no wrap-around of negatives to compute
+        flat,
+        positions.astype(jnp.uint32),  # unsigned: no wrap-around of negatives to compute
     )

@@ -31,8 +31,7 @@ def class_counts(
     else:
         last = max(num_classes - 1, 1)
         share = [float(imbalance_factor) ** (-c / last) for c in range(num_classes)]
-    # Plain int() would lose a sample wherever the power falls an ulp short: 1000^(-1/3) * 5000 is
-    # 500.
+    # Plain int() loses a sample where a float falls an ulp short: 160 * 32^(-2/5) is 40, not 39.
     counts = np.array([draws.whole(max_count * s) for s in share], np.int64)
     if counts[-1] < 1:
         raise UserError(

@@ -109,18 +109,17 @@ def _read_split(builder: tfds.core.DatasetBuilder, split: str, image: str, label
             images.append(png.decode(fields[image].bytes_list.value[0], channels))
             labels.append(fields[label].int64_list.value[0])
             ids.extend(fields["id"].bytes_list.value)
-    _check(info, split, images, labels)
+    _check(f"{info.full_name}, {split}", images, labels, info.features[label].num_classes)
     return _in_order(split, images, labels, [value.decode() for value in ids])
 
 
-def _check(info: tfds.core.DatasetInfo, split: str, images: list, labels: list) -> None:
-    sizes = sorted({array.shape[:2] for array in images})
-    if len(sizes) != 1:
-        found = f"{sizes[0]} to {sizes[-1]}" if sizes else "none"
-        raise UserError(f"{info.full_name}, {split}: images of one size are needed, found {found}")
-    classes = info.features[info.supervised_keys[1] if info.supervised_keys else "label"]
-    if min(labels) < 0 or max(labels) >= classes.num_classes:
-        raise UserError(f"{info.full_name}, {split}: some images have no label")
+def _check(where: str, images: list[np.ndarray], labels: list[int], num_classes: int) -> None:
+    sizes = sorted({image.shape[:2] for image in images})
+    if len(sizes) > 1:
+        found = f"found {sizes[0]} to {sizes[-1]}"
+        raise UserError(f"{where}: images of one size (height, width) are needed, {found}")
+    if min(labels) < 0 or max(labels) >= num_classes:
+        raise UserError(f"{where}: some images have no label")
 
 
 def _in_order(split: str, images: list, labels: list, ids: list[str]) -> Arrays:

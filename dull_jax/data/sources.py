@@ -100,7 +100,10 @@ def find_prepared(name: str, folder: epath.Path) -> epath.Path | None:
 
 
 def prepare(name: str, folder: epath.Path, source: str = "") -> epath.Path:
-    """Prepares CIFAR from `source` (see `cifar.read_members`), or from the internet if it is "".
+    """Prepares CIFAR and returns its folder.
+
+    Args:
+      source: see `cifar_archive.read_members`; "" means the official archive from the internet.
 
     Raises:
       UserError: offline, a set that cannot be prepared here, or a `source` that is not official.
@@ -109,11 +112,11 @@ def prepare(name: str, folder: epath.Path, source: str = "") -> epath.Path:
         raise UserError(_how_to_prepare(name, folder))
     if "://" in str(folder):
         raise UserError(f"{name} is prepared in a local folder first; copy that to {folder} then")
-    from dull_jax.data import cifar
+    from dull_jax.data import cifar, cifar_archive
 
-    archive = cifar.ARCHIVES[name]
+    archive = cifar_archive.ARCHIVES[name]
     try:
-        source = source or cifar.download(archive, folder / "downloads")
+        source = source or cifar_archive.download(archive, folder / "downloads")
     except (OSError, http.client.HTTPException) as error:
         raise UserError(
             f"{name} is not prepared in {folder} and could not be downloaded ({error}); "

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
+from scipy.special import softmax
 
 from dull_jax.data.dataset import TrainSet
 from dull_jax.models.network import Network
@@ -134,7 +135,7 @@ class Method:
         Here 1 - p(given label) of the networks' mean prediction on the plain train images.
         """
         logits = sum(run.observe(n, averaged=True)["logits"] for n in range(self.num_networks))
-        probs = np.asarray(jax.nn.softmax(jnp.asarray(logits) / self.num_networks))
+        probs = softmax(logits / self.num_networks, axis=1)
         return 1 - probs[np.arange(len(probs)), self.train.given], probs.argmax(1)
 
     def instruments(self, nets: tuple[Net, ...], memory: Arrays) -> dict[str, np.ndarray]:

@@ -21,6 +21,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.special import softmax
 
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
@@ -80,14 +81,14 @@ class Method(base.Method):
         """1. Averages the teacher's class-balanced predictions over epochs."""
         decay, memory = np.float32(self.config.dull.memory), run.memory
         logits = run.observe(0, averaged=True)["logits"]
-        memory["probs"] = decay * memory["probs"] + np.asarray(jax.nn.softmax(logits))
+        memory["probs"] = decay * memory["probs"] + softmax(logits, axis=1)
         memory["weight"] = decay * memory["weight"] + np.float32(1)
 
     def _believe(self, memory: dict[str, np.ndarray]) -> np.ndarray:
         """2. Transition, true class shares, and the posterior of every true label `[N, K]`."""
         probs, given = memory["probs"] / memory["weight"], self.train.given
         pseudo = transition.headward_pseudo_counts(
-            jnp.asarray(self.train.counts, jnp.float32), self.config.dull.transition_strength
+            self.train.counts.astype(np.float32), self.config.dull.transition_strength
         )
         iterations = 30 if self.config.dull.transition else 0
         model = transition.estimate(probs, given, pseudo, iterations)

@@ -37,7 +37,7 @@ class LinearHead(nn.Module):
 
 
 class BalancedHead(LinearHead):
-    """Two linear classifiers on one feature, a conventional and a class-balanced one (DaSC, SFA)."""
+    """Two linear classifiers on one feature: conventional and class-balanced (DaSC, SFA)."""
 
     def setup(self) -> None:
         self.classifier = Dense(self.num_classes)
@@ -51,14 +51,14 @@ class BalancedHead(LinearHead):
 
 
 class DisentangledHead(nn.Module):
-    """Linear classifier on class-specific channels, with the matrix G as the parameter "gate" [C, K].
+    """Linear classifier on class-specific channels, and G as the parameter "gate" [C, K].
 
     A map of fewer than m K channels is first expanded to m K by a 1x1 convolution and ReLU, so
-    that every class can own m channels (m = `channels_per_class`); otherwise C = C0. The gate does not
-    enter the plain path: a loss gates z itself, `classify(z * gate_for(gate, target))`.
+    that every class can own m channels (m = `channels_per_class`); otherwise C = C0. The gate
+    does not enter the plain path: a loss gates z, `classify(z * gate_for(gate, target))`.
 
-    The gate starts at 0.5 everywhere as in CSG (Liang et al. 2020). That is not a symmetric point to
-    be broken by noise: the first gradient already differs for each channel and class.
+    The gate starts at 0.5 everywhere as in CSG (Liang et al. 2020). No noise is needed to break
+    the symmetry: the first gradient already differs for each channel and class.
     """
 
     channels: int
@@ -92,7 +92,7 @@ class DisentangledHead(nn.Module):
 
 
 class Projector(nn.Module):
-    """Two-layer perceptron for contrastive losses: z [B, C] -> [B, features], each row of length 1."""
+    """Two-layer perceptron for contrastive losses: z [B, C] -> [B, features], rows of length 1."""
 
     features: int
 
@@ -105,8 +105,8 @@ class Projector(nn.Module):
 def project_gate(gate: jax.Array) -> jax.Array:
     """G after an update, back in [0, 1] with 1 as the maximum of every row (CSG's projection).
 
-    gate [C, K] -> [C, K]. A row without a positive entry becomes 0: dividing it by its negative maximum
-    would hand the channel to every class.
+    gate [C, K] -> [C, K]. A row without a positive entry becomes 0: dividing it by its negative
+    maximum would hand the channel to every class.
     """
     top = gate.max(axis=1, keepdims=True)
     return jnp.clip(gate / jnp.maximum(top, EPS), 0.0, 1.0)
@@ -115,9 +115,9 @@ def project_gate(gate: jax.Array) -> jax.Array:
 def sinkhorn_gate(scores: jax.Array, quota: jax.Array | float, iterations: int = 20) -> jax.Array:
     """Softmax of scores [C, K] over classes, scaled so that every class gets its quota of channels.
 
-    quota [K] or a scalar: channels per class up to a common factor; equal entries give C / K each.
-    Returns [C, K] in [0, 1]: rows sum to 1 exactly, columns to the quota once the Sinkhorn iterations
-    have converged. Without a quota frequent classes take the channels.
+    quota [K] or a scalar, > 0: channels per class up to a common factor; equal entries give C / K
+    each. Returns [C, K] in [0, 1]: rows sum to 1 exactly, columns to the quota once the Sinkhorn
+    iterations have converged. Without a quota frequent classes take the channels.
     """
     quota = jnp.broadcast_to(jnp.asarray(quota, scores.dtype), scores.shape[1:])
     log_quota = jnp.log(quota * scores.shape[0] / quota.sum())
@@ -134,9 +134,9 @@ def gate_for(gate: jax.Array, target: jax.Array) -> jax.Array:
 
 
 def class_specificity(gate: jax.Array) -> jax.Array:
-    """Mean over channels of max_k G / sum_k G: 1 / K where a channel serves all classes, 1 where one.
+    """Mean over channels of max_k G / sum_k G: gate [C, K] -> scalar.
 
-    gate [C, K] -> scalar. A row of zeros counts as 0.
+    1 / K where every channel serves all classes, 1 where each serves one; a row of zeros counts 0.
     """
     return jnp.mean(gate.max(axis=1) / jnp.maximum(gate.sum(axis=1), EPS))
 

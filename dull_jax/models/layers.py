@@ -30,15 +30,15 @@ class Conv(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         pad = self.kernel_size // 2
-        return nn.Conv(
-            self.features,
-            (self.kernel_size, self.kernel_size),
-            strides=self.stride,
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", he_normal_fan_out, shape)
+        return jax.lax.conv_general_dilated(
+            x.astype(self.dtype),
+            kernel.astype(self.dtype),
+            window_strides=(self.stride, self.stride),
             padding=((pad, pad), (pad, pad)),
-            use_bias=False,
-            dtype=self.dtype,
-            kernel_init=he_normal_fan_out,
-        )(x)
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )
 
 
 class Norm(nn.Module):
@@ -55,7 +55,7 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if self.kind == "group":
-            # 32 groups (Wu and He 2018), fewer in a narrow layer: a group keeps two channels or more.
+            # 32 groups (Wu and He 2018); fewer in a narrow layer, so that a group keeps two channels.
             groups = max(math.gcd(64, x.shape[-1]) // 2, 1)
             return nn.GroupNorm(groups, epsilon=1e-5, dtype=self.dtype)(x)
         return nn.BatchNorm(
@@ -72,7 +72,7 @@ Dense = partial(nn.Dense, dtype=jnp.float32, kernel_init=uniform_fan_in)
 
 
 def average_pool(x: jax.Array) -> jax.Array:
-    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last row or column is cut.
+    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last line is cut.
 
     Written as a reshape because the gradient of a window reduction is slow on CPU.
     """

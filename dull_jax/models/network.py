@@ -27,11 +27,11 @@ WITHOUT_STEM = ("resnet_small", "small_cnn")
 
 
 class Network(nn.Module):
-    """Maps float32 images [B, H, W, C] to float32 features z [B, num_features] >= 0 and logits [B, K].
+    """Images [B, H, W, C] to features z [B, num_features] >= 0 and logits [B, K], all float32.
 
-    Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises with
-    batch statistics and needs `mutable=["batch_stats"]`. One `init(rng, images, train=False)` creates
-    all parameters.
+    Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises
+    with batch statistics and needs `mutable=["batch_stats"]`. One `init(rng, images, train=False)`
+    creates all parameters.
     """
 
     backbone: nn.Module
@@ -44,7 +44,7 @@ class Network(nn.Module):
         return self.head.num_features
 
     def __call__(self, images: jax.Array, train: bool = False) -> dict[str, jax.Array]:
-        """{"features" [B, C], "logits" [B, K]} and, where built, "balanced_logits", "projection"."""
+        """{"features" [B, C], "logits" [B, K]}; if built also "balanced_logits", "projection"."""
         z = self.embed(images, train)
         outputs = {"features": z, **self.head(z)}
         if self.projector is not None:

@@ -1,4 +1,4 @@
-"""PreAct-ResNet-18 for 32x32 images (He et al. 2016b, "Identity Mappings in Deep Residual Networks")."""
+"""PreAct-ResNet-18 (He et al. 2016b, "Identity Mappings in Deep Residual Networks")."""
 
 import jax
 from flax import linen as nn
@@ -7,7 +7,7 @@ from dull_jax.models.layers import ModuleDef, stem_conv, stem_pool
 
 
 class PreActBlock(nn.Module):
-    """norm-ReLU-conv twice; the shortcut of a block that changes shape leaves after the first ReLU."""
+    """norm-ReLU-conv twice; a shortcut that changes the shape starts after the first ReLU."""
 
     features: int
     stride: int
@@ -25,7 +25,7 @@ class PreActBlock(nn.Module):
 
 
 class PreActResNet18(nn.Module):
-    """images [B, H, W, 3] -> feature map [B, H/8, W/8, 8 * width], >= 0 ("cifar" stem).
+    """images [B, H, W, 3] -> feature map [B, h, w, 8 * width], >= 0; h = H/8 ("cifar" stem).
 
     The blocks are those of DivideMix's network. Kept from He et al. and absent from DivideMix's
     code are the last norm and ReLU: without them features are not >= 0, which the class-specific

@@ -25,7 +25,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3, 1x1 to four times the width; the stride is in the 3x3 (the "v1.5" of torchvision)."""
+    """1x1, 3x3, 1x1 to four times the width; the 3x3 has the stride ("v1.5", torchvision)."""
 
     features: int
     stride: int

@@ -1,4 +1,4 @@
-"""Three convolutions with average pooling between them: minutes on a laptop, for digits and CIFAR."""
+"""Three convolutions with average pooling between them, for digits and CIFAR on a laptop."""
 
 import jax
 from flax import linen as nn

@@ -66,7 +66,7 @@ def _count_columns(title, said, true, given, names, groups) -> Markup:
             tag("line", text, x1=x(k), x2=x(k) + pitch, y1=at, y2=at, stroke="var(--ink)",
                 stroke_width=2)
         )  # fmt: skip
-    label = "class id (the true order of size), images on a log scale"
+    label = "class id; images on a log scale"
     ticks = [t for t in x.ticks(10) if t < len(true)]
     return svg(width, height, title, said, frame(x, y, label, ticks), parts)
 

@@ -4,17 +4,22 @@ import math
 from collections.abc import Mapping, Sequence
 
 from dull_jax.report.markup import Markup, finite, number, tag
-from dull_jax.report.plots import WIDTH, Axis, dash, frame, hover, series, svg
+from dull_jax.report.plots import WIDTH, Axis, dash, frame, hover, nice_ticks, series, svg
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 10, 38
 Points = Sequence[tuple[float, float | None]]
 
 
-def lines(title: str, curves: Sequence[tuple[str, Points]], unit: str = "") -> Markup | None:
+def lines(
+    title: str,
+    curves: Sequence[tuple[str, Points]],
+    unit: str = "",
+    span: tuple[float, float] | None = None,
+) -> Markup | None:
     """One line a method over epochs; unknown values are gaps. None when nothing is known.
 
     Args:
-      title: what is drawn.  unit: of the y axis.
+      title: what is drawn.  unit: of the y axis.  span: its range; by default that of the values.
       curves: (method, [(epoch, value or None)]); the first is the run itself, drawn on top.
     """
     known = [(e, v) for _, points in curves for e, v in points if v is not None]
@@ -22,7 +27,7 @@ def lines(title: str, curves: Sequence[tuple[str, Points]], unit: str = "") -> M
         return None
     height = 190
     x = Axis(min(e for e, _ in known), max(e for e, _ in known), _LEFT, WIDTH - _RIGHT)
-    low, high = _span([v for _, v in known], unit)
+    low, high = span or span_of([v for _, v in known], unit)
     y = Axis(low, high, height - _BOTTOM, _TOP)
     ticks = [tick for tick in x.ticks() if tick == int(tick)]
     drawn = [_line(x, y, i, *curve, unit) for i, curve in enumerate(curves)]
@@ -37,12 +42,15 @@ def lines(title: str, curves: Sequence[tuple[str, Points]], unit: str = "") -> M
     )
 
 
-def _span(values: Sequence[float], unit: str) -> tuple[float, float]:
-    """The y range, a little wider than the values; never beyond 0 and 100 for percent."""
+def span_of(values: Sequence[float], unit: str = "") -> tuple[float, float]:
+    """The range of the values, widened to the next ticks; percent stays within 0 and 100."""
     low, high = min(values), max(values)
-    edge = 0.06 * (high - low) or abs(high) * 0.1 or 1.0
-    low, high = (max(0.0, low - edge) if low >= 0 else low - edge), high + edge
-    return (low, min(100.0, high)) if unit == "%" else (low, high)
+    if high - low < 1e-9:
+        low, high = low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
+    ticks = nice_ticks(low, high)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
+    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    return (max(0.0, low), min(100.0, high)) if unit == "%" else (low, high)
 
 
 def _line(x: Axis, y: Axis, index: int, name: str, points: Points, unit: str) -> Markup | None:
@@ -60,7 +68,7 @@ def _line(x: Axis, y: Axis, index: int, name: str, points: Points, unit: str) ->
 
 
 def _path(x: Axis, y: Axis, points: Points) -> str:
-    """Test values may exist only every few epochs: these are joined; a known nan breaks the line."""
+    """Epochs that were not evaluated are joined over; a value that is undefined breaks the line."""
     pen, steps = "M", []
     for epoch, value in points:
         if value is None:

@@ -1,4 +1,4 @@
-"""What the numbers say, in sentences derived from them; none is written when its number is unknown."""
+"""What the numbers say, in sentences derived from them; an unknown number writes no sentence."""
 
 import math
 
@@ -8,20 +8,15 @@ from dull_jax.report.folder import Run
 from dull_jax.report.markup import finite, number, percent
 
 
-def findings(run: Run) -> list[str]:
-    """Plain sentences, the most important first."""
-    said = [
-        *_against_peer(run, "last", "names the right class for", "of all test images"),
-        _chance(run),
-        *_against_peer(
-            run, "tail", "is right for", "of the test images of the rarest (tail) classes"
-        ),
-        _head_tail_gap(run),
-        *_wrong_labels(run),
-        _false_alarms(run),
-        _confidence(run),
-    ]
-    return [sentence for sentence in said if sentence]
+def findings(run: Run) -> list[tuple[str, str]]:
+    """(topic, plain sentences), the most important first; topics without numbers are left out."""
+    topics = (
+        ("Accuracy", _overall(run)),
+        ("Rare classes", _rare(run)),
+        ("Wrong labels", _wrong_labels(run)),
+        ("Confidence", _confidence(run)),
+    )
+    return [(topic, " ".join(filter(None, said))) for topic, said in topics if any(said)]
 
 
 def best_peer(run: Run, key: str = "last") -> Run | None:
@@ -30,34 +25,44 @@ def best_peer(run: Run, key: str = "last") -> Run | None:
     return max(known, key=lambda peer: peer.value("accuracy", key), default=None)
 
 
-def _against_peer(run: Run, key: str, does: str, what: str) -> list[str]:
-    own = run.value("accuracy", key)
+def _overall(run: Run) -> list[str | None]:
+    own = number(run.value("accuracy", "last"), 1, "%")
+    said = f"{run.name} names the right class for {own} of all test images"
+    return [_beside_peer(run, "last", said), _chance(run)]
+
+
+def _rare(run: Run) -> list[str | None]:
+    own = number(run.value("accuracy", "tail"), 1, "%")
+    said = f"Of the test images of the rarest (tail) classes, it gets {own} right"
+    return [_beside_peer(run, "tail", said), _head_tail_gap(run)]
+
+
+def _beside_peer(run: Run, key: str, said: str) -> str | None:
+    """`said`, and how that stands against the best of the compared methods in the same number."""
+    own, peer = run.value("accuracy", key), best_peer(run, key)
     if own is None:
-        return []
-    said = f"{run.name} {does} {number(own, 1, '%')} {what}"
-    peer = best_peer(run, key)
+        return None
     if peer is None:
-        return [said + "."]
+        return said + "."
     other = peer.value("accuracy", key)
-    gap = own - other
-    if abs(gap) < 0.05:
-        verdict = "the same as"
-    else:
-        verdict = f"{abs(gap):.1f} points {'more' if gap > 0 else 'fewer'} than"
+    gap = round(own - other, 1)
+    verdict = (
+        f"{abs(gap):.1f} points {'more' if gap > 0 else 'fewer'} than" if gap else "as many as"
+    )
     among = "the compared method" if len(run.compared) == 1 else "the best compared method"
-    return [f"{said}: {verdict} {among} there, {peer.name} ({number(other, 1, '%')})."]
+    return f"{said}, {verdict} {among}, {peer.name} ({number(other, 1, '%')})."
 
 
 def _chance(run: Run) -> str | None:
-    """95 % of the difference of two independent runs that are equally good; test draw only."""
+    """95 % of the differences of two equally good networks, by the draw of the test set alone."""
     accuracy, size = run.value("accuracy", "last"), finite(run.data.get("num_test"))
     if accuracy is None or not size or not run.compared:
         return None
     share = min(max(accuracy / 100, 0.01), 0.99)
     points = 100 * 1.96 * math.sqrt(2 * share * (1 - share) / size)
     return (
-        f"This is one run with one seed: with {size:,.0f} test images, overall differences below "
-        f"about {points:.1f} points may be chance, and those of a group need to be larger still."
+        f"One run with one seed is weak evidence: with {size:,.0f} test images, differences below "
+        f"about {points:.1f} points may be chance, in a group of classes even larger ones."
     )
 
 
@@ -65,53 +70,54 @@ def _head_tail_gap(run: Run) -> str | None:
     head, tail = run.value("accuracy", "head"), run.value("accuracy", "tail")
     if head is None or tail is None:
         return None
-    side = "below" if tail < head else "above"
-    return f"The tail lies {abs(head - tail):.1f} points {side} the head ({number(head, 1, '%')})."
+    gap = round(head - tail, 1)
+    where = f"{abs(gap):.1f} points {'below' if gap > 0 else 'above'}" if gap else "level with"
+    return f"The tail lies {where} the head ({number(head, 1, '%')})."
 
 
-def _wrong_labels(run: Run) -> list[str]:
-    precision, recall, auroc = (
-        run.value("wrong_labels", k) for k in ("precision", "recall", "auroc")
-    )
+def _wrong_labels(run: Run) -> list[str | None]:
     if run.data.get("truth_known") is False:
         return [
-            "The true labels of the training images are not known, so how many of the wrong ones "
-            "were found cannot be counted; the most suspicious are shown below."
+            "The true labels of the training images are not known, so the wrong labels that were "
+            "found cannot be counted. The most suspicious are shown below, to be looked at."
         ]
-    said = []
-    if precision is not None:
-        rate = finite(run.data.get("noise", {}).get("realised"))
-        chance = f" (any label: {percent(rate)})" if rate is not None else ""
-        said.append(
-            f"Of the training labels it calls wrong, {percent(precision)} are wrong{chance}"
-        )
-    if recall is not None:
-        said.append(f"{'it' if said else 'It'} finds {percent(recall)} of all wrong labels")
-    text = [", and ".join(said) + "."] if said else []
-    if auroc is not None:
-        text.append(
-            f"Of a wrong and a right label, it gives the wrong one the higher score in {percent(auroc)} "
-            "of cases (AUROC; 50 % is a coin)."
-        )
-    return text
+    precision, recall, auroc = (
+        run.value("wrong_labels", key) for key in ("precision", "recall", "auroc")
+    )
+    rate = finite((run.data.get("noise") or {}).get("realised"))
+    base = f" (of all training labels: {percent(rate)})" if rate is not None else ""
+    return [
+        _say(f"Of the training labels it calls wrong, {{}} truly are{base}.", precision),
+        _say("It finds {} of all wrong labels.", recall),
+        _say("A wrong label gets a higher score than a right one in {} of pairs (AUROC).", auroc),
+        _false_alarms(run),
+    ]
+
+
+def _say(sentence: str, share: float | None) -> str | None:
+    return None if share is None else sentence.format(percent(share))
 
 
 def _false_alarms(run: Run) -> str | None:
-    alarms = {g: run.value("wrong_labels", "false_alarm", g) for g in ("head", "tail")}
-    if alarms["head"] is None or alarms["tail"] is None:
+    head, tail = (run.value("wrong_labels", "false_alarm", group) for group in ("head", "tail"))
+    if head is None or tail is None:
         return None
     return (
-        f"It accuses {percent(alarms['tail'])} of the rightly labelled tail images and "
-        f"{percent(alarms['head'])} of those of the head."
+        f"It wrongly accuses {percent(tail)} of the rightly labelled tail images and "
+        f"{percent(head)} of those of the head."
     )
 
 
-def _confidence(run: Run) -> str | None:
+def _confidence(run: Run) -> list[str | None]:
     if not run.has("test_probs", "test_labels") or not len(run.outputs["test_labels"]):
-        return None
+        return []
     probs, labels = run.outputs["test_probs"], run.outputs["test_labels"]
-    gap = 100 * float(np.mean(probs.max(1)) - np.mean(probs.argmax(1) == labels))
+    stated = 100 * float(np.mean(probs.max(1)))
+    gap = round(stated - 100 * float(np.mean(probs.argmax(1) == labels)), 1)
     if not math.isfinite(gap):
-        return None
-    side = "higher than its accuracy (overconfident)" if gap > 0 else "lower than its accuracy"
-    return f"Its stated confidence is on average {abs(gap):.1f} points {side}."
+        return []
+    kind = "overconfident" if gap > 0 else "underconfident"
+    side = f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'} its accuracy: it is {kind}"
+    return [
+        f"Its average confidence is {number(stated, 1, '%')}, {side if gap else 'its accuracy'}."
+    ]

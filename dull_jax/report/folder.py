@@ -3,11 +3,12 @@
 import dataclasses
 import io
 import json
+import os
+import pathlib
 import zipfile
 from typing import Any
 
 import numpy as np
-from etils import epath
 
 from dull_jax.data.groups import GROUPS
 from dull_jax.errors import UserError
@@ -29,7 +30,7 @@ _TITLES = {
 class Run:
     """What the files of one run's folder say; an absent file is an empty dict or list."""
 
-    path: epath.Path
+    path: pathlib.Path
     result: dict[str, Any]
     data: dict[str, Any]
     config: dict[str, Any]
@@ -104,13 +105,13 @@ def lookup(values: Any, *keys: str) -> float | None:
     return finite(values)
 
 
-def read(workdir: str | epath.PathLike) -> Run:
+def read(workdir: str | os.PathLike) -> Run:
     """Reads a run's folder and the runs in its compare/ folder.
 
     Raises:
       UserError: no run there, or a file that cannot be read (named).
     """
-    path = epath.Path(workdir)
+    path = pathlib.Path(workdir)
     run = _read_one(path)
     if not (run.result or run.data or run.metrics):
         raise UserError(f"{path}: no run here (neither result.json, data.json nor metrics.jsonl)")
@@ -119,14 +120,14 @@ def read(workdir: str | epath.PathLike) -> Run:
     return dataclasses.replace(run, compared=tuple(c for c in compared if c.result or c.metrics))
 
 
-def _read_one(path: epath.Path) -> Run:
+def _read_one(path: pathlib.Path) -> Run:
     metrics, broken = read_lines(path / "metrics.jsonl")
     parts = {key: read_json(path / f"{key}.json") for key in ("result", "data", "config", "env")}
     arrays = {key: read_arrays(path / f"{key}.npz") for key in ("labels", "outputs")}
     return Run(path=path, metrics=metrics, broken_lines=broken, **parts, **arrays)
 
 
-def read_json(path: epath.Path) -> dict[str, Any]:
+def read_json(path: pathlib.Path) -> dict[str, Any]:
     """One JSON object; {} when there is no such file."""
     if not path.exists():
         return {}
@@ -139,7 +140,7 @@ def read_json(path: epath.Path) -> dict[str, Any]:
     return found
 
 
-def read_lines(path: epath.Path) -> tuple[list[dict[str, Any]], int]:
+def read_lines(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
     """metrics.jsonl -> (one dict an epoch, ascending; number of unreadable lines).
 
     A run that was killed may leave half a line; the epoch it then repeats counts, not the first.
@@ -154,7 +155,7 @@ def read_lines(path: epath.Path) -> tuple[list[dict[str, Any]], int]:
     return [epochs[epoch] for epoch in sorted(epochs)], broken
 
 
-def read_arrays(path: epath.Path) -> dict[str, np.ndarray]:
+def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, never a pickle; {} when there is no such file."""
     if not path.exists():
         return {}

@@ -60,8 +60,8 @@ def _cells(title, values, shown, names, axes, numbers) -> Markup:
         said = None if numbers is None else str(numbers[i, j])
         parts.append(_cell(where, value, said, hover(f"{names[i]} → {names[j]}", f"{value:.1%}")))
     key = _key(left, top + span + 14, span)
-    return svg(left + span + 4 + max(0.0, tail), top + span + 44, title, f"rows: {axes[0]}; columns: {axes[1]}",
-               parts, key)  # fmt: skip
+    said = f"rows: {axes[0]}; columns: {axes[1]}"
+    return svg(left + span + 4 + max(0.0, tail), top + span + 44, title, said, parts, key)
 
 
 def _cell(where: tuple, value: float, said: str | None, text: Markup) -> Markup:

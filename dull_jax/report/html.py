@@ -6,8 +6,7 @@ A function of the files in the run's folder (`folder.py`); it can be written aga
 """
 
 import os
-
-from etils import epath
+import pathlib
 
 from dull_jax.report.folder import Run, read
 from dull_jax.report.markup import Markup, tag
@@ -34,13 +33,13 @@ _CHAPTERS = (
 )
 
 
-def write(workdir: str | os.PathLike) -> epath.Path:
+def write(workdir: str | os.PathLike) -> pathlib.Path:
     """Writes workdir/report/index.html from the files of the run and returns its path.
 
     Raises:
       UserError: no run in the folder, or one of its files is unreadable.
     """
-    path = epath.Path(workdir) / "report" / "index.html"
+    path = pathlib.Path(workdir) / "report" / "index.html"
     text = page(read(workdir))
     path.parent.mkdir(parents=True, exist_ok=True)
     # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.

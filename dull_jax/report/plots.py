@@ -43,7 +43,7 @@ def nice_ticks(low: float, high: float, about: int = 5) -> list[float]:
     """Round numbers inside [low, high], 1, 2, 2.5 or 5 times a power of ten apart.
 
     >>> nice_ticks(0, 100)
-    [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    [0, 20, 40, 60, 80, 100]
     """
     if not high > low:
         return [low]
@@ -110,7 +110,8 @@ def figure(
     if scroll:
         drawing = tag("div", drawing, class_="scroll", tabindex=0, role="group", aria_label=title)
     heading = tag("h3", title, tag("small", f" {note}") if note else None)
-    return tag("figure", heading, drawing, tag("figcaption", caption) if caption else None)
+    told = tag("figcaption", caption) if caption else None
+    return tag("figure", heading, drawing, told, class_="wide" if scroll else None)
 
 
 def row(*figures: object) -> Markup | None:

@@ -37,7 +37,7 @@ h1{font-size:clamp(1.6rem,4.5vw,2.3rem);line-height:1.15;margin:0 0 6px;letter-s
  overflow-wrap:anywhere}
 h2{font-size:1.25rem;margin:0 0 4px;letter-spacing:-.01em}
 h3{font-size:.95rem;margin:0 0 8px}
-p{margin:0 0 10px;max-width:76ch}
+p{margin:0 0 10px;max-width:76ch}.before{margin-top:18px}
 .soft,figcaption,footer{color:var(--soft)}
 .eyebrow{color:var(--accent);font-weight:600;font-size:.8rem;letter-spacing:.06em;margin:0 0 4px}
 nav{display:flex;flex-wrap:wrap;gap:4px 18px;margin:14px 0 18px;font-size:.88rem}
@@ -50,9 +50,11 @@ section{background:var(--card);border:1px solid var(--line);border-radius:14px;
  font-variant-numeric:tabular-nums;white-space:nowrap}
 .tile span{display:block;font-size:.8rem;color:var(--soft);line-height:1.3}
 .tile.first{background:var(--tint);border-color:transparent}.tile.first b{color:var(--accent)}
-.plots{display:flex;flex-wrap:wrap;gap:24px 30px;align-items:flex-start;margin-top:14px}
+.plots{display:flex;flex-wrap:wrap;gap:26px 20px;align-items:flex-start;margin-top:14px}
+.stack>*+*{margin-top:22px}
 figure{margin:0;min-width:0;max-width:100%;break-inside:avoid}
-figcaption{font-size:.83rem;line-height:1.4;margin-top:4px;max-width:62ch}
+figcaption{font-size:.83rem;line-height:1.4;margin-top:4px;max-width:342px}
+figure.wide figcaption{max-width:68ch}
 figure h3 small{font-weight:400;color:var(--soft)}
 svg{display:block;max-width:100%;height:auto;font-size:11.5px;font-family:inherit}
 svg text{fill:var(--soft)}svg text.ink{fill:var(--ink)}svg text.strong{font-weight:600}
@@ -67,7 +69,8 @@ th{font-weight:600}th:first-child,td.left{text-align:left}
 thead th{color:var(--soft);font-weight:500;vertical-align:bottom}
 td.best{font-weight:700;color:var(--accent)}td.best::before{content:"\\25B2";font-size:.6em;
  margin-right:4px;vertical-align:.25em}
-tr.own{background:var(--tint)}tr.own>:first-child{box-shadow:-8px 0 0 var(--tint);color:var(--accent)}
+tr.own{background:var(--tint)}tr.own>:first-child{color:var(--accent)}
+.note{font-size:.83rem;margin:8px 0 0}.full table{width:100%}.full th:first-child{padding-left:10px}
 table.wide td,table.wide th{white-space:normal;overflow-wrap:anywhere;text-align:left;
  vertical-align:top}
 table.wide th{width:15rem;min-width:8rem;font-weight:500;color:var(--soft)}
@@ -79,7 +82,9 @@ ol.flow{list-style:none;margin:0;padding:0;font-size:.88rem;min-width:210px}
 ol.flow li{display:flex;justify-content:space-between;gap:16px;padding:3px 0;
  border-bottom:1px solid var(--line);font-variant-numeric:tabular-nums}
 ol.flow li:last-child{border:0}ol.flow span{overflow-wrap:anywhere}
-ul.said{margin:0 0 16px;padding-left:1.15em;max-width:82ch}ul.said li{margin-bottom:5px}
+.said{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,430px),1fr));
+ gap:14px 34px;margin:0 0 20px}
+.said h3{margin:0 0 2px}.said p{margin:0}
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px;
  list-style:none;margin:14px 0 0;padding:0}
 .cards li{border:1px solid var(--line);border-radius:10px;padding:10px;font-size:.83rem;
@@ -94,8 +99,9 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;background:var(--page);border-ra
  padding:10px 12px;font-size:.82rem;margin:0 0 12px}
 footer{font-size:.83rem;padding-bottom:30px}
 .night{display:none}.pixels{image-rendering:pixelated}
-@media (max-width:900px){.tiles{grid-template-columns:repeat(4,1fr)}}
-@media (max-width:560px){section{padding:16px 14px;border-radius:12px}main,header,footer{padding:0 10px}
+@media (max-width:900px){.tiles{grid-template-columns:repeat(4,1fr)}.tile.first{grid-column:span 2}}
+@media (max-width:560px){section{padding:16px 14px;border-radius:12px}
+ main,header,footer{padding:0 9px}
  header{padding-top:22px}.tiles{grid-template-columns:repeat(2,1fr)}
  .cards{grid-template-columns:repeat(2,1fr)}}
 @media print{body{background:#fff;font-size:11px}nav{display:none}section{border:0;padding:8px 0}

@@ -7,13 +7,13 @@ over the runs that state the number, and says how many those are where some do n
 """
 
 import json
+import os
+import pathlib
 import statistics
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from etils import epath
 
 from dull_jax.errors import UserError
 from dull_jax.report.folder import lookup, read_json, title
@@ -35,7 +35,7 @@ _DIGITS = {"wrong: precision": 3, "wrong: recall": 3, "wrong: AUROC": 3, "second
 Result = Mapping[str, Any]
 
 
-def load(folders: Iterable[str | epath.PathLike]) -> list[dict[str, Any]]:
+def load(folders: Iterable[str | os.PathLike]) -> list[dict[str, Any]]:
     """Every result below the folders: result.json of runs, and *.json files outside of runs.
 
     JSON objects without 'method' and 'accuracy' are something else and are left out; a copy of a
@@ -45,7 +45,7 @@ def load(folders: Iterable[str | epath.PathLike]) -> list[dict[str, Any]]:
       UserError: no such folder, an unreadable JSON file, or no result at all.
     """
     found: dict[str, dict[str, Any]] = {}
-    for folder in map(epath.Path, folders):
+    for folder in map(pathlib.Path, folders):
         if not folder.exists():
             raise UserError(f"{folder}: no such file or folder")
         for path in _files(folder):
@@ -57,8 +57,8 @@ def load(folders: Iterable[str | epath.PathLike]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _files(folder: epath.Path) -> list[epath.Path]:
-    """A run's folder holds other JSON files too (config.json, checkpoints): only its result counts."""
+def _files(folder: pathlib.Path) -> list[pathlib.Path]:
+    """A run's folder holds other JSON files too (config.json, …): only its result counts."""
     if not folder.is_dir():
         return [folder]
     paths = sorted(folder.rglob("*.json"))
@@ -96,14 +96,29 @@ def _section(key: tuple, results: Sequence[Result]) -> str:
             mean_std(rows[name], keys, _DIGITS.get(column, 2)) for column, keys in _KEYS.items()
         ]
         lines.append(f"| {_cell(name)} | {len(rows[name])} | " + " | ".join(numbers) + " |")
+    lines += _margin(rows)
     remarks = [remark for name in names for remark in _remarks(name, rows[name])]
     return "\n".join(
         lines + ([""] if remarks else []) + [f"- {_cell(remark)}" for remark in remarks]
     )
 
 
+def _margin(rows: Mapping[str, Sequence[Result]]) -> list[str]:
+    """A line with how far DULL's mean accuracies lie above those of the best other method each."""
+    peers = [results for results in rows.values() if results[0]["method"] != "dull"]
+    own = rows.get(title({"method": "dull"}))
+    if not own or not peers:
+        return []
+    cells = []
+    for keys in _KEYS.values():
+        best = max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
+        mine = _mean(own, keys) if keys[0] == "accuracy" else None
+        cells.append("" if mine is None or best is None else f"{mine - best:+.2f}")
+    return ["| DULL minus the best other | | " + " | ".join(cells) + " |"]
+
+
 def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:
-    """'89.10 ± 1.10', the sample standard deviation (n - 1); '± n/a' for one run, 'n/a' for none."""
+    """'89.10 ± 1.10', the sample standard deviation (n - 1); 'n/a' where it is unknown."""
     values = [v for v in (lookup(r, *keys) for r in results) if v is not None]
     if not values:
         return NA

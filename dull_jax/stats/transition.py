@@ -17,7 +17,10 @@ class LabelModel(NamedTuple):
     prior: jax.Array
 
 
-def headward_pseudo_counts(counts: jax.Array, strength: float, diagonal: float = 0.8) -> jax.Array:
+@jax.jit
+def headward_pseudo_counts(
+    counts: jax.Array, strength: jax.Array, diagonal: jax.Array = 0.8
+) -> jax.Array:
     """The expectation put into the transition before it sees data.
 
     Row i holds strength * n_i pseudo-counts: a share `diagonal` says that the label is right,
@@ -36,6 +39,7 @@ def headward_pseudo_counts(counts: jax.Array, strength: float, diagonal: float =
     return strength * counts[:, None] * rows
 
 
+@jax.jit
 def label_posterior(probs: jax.Array, given: jax.Array, model: LabelModel) -> jax.Array:
     """q_i(y), proportional to p_i(y) prior(y) T[y, given_i].
 
@@ -79,6 +83,7 @@ def estimate(
     return jax.lax.fori_loop(0, iterations, step, start)
 
 
+@jax.jit
 def candidate_targets(posterior: jax.Array, mass: jax.Array) -> jax.Array:
     """Adaptive multi-labels: the fewest classes that hold `mass` of the posterior, renormalised.
 

@@ -61,7 +61,7 @@ class Executor:
         self.network = models.build(config.model, dataset.train.num_classes, parallel.AXIS)
         self.method: Method = _method_class(config.method)(config, self.network, dataset.train)
         self.augment = augment_spec(config, dataset.train.images)
-        self.seconds_waiting = 0.0  # for the devices, since the start
+        self.seconds_on_device = 0.0  # in dispatches and waiting for them; the rest is the host's own
         train = dataset.train
         self._data = devices.replicate({"images": train.images, "given": train.given})
         self._test = devices.replicate({"images": dataset.test.images})
@@ -127,8 +127,9 @@ class Executor:
         self.settle()
 
     def _dispatch(self, program, n: int, given, clock, places) -> Any:
-        nets = self.nets
+        nets, began = self.nets, time.perf_counter()
         own, *out = program(nets[n], nets[:n] + nets[n + 1 :], *given, clock, places)
+        self.seconds_on_device += time.perf_counter() - began
         self.nets = (*nets[:n], own, *nets[n + 1 :])
         self._observed.clear()
         return out
@@ -139,7 +140,7 @@ class Executor:
             dispatch = self._pending.popleft()
             began = time.perf_counter()
             metrics, losses = jax.device_get(dispatch.out)
-            self.seconds_waiting += time.perf_counter() - began
+            self.seconds_on_device += time.perf_counter() - began
             finite = np.isfinite(np.moveaxis(losses, 0, 1).reshape(dispatch.places.shape))
             if not (finite.all() and all(np.isfinite(s).all() for s, _ in metrics.values())):
                 raise self._not_finite(dispatch, finite)
@@ -201,10 +202,10 @@ class Executor:
         if name not in self._programs:
             self._programs[name] = self.devices.forward(step.forward_pass(function, self.augment))
         order = pipeline.padded(size, self.config.train.eval_batch_size)
-        parts = [self._programs[name](nets, data, self.devices.split(batch)) for batch in order]
         began = time.perf_counter()
+        parts = [self._programs[name](nets, data, self.devices.split(batch)) for batch in order]
         hosts = [jax.tree.map(parallel.merge, part) for part in parts]
-        self.seconds_waiting += time.perf_counter() - began
+        self.seconds_on_device += time.perf_counter() - began
         return jax.tree.map(lambda *batches: np.concatenate(batches)[:size], *hosts)
 
 

@@ -80,7 +80,7 @@ def _result(run: "Trainer") -> dict[str, Any]:
         },
         "seconds": run.at.seconds,
         "images_per_second": run.at.images / max(run.at.seconds, 1e-9),
-        "host_share": 1 - run.at.waiting / max(run.at.seconds, 1e-9),
+        "host_share": 1 - run.at.device / max(run.at.seconds, 1e-9),
         "hardware": {"cpu": environment["cpu"], "devices": environment["devices"]},
         "versions": environment["versions"] | {"python": environment["python"]},
         "command": environment["command"],

@@ -85,7 +85,7 @@ class Position:
     sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0  # of training and evaluation so far, all processes together
     images: int = 0  # trained on so far
-    waiting: float = 0.0  # seconds for the devices
+    device: float = 0.0  # of the seconds, those in dispatches and waiting for them
 
 
 class EpochRun:
@@ -158,7 +158,7 @@ class Trainer:
 
     def _epoch(self) -> dict[str, float]:
         """Trains to the end of the epoch; returns what is logged of it."""
-        began, waited = time.perf_counter(), self.executor.seconds_waiting
+        began, used = time.perf_counter(), self.executor.seconds_on_device
         at, epoch, images_before = self.at, self.at.epoch, self.at.images
         before = copy.deepcopy(self.memory)  # what a checkpoint inside the epoch starts from
         run, sums = EpochRun(self, epoch, self._journal), Sums(at.sums)
@@ -173,13 +173,13 @@ class Trainer:
                 if self.interrupt.asked:
                     self.executor.settle()
                     at.phase, at.step, at.sums = number, done, sums.values
-                    self._count_time(began, waited)
+                    self._count_time(began, used)
                     self._save(before, run.journal)
                     self._stop_if_asked()
         if self.executor.devices.count > 1:
             parallel.assert_replicated(self.executor.nets)
         self._run, self._journal = run, []
-        seconds = self._count_time(began, waited)
+        seconds = self._count_time(began, used)
         at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
         rate = (at.images - images_before) / seconds
         return {
@@ -190,10 +190,10 @@ class Trainer:
             "time/images_per_second": rate,
         }
 
-    def _count_time(self, began: float, waited: float) -> float:
+    def _count_time(self, began: float, used: float) -> float:
         seconds = time.perf_counter() - began
         self.at.seconds += seconds
-        self.at.waiting += self.executor.seconds_waiting - waited
+        self.at.device += self.executor.seconds_on_device - used
         return seconds
 
     def _evaluate(self) -> dict[str, float]:

@@ -33,7 +33,7 @@ def test_cifar100_counts_are_the_published_ones():
 @pytest.mark.parametrize("factor", [1, 2, 10, 20, 50, 100])
 @pytest.mark.parametrize(("max_count", "num_classes"), [(5000, 10), (500, 100), (1300, 1000)])
 def test_counts_equal_the_formula_in_exact_arithmetic(factor, max_count, num_classes):
-    """n is the largest whole number with n^(K-1) * IF^c <= n_max^(K-1): no float in the expectation."""
+    """n is the largest whole number with n^(K-1) * IF^c <= n_max^(K-1); no float is involved."""
     counts = [int(n) for n in longtail.class_counts("exponential", max_count, factor, num_classes)]
     last = num_classes - 1
     for c in range(0, num_classes, max(1, num_classes // 20)):
@@ -42,8 +42,16 @@ def test_counts_equal_the_formula_in_exact_arithmetic(factor, max_count, num_cla
 
 
 def test_a_power_an_ulp_short_does_not_cost_a_sample():
-    assert longtail.class_counts("exponential", 5000, 1000, 4).tolist() == [5000, 500, 50, 5]
-    assert longtail.class_counts("exponential", 1000, 1000, 10)[3] == 100
+    """Each list is exact division; int() of the float gives 39, 244 and, worst, an empty class."""
+    assert longtail.class_counts("exponential", 160, 32, 6).tolist() == [160, 80, 40, 20, 10, 5]
+    assert longtail.class_counts("exponential", 12005, 2401, 5).tolist() == [
+        12005,
+        1715,
+        245,
+        35,
+        5,
+    ]
+    assert longtail.class_counts("exponential", 49, 49, 3).tolist() == [49, 7, 1]
 
 
 def test_step_and_balanced_and_single_class():

@@ -23,7 +23,7 @@ def test_examples_in_the_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
 
-# --- t2h -------------------------------------------------------------------------------------------
+# --- t2h ---------------------------------------------------------------------
 
 
 def random_counts(seed):
@@ -62,7 +62,7 @@ def test_t2h_properties(seed, profile):
 
 
 def assert_share_does_not_fall(lost, counts):
-    """A rarer class loses no smaller share, to one sample of rounding and the label it must keep."""
+    """A rarer class loses no smaller share, to one sample of rounding and the label it keeps."""
     for i, j in itertools.permutations(range(len(counts)), 2):
         if counts[i] < counts[j] and lost[i] < counts[i] - 1:
             assert (lost[i] + 1) / counts[i] >= (lost[j] - 1) / counts[j]
@@ -71,14 +71,16 @@ def assert_share_does_not_fall(lost, counts):
 @pytest.mark.parametrize("profile", ["tailness", "uniform"])
 @pytest.mark.parametrize(("rate", "cap"), [(0.05, 0.6), (0.2, 0.6), (0.3, 0.6), (0.4, 0.9)])
 def test_t2h_counts_equal_a_slow_version(rate, cap, profile):
-    """The same definition by scanning c in small steps and handing out remainders one by one."""
+    """The same definition by scanning c in steps and handing out remainders one by one."""
     counts = CIFAR10_IF100.astype(float)
     slope = np.log(counts[0] / counts) / np.log(counts[0] / counts[-1])
     slope = slope if profile == "tailness" else (slope > 0) * 1.0
     total = round(rate * counts.sum())
 
     def ideal(c):
-        return np.array([n * min(cap, (n - 1) / n, c * t) for n, t in zip(counts, slope)])
+        return np.array(
+            [n * min(cap, (n - 1) / n, c * t) for n, t in zip(counts, slope, strict=True)]
+        )
 
     c = 0.0
     for step in 10.0 ** -np.arange(0, 15):
@@ -172,7 +174,7 @@ def test_t2h_with_empty_and_single_sample_classes():
     assert noisy.rate_by_class[[0, 2, 3]] == pytest.approx([0, 0.4, 0])
 
 
-# --- the others ------------------------------------------------------------------------------------
+# --- the others --------------------------------------------------------------
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -296,17 +298,17 @@ def test_description_of_a_draw():
     }
 
 
-# --- TABASCO / DaSC --------------------------------------------------------------------------------
+# --- TABASCO / DaSC ----------------------------------------------------------
 
+# fmt: off
 CIFAR100_PARTNERS = [
-    int(c)
-    for c in (
-        "38 13 73 10 76 6 80 65 17 1 77 72 6 26 51 21 19 85 11 29 30 14 51 69 88 88 95 97 87 13 9 7 "
-        "64 62 22 58 1 0 61 82 8 89 13 48 73 30 72 3 71 21 49 58 3 69 24 43 77 26 52 81 41 83 15 65 "
-        "69 25 99 88 7 26 25 22 9 67 23 27 37 57 84 38 8 32 34 10 23 15 88 25 71 93 74 62 46 32 88 23 "
-        "55 65 77 3"
-    ).split()
+    38, 13, 73, 10, 76, 6, 80, 65, 17, 1, 77, 72, 6, 26, 51, 21, 19, 85, 11, 29,
+    30, 14, 51, 69, 88, 88, 95, 97, 87, 13, 9, 7, 64, 62, 22, 58, 1, 0, 61, 82,
+    8, 89, 13, 48, 73, 30, 72, 3, 71, 21, 49, 58, 3, 69, 24, 43, 77, 26, 52, 81,
+    41, 83, 15, 65, 69, 25, 99, 88, 7, 26, 25, 22, 9, 67, 23, 27, 37, 57, 84, 38,
+    8, 32, 34, 10, 23, 15, 88, 25, 71, 93, 74, 62, 46, 32, 88, 23, 55, 65, 77, 3,
 ]
+# fmt: on
 
 
 def test_partners_are_the_published_maps():
@@ -382,7 +384,7 @@ def test_tabasco_draw_refuses_what_is_not_there():
         noise.tabasco_draw(np.arange(100) % 10, 10, 10, 10, "pair", 0.4)
 
 
-# --- features --------------------------------------------------------------------------------------
+# --- features ----------------------------------------------------------------
 
 
 def test_similarity_and_distance_against_numpy():
@@ -401,7 +403,7 @@ def test_similarity_and_distance_against_numpy():
     assert np.isinf(distance[:, 4]).all()
 
 
-# --- the same labels for ever ----------------------------------------------------------------------
+# --- the same labels for ever ------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,6 @@ from dull_jax.data.groups import class_groups
 from dull_jax.stats.calibration import expected_calibration_error
 from dull_jax.stats.metrics import accuracy, wrong_labels
 
-HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b</style>")
-
 
 def make_run(
     path: pathlib.Path,
@@ -29,6 +27,7 @@ def make_run(
     names = [f"digit {k}" if num_classes == 10 else f"class {k:03d}" for k in range(num_classes)]
     groups, rule = class_groups(counts)
     wrong = given != clean
+    by_class = [float(wrong[clean == k].mean()) for k in range(num_classes)]
     data = {
         "dataset": "digits" if num_classes == 10 else "cifar100", "class_names": names,
         "num_train": len(clean), "num_test": 100 * num_classes,
@@ -36,8 +35,7 @@ def make_run(
         "imbalance_factor": factor, "counts_true": counts.tolist(),
         "counts_given": np.bincount(given, minlength=num_classes).tolist(),
         "noise": {"name": "t2h", "rate": rate, "seed": 0, "options": {"cap": 0.6}, "version": 1,
-                  "realised": float(wrong.mean()),
-                  "realised_by_class": [float(wrong[clean == k].mean()) for k in range(num_classes)]},
+                  "realised": float(wrong.mean()), "realised_by_class": by_class},
         "transition": _shares(clean, given, num_classes).tolist(), "groups": groups,
         "group_rule": rule, "data_digest": "5f" * 32, "labels_digest": "c4" * 32,
         "truth_known": True,
@@ -81,7 +79,8 @@ def _write_method(folder, method, place, data, arrays, rng):
     suggested = np.where(rng.random(len(clean)) < 0.9, clean, given).astype(np.int32)
     outputs = {
         "test_labels": test, "test_probs": probs, "wrongness": score.astype(np.float32),
-        "suggested": suggested, "suspects": suspects, "thumbnails": _images(clean[suspects], size, rng),
+        "suggested": suggested, "suspects": suspects,
+        "thumbnails": _images(clean[suspects], size, rng),
     }  # fmt: skip
     if method == "dull":
         gate = np.minimum(1, rng.random((4 * size, size)) ** 6)
@@ -100,7 +99,8 @@ def _write_json(folder, method, data, found, quality, ece):
     noise = {key: data["noise"][key] for key in ("name", "rate", "realised")}
     groups = ("head", "medium", "tail")
     result = {
-        "method": method, "variant": "", "dataset": data["dataset"], "imbalance_factor": data["imbalance_factor"],
+        "method": method, "variant": "", "dataset": data["dataset"],
+        "imbalance_factor": data["imbalance_factor"],
         "noise": noise, "seed": 0, "epochs": 30, "num_train": data["num_train"],
         "num_classes": len(data["class_names"]), "network": "small_cnn",
         "accuracy": {"last": found["accuracy"], "mean_last_10": found["accuracy"] - 0.4,
@@ -122,7 +122,8 @@ def _write_json(folder, method, data, found, quality, ece):
     config = {
         "method": method, "seed": 0, "compare": ["ce", "la"],
         "optim": {"name": "sgd", "lr": 0.1, "weight_decay": 5e-4, "milestones": [0.5, 0.75]},
-        "dull": {"tau": 1.0, "unlearn": 0.5, "candidate_mass": [0.5, 0.95]}, "train": {"epochs": 30},
+        "dull": {"tau": 1.0, "unlearn": 0.5, "candidate_mass": [0.5, 0.95]},
+        "train": {"epochs": 30},
     }  # fmt: skip
     for name, value in (("result", result), ("data", data), ("env", env), ("config", config)):
         (folder / f"{name}.json").write_text(json.dumps(value))
@@ -132,8 +133,9 @@ def _write_metrics(folder, method, found, quality, place, rng):
     lines = []
     for epoch in range(1, 31):
         grown = 1 - np.exp(-epoch / (5 + place))
-        line = {"epoch": epoch, "train/loss": float(2.3 * np.exp(-epoch / 9) + 0.1 + 0.03 * rng.random()),
-                "lr": 0.1, "labels/precision": quality["precision"] * grown, "labels/recall": quality["recall"],
+        loss = float(2.3 * np.exp(-epoch / 9) + 0.1 + 0.03 * rng.random())
+        line = {"epoch": epoch, "train/loss": loss, "lr": 0.1, "labels/recall": quality["recall"],
+                "labels/precision": quality["precision"] * grown,
                 "labels/auroc": 0.5 + (quality["auroc"] - 0.5) * grown, "time/seconds": 1.4,
                 "time/images_per_second": 1700.0}  # fmt: skip
         if epoch % 2 == 0:

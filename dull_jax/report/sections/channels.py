@@ -25,7 +25,7 @@ def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       gate: `[C, K]`.
 
     Returns:
-      (`[C]` order, `[K]` channels owned); a channel without any entry belongs to nobody, comes last.
+      (`[C]` order, `[K]` channels owned); a channel without any entry has no owner and comes last.
     """
     owner, strength = gate.argmax(1), gate.max(1)
     owned = np.bincount(owner[strength > 0], minlength=gate.shape[1])
@@ -42,17 +42,17 @@ def _gate(run: Run) -> Markup | None:
     ticks = [(k, f"{run.class_name(k)[:11]}") for k in range(classes)] if classes <= MANY else None
     height = 20 * classes if classes <= MANY else 340
     width = 930 if len(gate) > 60 else 560
-    drawing = heatmap.picture(
-        "Channel-class matrix G", gate[order].T, ("class", "channels, sorted by the class that owns them"),
-        (width, height), ticks, max(float(gate.max()), 1e-12),
-    )  # fmt: skip
+    axes = ("class", "channels, sorted by the class that owns them")
+    title, strongest = "Channel-class matrix G", max(float(gate.max()), 1e-12)
+    drawing = heatmap.picture(title, gate[order].T, axes, (width, height), ticks, strongest)
     live = gate[gate.max(1) > 0]
     pure = float((live.max(1) / live.sum(1)).mean()) if len(live) else None
     said = (
         f"{len(gate)} channels, {owned.min()} to {owned.max()} a class. Class specificity "
-        f"{number(pure, 3)}: 1 when every channel serves one class only, {1 / classes:.2g} when all serve all."
+        f"{number(pure, 3)}: 1 when every channel serves one class only, "
+        f"{1 / classes:.2g} when all serve all."
     )
-    return figure("Channel-class matrix G", drawing, said, scroll=True)
+    return figure(title, drawing, said, scroll=True)
 
 
 def _transitions(run: Run) -> list[Markup | None]:
@@ -74,7 +74,7 @@ def _distance(estimate: np.ndarray, true: list | None) -> str:
     if not true:
         return "P(given label | true class)."
     gap = 0.5 * np.nanmean(np.abs(estimate - np.asarray(true, np.float64)).sum(1))
-    return f"P(given label | true class); a row differs from the true one in {100 * gap:.1f} % of its mass on average."
+    return f"Rows differ from the true ones in {100 * gap:.1f} % of their mass on average."
 
 
 def _transition(run: Run, title: str, shares: np.ndarray, said: str) -> Markup:

@@ -14,18 +14,19 @@ def section(run: Run) -> Markup | None:
     if not run.data.get("counts_true"):
         return None
     wide = run.num_classes > MANY
-    counts, flows = _counts(run), [_transition(run), _largest(run)]
-    drawn = [row(counts), row(*flows)] if wide else [row(counts, *flows)]
-    return tag("section", tag("h2", "The data"), tag("p", _groups(run), class_="soft"), drawn,
-               _noise_table(run), id="data")  # fmt: skip
+    counts, flows, rates = _counts(run), [_transition(run), _largest(run)], _rates(run)
+    if wide:
+        drawn = [row(counts), row(*flows, rates)]
+    else:
+        drawn = row(tag("div", counts, rates, class_="stack"), *flows)
+    about = tag("p", _groups(run), class_="soft")
+    return tag("section", tag("h2", "The data"), about, drawn, id="data")
 
 
 def _groups(run: Run) -> str:
-    said = str(run.data.get("group_rule") or "")
+    said = str(run.data.get("group_rule") or "unknown rule").rstrip(".")
     sizes = ", ".join(f"{len(ids)} {group}" for group, ids in run.groups.items())
-    return (
-        f"Groups of classes by their true counts. {said}{f' ({sizes} classes).' if sizes else ''}"
-    )
+    return f"Groups of classes by true counts – {said}" + (f" ({sizes} classes)." if sizes else ".")
 
 
 def _counts(run: Run) -> Markup:
@@ -33,20 +34,21 @@ def _counts(run: Run) -> Markup:
     names = [run.class_name(k) for k in range(len(true))]
     drawing = bars.counts("Images of each class", true, given, names, run.group_of)
     groups = [(box_symbol(f"g-{group}"), f"{group}, labels as given") for group in run.groups]
-    mark = tag(
-        "svg", tag("line", x1=6, x2=6, y1=0, y2=12, stroke="var(--ink)", stroke_width=2),
-        width=12, height=12, aria_hidden="true",
-    )  # fmt: skip
+    shape = "M0 6H12" if len(true) > MANY else "M6 0V12"
+    mark = tag("path", d=shape, stroke="var(--ink)", stroke_width=2)
+    mark = tag("svg", mark, width=12, height=12, aria_hidden="true")
     truth = [(mark, "true labels")] if run.data.get("truth_known", True) else []
     ratio = _imbalance(true), _imbalance(given)
-    note = f"imbalance (largest / smallest): true {ratio[0]}, given {ratio[1]}"
+    note = f"Imbalance (largest / smallest): true {ratio[0]}, given {ratio[1]}"
     return figure(
         "Images of each class", drawing, [note, legend(groups + truth)], scroll=len(true) > MANY
     )
 
 
 def _imbalance(counts: list[int]) -> str:
-    return number(max(counts) / min(counts)) if min(counts) > 0 else number(None)
+    return (
+        number(max(counts) / min(counts)) if min(counts) > 0 else "without bound (an empty class)"
+    )
 
 
 def _transition(run: Run) -> Markup | None:
@@ -91,18 +93,27 @@ def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str
     return figure(title, tag("ol", items, class_="flow") if items else tag("p", none), note=note)
 
 
-def _noise_table(run: Run) -> Markup | None:
+def _rates(run: Run) -> Markup | None:
+    """Realised noise: over all labels and by group of the true class."""
     noise = run.data.get("noise") or {}
     by_class = [finite(rate) for rate in noise.get("realised_by_class") or []]
-    wanted, realised = percent(noise.get("rate")), percent(noise.get("realised"))
-    rows = [(f"all classes ({noise.get('name', 'noise')}, wanted {wanted})", realised)]
-    for group, ids in run.groups.items():
-        pairs = [(by_class[k], run.data["counts_true"][k]) for k in ids if k < len(by_class)]
-        pairs = [(rate, n) for rate, n in pairs if rate is not None]
-        total = sum(n for _, n in pairs)
-        rows.append(
-            (f"{group} classes", percent(sum(r * n for r, n in pairs) / total if total else None))
-        )
     if not by_class and finite(noise.get("realised")) is None:
         return None
-    return tag("div", table(["Share of labels that are wrong", "realised"], rows), class_="plots")
+    rows = [("all labels", percent(noise.get("realised")))]
+    for group, ids in run.groups.items():
+        rows.append((f"{group} classes", percent(_pooled(run, by_class, ids))))
+    name, wanted = noise.get("name") or "unknown", percent(noise.get("rate"))
+    return figure(
+        "Labels that are wrong",
+        table([], rows),
+        f"Noise: {name}, wanted {wanted}.",
+        "by true class",
+    )
+
+
+def _pooled(run: Run, by_class: list[float | None], ids: list[int]) -> float | None:
+    """Rates of classes weighted by their images; a class without images has no rate."""
+    counts = run.data["counts_true"]
+    known = [(by_class[k], counts[k]) for k in ids if k < len(by_class) and by_class[k] is not None]
+    total = sum(count for _, count in known)
+    return sum(rate * count for rate, count in known) / total if total else None

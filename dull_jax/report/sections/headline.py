@@ -29,7 +29,7 @@ def header(run: Run) -> Markup:
 
 
 def _about(run: Run) -> str:
-    data, noise = run.data, run.data.get("noise", {})
+    data, noise = run.data, run.data.get("noise") or {}
     size, factor = data.get("num_train"), data.get("imbalance_factor")
     parts = [
         f"{number(size, 0)} training images" if size is not None else None,
@@ -65,13 +65,13 @@ def section(run: Run) -> Markup:
         tag("div", tag("b", value), tag("span", name), class_="tile first" if i == 0 else "tile")
         for i, (name, value) in enumerate(tiles)
     ]
-    said = [tag("li", sentence) for sentence in findings(run)]
+    said = [tag("div", tag("h3", topic), tag("p", text)) for topic, text in findings(run)]
     return tag(
         "section",
         tag("h2", "Result"),
         tag("p", "After the last epoch, on the balanced test set.", class_="soft"),
         tag("div", boxes, class_="tiles"),
-        tag("ul", said, class_="said") if said else None,
+        tag("div", said, class_="said") if said else None,
         comparison(run),
         id="result",
     )
@@ -85,14 +85,20 @@ def comparison(run: Run) -> Markup:
     """One line a method; the best of each column is marked when methods differ in it."""
     cells = {column[0]: _column(run.all, column) for column in _COLUMNS}
     rows = [
-        ({"class_": "own"} if i == 0 and run.compared else {}, each.name)
-        + tuple(cells[column[0]][i] for column in _COLUMNS)
+        [
+            {"class_": "own" if i == 0 and run.compared else None},
+            each.name,
+            *(column[i] for column in cells.values()),
+        ]
         for i, each in enumerate(run.all)
     ]
-    caption = "Accuracy and ECE in percent; precision, recall and AUROC of finding wrong labels in percent."
+    caption = "All but the seconds in percent; precision, recall and AUROC: finding wrong labels."
     if run.compared:
-        caption += " ▲ marks the best of a column."
-    return table(["Method", *cells], rows, caption=caption)
+        caption += " ▲ is the best of a column."
+    # Under the table, not its <caption>: that would be cut where the table scrolls sideways.
+    return tag(
+        "div", table(["Method", *cells], rows), tag("p", caption, class_="soft note"), class_="full"
+    )
 
 
 def _column(runs: Sequence[Run], column: tuple) -> list[Markup]:

@@ -23,7 +23,7 @@ _CURVES = (
 
 def section(run: Run) -> Markup | None:
     """Curves of this run and the compared ones, each quantity in its own small chart."""
-    drawn = [_curve(run, *curve) for curve in _CURVES]
+    drawn = [_curve(run, *curve, _shared_span(run)) for curve in _CURVES]
     if not any(drawn):
         return None
     names = legend((line_symbol(i), each.name) for i, each in enumerate(run.all))
@@ -39,9 +39,17 @@ def section(run: Run) -> Markup | None:
     )
 
 
-def _curve(run: Run, title: str, key: str, unit: str) -> Markup | None:
+def _shared_span(run: Run) -> tuple[float, float] | None:
+    """One range for all accuracies: the gap between head and tail is seen across the charts."""
+    keys = [key for _, key, unit in _CURVES if unit == "%"]
+    points = [p for each in run.all for key in keys for p in curves.points_of(each.metrics, key)]
+    known = [value for _, value in points if value is not None]
+    return curves.span_of(known, "%") if known else None
+
+
+def _curve(run: Run, title: str, key: str, unit: str, span: tuple | None) -> Markup | None:
     found = [(each.name, curves.points_of(each.metrics, key)) for each in run.all]
-    drawing = curves.lines(title, found, unit)
+    drawing = curves.lines(title, found, unit, span if unit == "%" else None)
     if drawing is None:
         return None
     own = [value for _, value in found[0][1] if value is not None]
@@ -108,10 +116,15 @@ def _class_table(run: Run) -> Markup | None:
         return None
     given = run.data.get("counts_given") or [math.nan] * run.num_classes
     rows = [
-        (run.class_name(k), tag("td", run.group_of[k], class_="left"), number(run.data["counts_true"][k], 0),
-         number(given[k], 0), *(number(values[k]) for _, values in known))
+        (
+            run.class_name(k),
+            tag("td", run.group_of[k], class_="left"),
+            number(run.data["counts_true"][k], 0),
+            number(given[k], 0),
+            *(number(values[k]) for _, values in known),
+        )
         for k in range(run.num_classes)
-    ]  # fmt: skip
+    ]
     head = ["Class", tag("th", "group", class_="left", scope="col"), "true", "given"]
     inside = table(
         [*head, *(each.name for each, _ in known)], rows, caption="Images, and test accuracy in %"

@@ -16,8 +16,14 @@ _SIDE = 96  # pixels of a picture on the page; more would only make the file lar
 def section(run: Run) -> Markup | None:
     if not run.has("wrongness") or "given" not in run.labels:
         return None
-    return tag("section", tag("h2", "The most suspicious labels"), tag("p", _said(run), class_="soft"),
-               _cards(run), row(_scores(run), _by_group(run)), id="suspects")  # fmt: skip
+    return tag(
+        "section",
+        tag("h2", "The most suspicious labels"),
+        row(_scores(run), _by_group(run)),
+        tag("p", _said(run), class_="soft before"),
+        _cards(run),
+        id="suspects",
+    )
 
 
 def _suspects(run: Run) -> np.ndarray:
@@ -31,7 +37,8 @@ def _said(run: Run) -> str:
     wrong = int((run.labels["given"][chosen] != run.labels["clean"][chosen]).sum())
     return (
         f"Most suspicious first: given label → label that fits better. Of these {len(chosen)}, "
-        f"{wrong} are truly wrong ({percent(wrong / len(chosen), 0)}). The method never sees the true labels."
+        f"{wrong} are truly wrong ({percent(wrong / len(chosen), 0)}). "
+        "The method never sees the true labels."
     )
 
 
@@ -106,13 +113,17 @@ def _scores(run: Run) -> Markup | None:
 def _by_group(run: Run) -> Markup | None:
     if not run.truth_known or not run.groups:
         return None
-    given, clean = run.labels["given"], run.labels["clean"]
-    found = wrong_labels(run.outputs["wrongness"], given, clean, run.groups)
+    score = run.outputs["wrongness"]
+    known = np.isfinite(score)  # an undefined score has no rank, and AUROC no value with it
+    if not known.any():
+        return None
+    given, clean = run.labels["given"][known], run.labels["clean"][known]
+    found = wrong_labels(score[known], given, clean, run.groups)
     rows = [
         (group, percent(found[f"precision_{group}"]), percent(found[f"recall_{group}"]),
          percent(found[f"false_alarm_{group}"]))
         for group in run.groups
     ]  # fmt: skip
     head = ["Group", "precision (given)", "recall (true)", "false alarms (true)"]
-    said = "A label is flagged when its score exceeds 0.5; by the group of its given or its true class."
+    said = "Flagged: score above 0.5. The group is that of the label's given or true class."
     return figure("Wrong labels found, by group", table(head, rows), said)

@@ -1,0 +1,28 @@
+# Two commands need nothing but Python 3.11 or newer: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint setup clean
+
+demo: setup
+	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
+
+test: setup lint
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+setup: .venv/ready
+
+.venv/ready: requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "dull_jax needs Python 3.11 or newer; this is $$($(PYTHON) -V). Try: make PYTHON=python3.12 …" >&2; exit 2; }
+	@echo "setting up .venv (once, about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[test]'
+	@touch $@
+
+clean:
+	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,183 @@
+"""Networks as built from a config: sizes, shapes, types, and that they can learn."""
+
+import jax
+import jax.numpy as jnp
+import ml_collections
+import numpy as np
+import optax
+import pytest
+
+from dull_jax import models
+from dull_jax.errors import UserError
+
+NAMES = ("preact_resnet18", "resnet18", "resnet50", "resnet_small", "small_cnn")
+
+
+def config(**changes):
+    return ml_collections.ConfigDict(
+        {
+            "name": "small_cnn",
+            "stem": "cifar",
+            "norm": "batch",
+            "width": 0,
+            "dtype": "float32",
+            "head": "linear",
+            "projector": 0,
+            "channels_per_class": 4,
+            **changes,
+        }
+    )
+
+
+def images_of(count, side, seed=0):
+    return jax.random.normal(jax.random.key(seed), (count, side, side, 3))
+
+
+def initialised(network, images):
+    return network.init(jax.random.key(0), images, train=False)
+
+
+def shapes_of(network, side):
+    images = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
+    return jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=False), images)
+
+
+@pytest.mark.parametrize(
+    ("name", "stem", "num_classes", "side", "expected"),
+    [
+        ("preact_resnet18", "cifar", 10, 32, 11_172_170),
+        ("resnet18", "cifar", 10, 32, 11_173_962),
+        ("resnet18", "imagenet", 1000, 224, 11_689_512),
+        ("resnet50", "imagenet", 1000, 224, 25_557_032),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(name, stem, num_classes, side, expected):
+    variables = shapes_of(models.build(config(name=name, stem=stem), num_classes), side)
+    assert sum(p.size for p in jax.tree.leaves(variables["params"])) == expected
+
+
+@pytest.mark.parametrize("stem", ["cifar", "imagenet"])
+@pytest.mark.parametrize("name", NAMES[:3])
+def test_stem_sets_the_size_of_the_feature_map(name, stem):
+    network = models.build(config(name=name, stem=stem), 10)
+    variables = shapes_of(network, 64)
+    feature_map = jax.eval_shape(
+        lambda v, x: network.apply(v, x, method=lambda net, x: net.backbone(x, False)),
+        variables,
+        jax.ShapeDtypeStruct((2, 64, 64, 3), jnp.float32),
+    )
+    side = 64 // (8 if stem == "cifar" else 32)
+    assert feature_map.shape == (2, side, side, 2048 if name == "resnet50" else 512)
+
+
+@pytest.mark.parametrize("norm", ["batch", "group"])
+@pytest.mark.parametrize("name", NAMES)
+def test_outputs_in_bfloat16_compute_are_float32_and_features_not_negative(name, norm):
+    network = models.build(config(name=name, norm=norm, width=8, dtype="bfloat16"), 10)
+    images = images_of(4, 16)
+    variables = initialised(network, images)
+    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
+    assert ("batch_stats" in variables) == (norm == "batch")
+    outputs, state = network.apply(variables, images, train=True, mutable=["batch_stats"])
+    leaves = jax.tree.leaves((outputs, state))
+    assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
+    z = outputs["features"]
+    assert z.shape == (4, network.num_features)
+    assert float(z.min()) >= 0 < float(z.max())
+
+
+def test_bfloat16_is_used_by_the_backbone():
+    images = images_of(4, 16)
+    exact, rounded = (models.build(config(dtype=dtype), 10) for dtype in ("float32", "bfloat16"))
+    variables = initialised(exact, images)
+    difference = jnp.abs(
+        exact.apply(variables, images)["features"] - rounded.apply(variables, images)["features"]
+    )
+    assert 1e-5 < float(difference.max()) < 0.1
+
+
+@pytest.mark.parametrize("side", [8, 28, 32])
+@pytest.mark.parametrize("name", ["resnet_small", "small_cnn"])
+def test_small_networks_take_digits_and_cifar(name, side):
+    network = models.build(config(name=name), 10)
+    images = images_of(2, side)
+    assert network.apply(initialised(network, images), images)["logits"].shape == (2, 10)
+
+
+def test_embed_and_classify_are_the_parts_of_call():
+    network = models.build(config(head="disentangled", projector=8), 100)
+    images = images_of(3, 8)
+    variables = initialised(network, images)
+    outputs = network.apply(variables, images)
+    z = network.apply(variables, images, method="embed")
+    np.testing.assert_array_equal(z, outputs["features"])
+    logits = network.apply(variables, z, method="classify")
+    np.testing.assert_allclose(logits, outputs["logits"], rtol=1e-6)
+    assert set(outputs) == {"features", "logits", "projection"}
+    assert set(variables["params"]) == {"backbone", "head", "projector"}
+
+
+def test_convolutions_start_he_normal_with_fan_out():
+    variables = initialised(models.build(config(width=64), 10), images_of(1, 8))
+    kernel = variables["params"]["backbone"]["Conv_2"]["kernel"]
+    assert kernel.shape == (3, 3, 128, 256)
+    assert float(kernel.std()) == pytest.approx(np.sqrt(2 / (9 * 256)), rel=0.01)
+
+
+def test_running_statistics_move_by_a_tenth():
+    network = models.build(config(), 10)
+    images = 3 + images_of(8, 8)
+    variables = initialised(network, images)
+    _, state = network.apply(variables, images, train=True, mutable=["batch_stats"])
+    kernel = np.asarray(variables["params"]["backbone"]["Conv_0"]["kernel"], np.float64)
+    padded = np.pad(np.asarray(images, np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    maps = np.einsum("bhwcij,ijco->bhwo", windows, kernel)
+    running = state["batch_stats"]["backbone"]["Norm_0"]["BatchNorm_0"]
+    np.testing.assert_allclose(running["mean"], 0.1 * maps.mean((0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(running["var"], 0.9 + 0.1 * maps.var((0, 1, 2)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["resnet_small", "small_cnn"])
+def test_a_network_learns_32_random_images_by_heart(name):
+    network = models.build(config(name=name, width=8), 10)
+    images, labels = images_of(32, 8), jnp.arange(32) % 10
+    variables = initialised(network, images)
+    optimiser = optax.adam(1e-2)
+
+    @jax.jit
+    def step(params, stats, state):
+        def loss(params):
+            outputs, new = network.apply(
+                {"params": params, "batch_stats": stats}, images, True, mutable=["batch_stats"]
+            )
+            ce = optax.softmax_cross_entropy_with_integer_labels(outputs["logits"], labels)
+            return ce.mean(), (new["batch_stats"], outputs["logits"])
+
+        (value, (stats_, logits)), grads = jax.value_and_grad(loss, has_aux=True)(params)
+        updates, state = optimiser.update(grads, state)
+        return optax.apply_updates(params, updates), stats_, state, value, logits
+
+    params, stats = variables["params"], variables["batch_stats"]
+    state = optimiser.init(params)
+    for _ in range(50):
+        params, stats, state, value, logits = step(params, stats, state)
+    assert float(value) < 0.1
+    assert (logits.argmax(-1) == labels).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"name": "preact_resnet_18"}, "did you mean 'preact_resnet18'"),
+        ({"name": "vit"}, "choose one of"),
+        ({"head": "balance"}, "did you mean 'balanced'"),
+        ({"norm": "layer"}, "model.norm"),
+        ({"dtype": "bf16"}, "did you mean 'bfloat16'"),
+        ({"stem": "imagenet"}, "model.stem='cifar'"),
+    ],
+)
+def test_unknown_values_are_named_with_a_way_out(change, words):
+    with pytest.raises(UserError, match=words) as error:
+        models.build(config(**change), 10)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from dull_jax.data.groups import class_groups
+from dull_jax.stats import metrics
+from dull_jax.stats.calibration import expected_calibration_error
+
+
+def test_groups_by_rank_and_by_count():
+    ranks, _ = class_groups(np.array([9, 8, 7, 6, 5, 4, 3, 2, 1, 1]))
+    assert [len(g) for g in ranks.values()] == [3, 4, 3]
+    assert ranks["head"] == [0, 1, 2] and ranks["tail"] == [7, 8, 9]
+    counts, rule = class_groups(np.array([101, 100, 20, 19]), "counts")
+    assert counts == {"head": [0], "medium": [1, 2], "tail": [3]} and "100" in rule
+    assert len(class_groups(np.full(100, 150))[0]["head"]) == 100
+    assert class_groups(np.array([5]))[0]["medium"] == [0]
+
+
+def test_accuracy_against_counting():
+    rng = np.random.default_rng(0)
+    labels, predicted = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
+    groups = {"head": [0, 1], "medium": [2, 3], "tail": [4], "none": [7]}
+    found = metrics.accuracy(predicted, labels, 8, groups)
+    assert found["accuracy"] == pytest.approx(100 * np.mean(predicted == labels))
+    chosen = [i for i in range(300) if labels[i] in (0, 1)]
+    assert found["head"] == pytest.approx(
+        100 * np.mean([predicted[i] == labels[i] for i in chosen])
+    )
+    assert np.isnan(found["none"])
+    by_class = metrics.class_accuracy(predicted, labels, 8)
+    assert by_class[4] == pytest.approx(found["tail"]) and np.isnan(by_class[7])
+
+
+def test_wrong_labels_by_hand():
+    clean = np.array([0, 0, 0, 1, 1, 2])
+    given = np.array([0, 0, 1, 1, 0, 0])
+    score = np.array([0.1, 0.9, 0.8, 0.2, 0.3, 0.7])
+    groups = {"head": [0], "medium": [1], "tail": [2]}
+    found = metrics.wrong_labels(score, given, clean, groups)
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == pytest.approx(2 / 3)
+    # pairs (wrong, right): wrong 0.8, 0.3, 0.7; right 0.1, 0.9, 0.2
+    assert found["auroc"] == pytest.approx(6 / 9)
+    assert found["false_alarm_head"] == pytest.approx(1 / 2)
+    assert found["recall_tail"] == 1 and found["precision_head"] == pytest.approx(1 / 2)
+    assert np.isnan(found["false_alarm_tail"])
+
+
+def test_undefined_numbers_are_nan():
+    none = metrics.wrong_labels(np.zeros(3), np.zeros(3), np.zeros(3), {"head": [0]})
+    assert np.isnan(none["auroc"]) and np.isnan(none["precision"]) and np.isnan(none["recall"])
+
+
+def test_ece_against_a_loop():
+    rng = np.random.default_rng(2)
+    probs, labels = rng.dirichlet(np.ones(4) * 0.5, 500), rng.integers(0, 4, 500)
+    probs[0] = [1, 0, 0, 0]
+    wanted, confidence = 0.0, probs.max(1)
+    for low in np.arange(15) / 15:
+        inside = (confidence > low) & (confidence <= low + 1 / 15)
+        if inside.any():
+            hits = (probs.argmax(1) == labels)[inside].mean()
+            wanted += inside.mean() * abs(hits - confidence[inside].mean()) * 100
+    assert expected_calibration_error(probs, labels) == pytest.approx(wanted)
+    assert expected_calibration_error(np.eye(4)[labels], labels) == 0

@@ -1,0 +1,136 @@
+"""Damage is found, named, and gives way to the step before."""
+
+import json
+import shutil
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from dull_jax.errors import UserError
+from dull_jax.train.checkpoint import Checkpoints
+
+
+def tree(scale=1.0):
+    rng = np.random.default_rng(0)
+    return {
+        "nets": ({"kernel": scale * rng.normal(size=(40, 30)).astype(np.float32)},),
+        "memory": {"probs": np.full((5, 2), scale, np.float32), "none": np.zeros((0, 3))},
+    }
+
+
+def saved(folder, steps=(1, 2)):
+    checkpoints = Checkpoints(folder, keep=3)
+    for step in steps:
+        checkpoints.save(step, tree(step), {"epoch": step})
+    checkpoints.close()
+
+
+def restore(folder, target=None):
+    checkpoints = Checkpoints(folder, keep=3)
+    try:
+        return checkpoints.restore(tree() if target is None else target)
+    finally:
+        checkpoints.close()
+
+
+def assert_is_step(found, step):
+    state, meta, number = found
+    assert (number, meta) == (step, {"epoch": step})
+    np.testing.assert_array_equal(state["nets"][0]["kernel"], tree(step)["nets"][0]["kernel"])
+    np.testing.assert_array_equal(state["memory"]["probs"], tree(step)["memory"]["probs"])
+    assert state["memory"]["none"].shape == (0, 3)
+
+
+def test_round_trip_and_keep(tmp_path):
+    saved(tmp_path, steps=(1, 2, 3, 4, 5))
+    assert_is_step(restore(tmp_path), 5)
+    names = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
+    assert names == {"3", "4", "5"} == {p.stem for p in (tmp_path / "digests").iterdir()}
+
+
+def test_fresh_folder(tmp_path):
+    assert restore(tmp_path) is None
+
+
+def test_a_journal_of_unknown_shape_comes_back(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    seen = {"logits": np.arange(6.0).reshape(3, 2)}
+    checkpoints.save(7, tree() | {"journal": {"0": seen}}, {})
+    checkpoints.close()
+    state, _, _ = restore(tmp_path)
+    np.testing.assert_array_equal(state["journal"]["0"]["logits"], seen["logits"])
+
+
+def test_the_leaves_are_copied_before_save_returns(tmp_path):
+    checkpoints = Checkpoints(tmp_path, keep=2)
+    state = tree(1)
+    checkpoints.save(1, state, {"epoch": 1})
+    state["nets"][0]["kernel"][:] = np.nan
+    checkpoints.close()
+    assert_is_step(restore(tmp_path), 1)
+
+
+DAMAGE = {
+    "bit": lambda p: p.write_bytes(bytes([p.read_bytes()[0] ^ 1]) + p.read_bytes()[1:]),
+    "truncated": lambda p: p.write_bytes(p.read_bytes()[: p.stat().st_size // 2]),
+    "emptied": lambda p: p.write_bytes(b""),
+    "deleted": lambda p: p.unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_every_damaged_file_is_found_and_named(tmp_path, damage, caplog):
+    saved(tmp_path / "original")
+    newest = tmp_path / "original" / "checkpoints" / "2"
+    files = [p.relative_to(newest) for p in newest.rglob("*") if p.is_file() and p.stat().st_size]
+    assert len(files) >= 4
+    for number, file in enumerate(files):
+        folder = tmp_path / f"copy{number}"
+        shutil.copytree(tmp_path / "original", folder)
+        DAMAGE[damage](folder / "checkpoints" / "2" / file)
+        caplog.clear()
+        assert_is_step(restore(folder), 1)
+        assert str(file) in caplog.text
+        assert not (folder / "checkpoints" / "2").exists(), "its number can be written again"
+
+
+def test_none_good_is_an_error_and_deletes_nothing(tmp_path):
+    saved(tmp_path)
+    for step in (1, 2):
+        path = next(p for p in (tmp_path / "checkpoints" / str(step)).rglob("*") if p.is_file())
+        path.write_bytes(b"x")
+    with pytest.raises(UserError, match="no good checkpoint"):
+        restore(tmp_path)
+    assert (tmp_path / "checkpoints" / "1").exists()
+
+
+def test_a_step_without_a_seal_was_not_finished(tmp_path):
+    saved(tmp_path)
+    (tmp_path / "digests" / "2.json").unlink()
+    assert_is_step(restore(tmp_path), 1)
+    (tmp_path / "digests" / "1.json").unlink()
+    assert restore(tmp_path) is None
+
+
+def test_a_damaged_seal(tmp_path):
+    saved(tmp_path)
+    path = tmp_path / "digests" / "2.json"
+    path.write_text(path.read_text()[:20])
+    assert_is_step(restore(tmp_path), 1)
+    json.loads((tmp_path / "digests" / "1.json").read_text())
+
+
+@pytest.mark.parametrize("change", ["shape", "name", "dtype"])
+def test_another_model_is_refused(tmp_path, change):
+    saved(tmp_path)
+    target = tree()
+    if change == "shape":
+        target["nets"][0]["kernel"] = np.zeros((40, 31), np.float32)
+    elif change == "dtype":
+        target["nets"][0]["kernel"] = jnp.zeros((40, 30), jnp.bfloat16)
+    else:
+        target["nets"][0]["bias"] = np.zeros(3, np.float32)
+    with pytest.raises(UserError, match="of another model: nets/0/"):
+        restore(tmp_path, target)
+    assert (tmp_path / "checkpoints" / "2").exists()
