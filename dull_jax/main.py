@@ -5,12 +5,11 @@ python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
 
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import jax
-from absl import flags, logging
+from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from dull_jax import config as recipe
@@ -60,6 +59,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    logging.use_absl_handler()
-    logging.set_verbosity(logging.WARNING)
-    sys.exit(door.run(main))
+    door.run(main)

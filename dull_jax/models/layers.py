@@ -55,7 +55,7 @@ class Norm(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if self.kind == "group":
-            # 32 groups (Wu and He 2018); fewer in a narrow layer, so that a group keeps two channels.
+            # 32 groups (Wu and He 2018); fewer in a narrow layer: a group keeps two channels.
             groups = max(math.gcd(64, x.shape[-1]) // 2, 1)
             return nn.GroupNorm(groups, epsilon=1e-5, dtype=self.dtype)(x)
         return nn.BatchNorm(

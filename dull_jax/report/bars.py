@@ -126,7 +126,7 @@ def reliability(
     total = np.bincount(bins, minlength=num_bins)
     hits = np.bincount(bins, right, minlength=num_bins)
     height = 250
-    x, y = Axis(0, 100, 40, WIDTH - 10), Axis(0, 100, height - 38, 10)
+    x, y = Axis(0, 100, 40, WIDTH - 15), Axis(0, 100, height - 38, 10)
     parts = []
     for b in np.flatnonzero(total):
         accuracy, left = 100 * hits[b] / total[b], x(100 * b / num_bins)
@@ -154,7 +154,7 @@ def scores(title: str, groups: Sequence[tuple[str, str, np.ndarray]], num_bins: 
     low, high = min(0.0, float(everything.min())), max(1.0, float(everything.max()))
     found = [np.histogram(s, num_bins, (low, high))[0] / max(1, len(s)) * 100 for _, _, s in groups]
     height = 220
-    x = Axis(low, high, 40, WIDTH - 10)
+    x = Axis(low, high, 40, WIDTH - 15)
     y = Axis(0, max(1.0, *(float(f.max()) for f in found)), height - 38, 10)
     edges = np.linspace(low, high, num_bins + 1)
     parts = []

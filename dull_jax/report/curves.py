@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dull_jax.report.markup import Markup, finite, number, tag
 from dull_jax.report.plots import WIDTH, Axis, dash, frame, hover, nice_ticks, series, svg
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 10, 10, 38
+_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 15, 10, 38
 Points = Sequence[tuple[float, float | None]]
 
 

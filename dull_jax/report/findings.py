@@ -7,6 +7,9 @@ import numpy as np
 from dull_jax.report.folder import Run
 from dull_jax.report.markup import finite, number, percent
 
+# A label is called wrong when its score exceeds this, as in stats.metrics.wrong_labels.
+THRESHOLD = 0.5
+
 
 def findings(run: Run) -> list[tuple[str, str]]:
     """(topic, plain sentences), the most important first; topics without numbers are left out."""
@@ -87,11 +90,21 @@ def _wrong_labels(run: Run) -> list[str | None]:
     rate = finite((run.data.get("noise") or {}).get("realised"))
     base = f" (of all training labels: {percent(rate)})" if rate is not None else ""
     return [
-        _say(f"Of the training labels it calls wrong, {{}} truly are{base}.", precision),
+        _say(
+            f"Of the {_flagged(run)}training labels it calls wrong, {{}} truly are{base}.",
+            precision,
+        ),
         _say("It finds {} of all wrong labels.", recall),
         _say("A wrong label gets a higher score than a right one in {} of pairs (AUROC).", auroc),
         _false_alarms(run),
     ]
+
+
+def _flagged(run: Run) -> str:
+    """How many labels the precision is a share of: 100 % of four is not 100 % of four hundred."""
+    if not run.has("wrongness"):
+        return ""
+    return f"{int((run.outputs['wrongness'] > THRESHOLD).sum()):,} "
 
 
 def _say(sentence: str, share: float | None) -> str | None:

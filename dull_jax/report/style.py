@@ -36,7 +36,7 @@ header{padding-top:34px}
 h1{font-size:clamp(1.6rem,4.5vw,2.3rem);line-height:1.15;margin:0 0 6px;letter-spacing:-.02em;
  overflow-wrap:anywhere}
 h2{font-size:1.25rem;margin:0 0 4px;letter-spacing:-.01em}
-h3{font-size:.95rem;margin:0 0 8px}
+h3{font-size:.95rem;margin:0 0 8px}h2,h3,.soft{break-after:avoid}
 p{margin:0 0 10px;max-width:76ch}.before{margin-top:18px}
 .soft,figcaption,footer{color:var(--soft)}
 .eyebrow{color:var(--accent);font-weight:600;font-size:.8rem;letter-spacing:.06em;margin:0 0 4px}

@@ -1,5 +1,7 @@
 """Networks as built from a config: sizes, shapes, types, and that they can learn."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import ml_collections
@@ -34,7 +36,7 @@ def images_of(count, side, seed=0):
 
 
 def initialised(network, images):
-    return network.init(jax.random.key(0), images, train=False)
+    return jax.jit(partial(network.init, train=False))(jax.random.key(0), images)
 
 
 def shapes_of(network, side):
@@ -72,17 +74,26 @@ def test_stem_sets_the_size_of_the_feature_map(name, stem):
 
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize("name", NAMES)
-def test_outputs_in_bfloat16_compute_are_float32_and_features_not_negative(name, norm):
-    network = models.build(config(name=name, norm=norm, width=8, dtype="bfloat16"), 10)
-    images = images_of(4, 16)
-    variables = initialised(network, images)
-    assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
-    assert ("batch_stats" in variables) == (norm == "batch")
-    outputs, state = network.apply(variables, images, train=True, mutable=["batch_stats"])
-    leaves = jax.tree.leaves((outputs, state))
+def test_outputs_and_state_are_float32_where_compute_is_bfloat16(name, norm):
+    network = models.build(config(name=name, norm=norm, dtype="bfloat16", projector=16), 10)
+    variables = shapes_of(network, 16)
+    outputs = jax.eval_shape(
+        lambda v, x: network.apply(v, x, train=True, mutable=["batch_stats"]),
+        variables,
+        jax.ShapeDtypeStruct((4, 16, 16, 3), jnp.float32),
+    )
+    leaves = jax.tree.leaves((variables, outputs))
     assert {leaf.dtype for leaf in leaves} == {jnp.dtype("float32")}
-    z = outputs["features"]
-    assert z.shape == (4, network.num_features)
+    assert ("batch_stats" in variables) == (norm == "batch")
+    assert outputs[0]["features"].shape == (4, network.num_features)
+    assert outputs[0]["projection"].shape == (4, 16)
+
+
+@pytest.mark.parametrize("name", ["preact_resnet18", "resnet18", "resnet_small", "small_cnn"])
+def test_features_are_not_negative(name):
+    network = models.build(config(name=name, width=4), 10)
+    images = images_of(4, 16)
+    z = jax.jit(partial(network.apply, method="embed"))(initialised(network, images), images)
     assert float(z.min()) >= 0 < float(z.max())
 
 
@@ -96,12 +107,16 @@ def test_bfloat16_is_used_by_the_backbone():
     assert 1e-5 < float(difference.max()) < 0.1
 
 
-@pytest.mark.parametrize("side", [8, 28, 32])
+@pytest.mark.parametrize(("side", "expected"), [(4, 1), (8, 2), (28, 7), (30, 7), (32, 8)])
 @pytest.mark.parametrize("name", ["resnet_small", "small_cnn"])
-def test_small_networks_take_digits_and_cifar(name, side):
+def test_small_networks_take_digits_and_cifar(name, side, expected):
     network = models.build(config(name=name), 10)
-    images = images_of(2, side)
-    assert network.apply(initialised(network, images), images)["logits"].shape == (2, 10)
+    feature_map = jax.eval_shape(
+        lambda v, x: network.apply(v, x, method=lambda net, x: net.backbone(x, False)),
+        shapes_of(network, side),
+        jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32),
+    )
+    assert feature_map.shape == (2, expected, expected, {"resnet_small": 64}.get(name, 128))
 
 
 def test_embed_and_classify_are_the_parts_of_call():

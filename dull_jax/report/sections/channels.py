@@ -7,8 +7,8 @@ from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, tag
 from dull_jax.report.plots import MANY, figure, row
 
-_OTHERS = ("train", "test", "labels", "time")  # prefixes of metrics every method has
-_SHOWN = 6
+_OTHERS = ("test/", "labels/", "time/", "train/loss")  # what every method logs
+_SHOWN = 12
 
 
 def section(run: Run) -> Markup | None:
@@ -89,7 +89,7 @@ def _transition(run: Run, title: str, shares: np.ndarray, said: str) -> Markup:
 def _own_curves(run: Run) -> list[Markup | None]:
     """Values that only this method logs, such as 'dull/specificity'."""
     keys = dict.fromkeys(key for line in run.metrics for key in line if "/" in key)
-    keys = [key for key in keys if key.split("/")[0] not in _OTHERS]
+    keys = sorted(key for key in keys if not key.startswith(_OTHERS))
     drawn = []
     for key in keys[:_SHOWN]:
         drawing = curves.lines(key, [(run.name, curves.points_of(run.metrics, key))])

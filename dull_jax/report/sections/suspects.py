@@ -4,6 +4,7 @@ import numpy as np
 from PIL import Image
 
 from dull_jax.report import bars
+from dull_jax.report.findings import THRESHOLD
 from dull_jax.report.folder import Run
 from dull_jax.report.heatmap import data_url
 from dull_jax.report.markup import Markup, number, percent, table, tag
@@ -55,8 +56,7 @@ def _card(run: Run, position: int, pixels: np.ndarray | None) -> Markup:
     ids = run.labels.get("ids")
     name = str(ids[position]) if ids is not None else f"position {position}"
     given = run.class_name(int(run.labels["given"][position]))
-    suggested = run.outputs.get("suggested")
-    better = f" → {run.class_name(int(suggested[position]))}" if suggested is not None else ""
+    better = _better(run, position)
     picture = None
     if pixels is not None:
         picture = tag(
@@ -69,6 +69,14 @@ def _card(run: Run, position: int, pixels: np.ndarray | None) -> Markup:
     score = number(run.outputs["wrongness"][position], 3)
     return tag("li", picture, tag("b", given), better, tag("span", f"score {score}", class_="id"),
                tag("span", name, class_="id"), _mark(run, position))  # fmt: skip
+
+
+def _better(run: Run, position: int) -> str:
+    if not run.has("suggested"):
+        return ""
+    index = int(run.outputs["suggested"][position])
+    kept = index == int(run.labels["given"][position])
+    return " (none better)" if kept else f" → {run.class_name(index)}"
 
 
 def _mark(run: Run, position: int) -> Markup | None:
@@ -118,12 +126,14 @@ def _by_group(run: Run) -> Markup | None:
     if not known.any():
         return None
     given, clean = run.labels["given"][known], run.labels["clean"][known]
-    found = wrong_labels(score[known], given, clean, run.groups)
+    found = wrong_labels(score[known], given, clean, run.groups, THRESHOLD)
     rows = [
         (group, percent(found[f"precision_{group}"]), percent(found[f"recall_{group}"]),
          percent(found[f"false_alarm_{group}"]))
         for group in run.groups
     ]  # fmt: skip
     head = ["Group", "precision (given)", "recall (true)", "false alarms (true)"]
-    said = "Flagged: score above 0.5. The group is that of the label's given or true class."
+    said = (
+        f"Flagged: score above {THRESHOLD}. The group is that of the label's given or true class."
+    )
     return figure("Wrong labels found, by group", table(head, rows), said)
