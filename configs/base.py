@@ -4,7 +4,7 @@
     config.data.name = "cifar100"
 
 Any field can be set on the command line: `--config.optim.lr=0.05`. A field that reads
-`config.get_ref("seed")` follows `--config.seed` unless it is set itself.
+`config.get_oneway_ref("seed")` follows `--config.seed` unless it is set itself.
 """
 
 from ml_collections import ConfigDict
@@ -24,14 +24,14 @@ def get_config() -> ConfigDict:
     config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
     config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest
     config.data.max_count = 0  # images of the largest class; 0: as many as every class has
-    config.data.seed = config.get_ref("seed")  # which images of a class are kept
+    config.data.seed = config.get_oneway_ref("seed")  # which images of a class are kept
     config.data.holdout = 0.0  # share of the noisy train set kept out, to choose settings with
     config.data.groups = "auto"  # head/medium/tail: rank (30/40/30 % of the classes), counts, auto
 
     config.noise = ConfigDict()
     config.noise.name = "t2h"  # t2h, symmetric, asymmetric, joint, tabasco_*, file, none
     config.noise.rate = 0.3  # share of all labels that end up wrong
-    config.noise.seed = config.get_ref("seed")  # tabasco_*: 25 is the published draw
+    config.noise.seed = config.get_oneway_ref("seed")  # tabasco_*: 25 is the published draw
     config.noise.cap = 0.6  # t2h: largest share of a class that loses its label
     config.noise.profile = "tailness"  # t2h: share grows with tailness, or uniform
     config.noise.destination = "frequency"  # t2h: towards frequent classes, or similar ones

@@ -9,6 +9,8 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dull_jax.models.conv import conv2d
+
 ModuleDef = Callable[..., nn.Module]
 
 he_normal_fan_out = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -18,8 +20,7 @@ uniform_fan_in = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 class Conv(nn.Module):
     """A k x k convolution without bias, zero-padded by k // 2 on every side, on [B, H, W, C].
 
-    Padding is explicit because "SAME" pads a strided convolution on the other side than the
-    published networks do. Weights: He normal, fan-out (He et al. 2015).
+    Weights: He normal, fan-out (He et al. 2015).
     """
 
     features: int
@@ -29,16 +30,9 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        pad = self.kernel_size // 2
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", he_normal_fan_out, shape)
-        return jax.lax.conv_general_dilated(
-            x.astype(self.dtype),
-            kernel.astype(self.dtype),
-            window_strides=(self.stride, self.stride),
-            padding=((pad, pad), (pad, pad)),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )
+        return conv2d(x.astype(self.dtype), kernel.astype(self.dtype), self.stride)
 
 
 class Norm(nn.Module):
@@ -72,10 +66,7 @@ Dense = partial(nn.Dense, dtype=jnp.float32, kernel_init=uniform_fan_in)
 
 
 def average_pool(x: jax.Array) -> jax.Array:
-    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last line is cut.
-
-    Written as a reshape because the gradient of a window reduction is slow on CPU.
-    """
+    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last line is cut."""
     batch, height, width, channels = x.shape
     x = x[:, : height // 2 * 2, : width // 2 * 2]
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))

@@ -1,6 +1,6 @@
 """A residual network for CPUs: three stages of two blocks and no max pooling.
 
-The gradient of a max pool alone takes 40 % of a small network's step there.
+The gradient of a max pool is slow there.
 """
 
 import jax

@@ -11,6 +11,7 @@ import pytest
 
 from dull_jax import models
 from dull_jax.errors import UserError
+from dull_jax.models import layers
 
 NAMES = ("preact_resnet18", "resnet18", "resnet50", "resnet_small", "small_cnn")
 
@@ -35,13 +36,22 @@ def images_of(count, side, seed=0):
     return jax.random.normal(jax.random.key(seed), (count, side, side, 3))
 
 
-def initialised(network, images):
-    return jax.jit(partial(network.init, train=False))(jax.random.key(0), images)
-
-
 def shapes_of(network, side):
     images = jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32)
     return jax.eval_shape(lambda x: network.init(jax.random.key(0), x, train=False), images)
+
+
+def drawn(network, side):
+    """Variables as `init` draws them, by NumPy: compiling `init` takes longer than all the rest."""
+    rng = np.random.default_rng(0)
+
+    def draw(path, leaf):
+        if path[-1].key == "kernel":
+            return rng.normal(size=leaf.shape) * np.sqrt(2 / np.prod(leaf.shape[:-1]))
+        return np.full(leaf.shape, path[-1].key in ("scale", "var"))
+
+    variables = jax.tree_util.tree_map_with_path(draw, shapes_of(network, side))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), variables)
 
 
 @pytest.mark.parametrize(
@@ -92,15 +102,14 @@ def test_outputs_and_state_are_float32_where_compute_is_bfloat16(name, norm):
 @pytest.mark.parametrize("name", ["preact_resnet18", "resnet18", "resnet_small", "small_cnn"])
 def test_features_are_not_negative(name):
     network = models.build(config(name=name, width=4), 10)
-    images = images_of(4, 16)
-    z = jax.jit(partial(network.apply, method="embed"))(initialised(network, images), images)
+    z = jax.jit(partial(network.apply, method="embed"))(drawn(network, 16), images_of(4, 16))
     assert float(z.min()) >= 0 < float(z.max())
 
 
 def test_bfloat16_is_used_by_the_backbone():
     images = images_of(4, 16)
     exact, rounded = (models.build(config(dtype=dtype), 10) for dtype in ("float32", "bfloat16"))
-    variables = initialised(exact, images)
+    variables = drawn(exact, 16)
     difference = jnp.abs(
         exact.apply(variables, images)["features"] - rounded.apply(variables, images)["features"]
     )
@@ -122,27 +131,34 @@ def test_small_networks_take_digits_and_cifar(name, side, expected):
 def test_embed_and_classify_are_the_parts_of_call():
     network = models.build(config(head="disentangled", projector=8), 100)
     images = images_of(3, 8)
-    variables = initialised(network, images)
+    variables = drawn(network, 8)
     outputs = network.apply(variables, images)
     z = network.apply(variables, images, method="embed")
     np.testing.assert_array_equal(z, outputs["features"])
     logits = network.apply(variables, z, method="classify")
     np.testing.assert_allclose(logits, outputs["logits"], rtol=1e-6)
     assert set(outputs) == {"features", "logits", "projection"}
-    assert set(variables["params"]) == {"backbone", "head", "projector"}
 
 
 def test_convolutions_start_he_normal_with_fan_out():
-    variables = initialised(models.build(config(width=64), 10), images_of(1, 8))
-    kernel = variables["params"]["backbone"]["Conv_2"]["kernel"]
+    variables = layers.Conv(256).init(jax.random.key(0), jnp.zeros((1, 4, 4, 128)))
+    kernel = variables["params"]["kernel"]
     assert kernel.shape == (3, 3, 128, 256)
     assert float(kernel.std()) == pytest.approx(np.sqrt(2 / (9 * 256)), rel=0.01)
+
+
+def test_one_init_draws_all_parameters():
+    network = models.build(config(width=2, head="disentangled", projector=3), 4)
+    variables = shapes_of(network, 8)
+    assert variables["params"]["head"]["gate"].shape == (16, 4)
+    assert set(variables) == {"params", "batch_stats"}
+    assert set(variables["params"]) == {"backbone", "head", "projector"}
 
 
 def test_running_statistics_move_by_a_tenth():
     network = models.build(config(), 10)
     images = 3 + images_of(8, 8)
-    variables = initialised(network, images)
+    variables = drawn(network, 8)
     _, state = network.apply(variables, images, train=True, mutable=["batch_stats"])
     kernel = np.asarray(variables["params"]["backbone"]["Conv_0"]["kernel"], np.float64)
     padded = np.pad(np.asarray(images, np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -157,7 +173,7 @@ def test_running_statistics_move_by_a_tenth():
 def test_a_network_learns_32_random_images_by_heart(name):
     network = models.build(config(name=name, width=8), 10)
     images, labels = images_of(32, 8), jnp.arange(32) % 10
-    variables = initialised(network, images)
+    variables = drawn(network, 8)
     optimiser = optax.adam(1e-2)
 
     @jax.jit

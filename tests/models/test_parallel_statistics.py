@@ -9,12 +9,14 @@ import jax, jax.numpy as jnp, numpy as np
 from ml_collections import ConfigDict
 from dull_jax import models
 
-config = ConfigDict(dict(name="resnet_small", stem="cifar", norm="batch", width=4, dtype="float32",
+config = ConfigDict(dict(name="small_cnn", stem="cifar", norm="batch", width=4, dtype="float32",
                          head="linear", projector=0, channels_per_class=4))
-images = jax.random.normal(jax.random.key(0), (8, 8, 8, 3)) * jnp.arange(1, 9).reshape(8, 1, 1, 1)
+rng = np.random.default_rng(0)
+images = rng.normal(np.arange(8).reshape(8, 1, 1, 1), 1, (8, 8, 8, 3)).astype(np.float32)
 alone = models.build(config, 5)
-variables = alone.init(jax.random.key(1), images, train=False)
-weight = jax.random.normal(jax.random.key(2), (8, 5))
+shapes = jax.eval_shape(lambda x: alone.init(jax.random.key(1), x, train=False), images)
+variables = jax.tree.map(lambda s: rng.uniform(0, 1, s.shape).astype(np.float32), shapes)
+weight = rng.normal(size=(8, 5)).astype(np.float32)
 
 def gradient(network, variables, images, weight, reduce=lambda x: x):
     def loss(params):

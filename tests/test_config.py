@@ -1,0 +1,73 @@
+import json
+
+import pytest
+
+from configs import base, cifar10_t2h, cifar100_t2h, digits_t2h
+from dull_jax import config as recipe
+from dull_jax.errors import UserError
+
+
+@pytest.mark.parametrize(
+    "make", [base.get_config, digits_t2h.get_config, cifar10_t2h.get_config, cifar100_t2h.get_config]
+)
+def test_recipes_are_valid(make):
+    recipe.validate(make())
+
+
+def test_presets():
+    config = cifar100_t2h.get_config("preset=cpu,rate=0.2,seed=4")
+    assert config.noise.rate == 0.2 and config.noise.seed == 4 and config.model.name == "small_cnn"
+    with pytest.raises(UserError, match="did you mean 'cpu'"):
+        cifar100_t2h.get_config("preset=cpus")
+    with pytest.raises(UserError, match="not a float"):
+        cifar100_t2h.get_config("rate=high")
+
+
+def test_one_seed_moves_all_seeds_unless_they_are_set():
+    config = base.get_config()
+    config.seed = 7
+    assert config.data.seed == config.noise.seed == 7
+    config.noise.seed = 1
+    assert (config.data.seed, config.noise.seed) == (7, 1)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("optim.lr", float("nan")),
+        ("optim.lr", -0.1),
+        ("train.epochs", 0),
+        ("noise.rate", 1.0),
+        ("data.imbalance_factor", 0.5),
+        ("optim.ema", 1.0),
+        ("dull.candidate_mass", (0.9, 0.5)),
+        ("optim.milestones", (0.5, 2.0)),
+        ("optim.schedule", "cosin"),
+    ],
+)
+def test_what_cannot_be_meant(field, value):
+    config = base.get_config()
+    config.update_from_flattened_dict({field: value})
+    with pytest.raises(UserError, match=field.replace(".", r"\.")):
+        recipe.validate(config)
+
+
+def test_fingerprint_is_that_of_the_numbers():
+    one, other = base.get_config(), base.get_config()
+    other.train.keep, other.data.dir, other.compare = 5, "/elsewhere", ("ce",)
+    other.la.tau = 0.5  # of a method that is not trained
+    assert recipe.fingerprint(one) == recipe.fingerprint(other)
+    assert recipe.difference(json.loads(recipe.to_json(one)), other) == []
+    other.dull.tau = 0.5
+    assert recipe.fingerprint(one) != recipe.fingerprint(other)
+    assert recipe.difference(json.loads(recipe.to_json(one)), other) == ["dull.tau: 1.0 -> 0.5"]
+
+
+def test_every_field_of_the_base_recipe_has_a_comment():
+    import inspect
+
+    for line in inspect.getsource(base.get_config).splitlines():
+        field, _, comment = line.partition("  # ")
+        if " = " in field and "ConfigDict()" not in field and "max_" not in field:
+            obvious = ("weight_decay", "momentum", "nesterov", "gamma", "epochs", "noise.seed")
+            assert comment or any(word in field for word in obvious), line

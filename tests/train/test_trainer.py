@@ -1,0 +1,179 @@
+"""The loop as a user meets it: killed, stopped, continued, refused."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+import runs
+
+from dull_jax.errors import UserError
+from dull_jax.train import executor, trainer, writer
+
+RECIPE = "--config=configs/digits_t2h.py:method=dull"
+SMALL = (
+    "--config.model.width=8 --config.train.epochs=12 --config.train.batch_size=64 "
+    "--config.train.eval_every=3 --config.train.checkpoint_every=1 --config.dull.warmup=0.5 "
+    "--config.compare=()"
+).split()
+
+
+def quiet(text):
+    pass
+
+
+def command(workdir, *more):
+    return [sys.executable, "-m", "dull_jax.main", RECIPE, *SMALL, *more, f"--workdir={workdir}"]
+
+
+def start(workdir):
+    return subprocess.Popen(command(workdir), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def wait_for_epoch(workdir, epoch):
+    for _ in range(1200):
+        if len(writer.read(workdir)) >= epoch:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the run does not move")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    subprocess.run(command(folder), check=True, capture_output=True)
+    return folder
+
+
+def test_killed_at_random_moments(undisturbed, tmp_path):
+    """SIGKILL, some of them inside a save: the end equals the undisturbed run bit for bit."""
+    moments = random.Random(0)
+    for kill in range(3):
+        process = start(tmp_path)
+        wait_for_epoch(tmp_path, 3 * kill + 1)
+        time.sleep(moments.uniform(0, 0.3))
+        process.kill()
+        process.wait()
+    subprocess.run(command(tmp_path), check=True, capture_output=True)
+    runs.assert_same_run(undisturbed, tmp_path)
+    assert [row["epoch"] for row in runs.metrics(tmp_path)] == list(range(1, 13))
+
+
+def test_sigterm_saves_and_leaves_with_75(undisturbed, tmp_path):
+    process = start(tmp_path)
+    wait_for_epoch(tmp_path, 2)
+    process.send_signal(signal.SIGTERM)
+    output = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 75
+    assert "stopped by SIGTERM" in output and "Traceback" not in output
+    finished = subprocess.run(command(tmp_path), check=True, capture_output=True, text=True)
+    assert "continuing after epoch" in finished.stdout
+    runs.assert_same_run(undisturbed, tmp_path)
+
+
+def test_a_finished_run_is_not_trained_again(undisturbed):
+    before = {p: p.stat().st_mtime_ns for p in (undisturbed / "checkpoints").rglob("*")}
+    again = subprocess.run(command(undisturbed), check=True, capture_output=True, text=True)
+    assert "already trained" in again.stdout and "report:" in again.stdout
+    assert before == {p: p.stat().st_mtime_ns for p in (undisturbed / "checkpoints").rglob("*")}
+
+
+def test_another_recipe_is_refused_with_the_difference(undisturbed):
+    found = subprocess.run(
+        command(undisturbed, "--config.optim.lr=0.01"), capture_output=True, text=True
+    )
+    assert found.returncode == 2 and found.stderr.count("\n") == 1
+    assert "optim.lr: 0.05 -> 0.01" in found.stderr
+
+
+def test_what_a_run_leaves(undisturbed):
+    result = json.loads((undisturbed / "result.json").read_text())
+    assert {"last", "mean_last_10", "head", "medium", "tail"} <= result["accuracy"].keys()
+    assert 0 < result["host_share"] < 1 and result["images_per_second"] > 0
+    for name in ("config.json", "env.json", "data.json"):
+        assert json.loads((undisturbed / name).read_text())
+    about = json.loads((undisturbed / "data.json").read_text())
+    with np.load(undisturbed / "labels.npz") as labels:
+        assert np.mean(labels["given"] != labels["clean"]) == about["noise"]["realised"]
+        assert np.bincount(labels["given"]).tolist() == about["counts_given"]
+    assert list((undisturbed / "events").iterdir()), "TensorBoard events"
+    assert (undisturbed / "report" / "index.html").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path):
+    config = small_recipe("ce", **{"optim.lr": 1e3, "optim.momentum": 0.99, "model.norm": "group"})
+    config.train.checkpoint_every = 1
+    with pytest.raises(UserError, match=r"not finite in epoch \d+, step \d+, samples digits_"):
+        trainer.train(config, tmp_path, quiet)
+    for leaf in runs.last_state(tmp_path).values() if any(
+        p.name.isdigit() for p in (tmp_path / "checkpoints").iterdir()
+    ) else ():
+        assert np.isfinite(leaf).all(), "no state of NaN was saved"
+
+
+def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, monkeypatch):
+    """Compilations are counted per epoch: once warm-up and main phase are known, there are none."""
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
+    )
+    counts, plain = [], trainer.Trainer._epoch
+
+    def counted(self):
+        before = len(compiled)
+        values = plain(self)
+        counts.append(len(compiled) - before)
+        return values
+
+    monkeypatch.setattr(trainer.Trainer, "_epoch", counted)
+    config = small_recipe("dull", **{"train.epochs": 8, "train.eval_every": 1})
+    trainer.train(config, tmp_path, quiet)
+    assert counts[0] > 0 and counts[4] > 0, "the first of each kind compiles"
+    assert sum(counts[1:4]) <= 2, "the teacher's pass begins in warm-up"
+    assert counts[5:] == [0, 0, 0]
+
+
+def test_several_steps_in_one_dispatch(small_recipe, toy_source, tmp_path):
+    """A scan of 3 steps, the rest singly: the numbers of single steps, to rounding."""
+    toy_source([40, 20, 10], test_each=10)
+    noise = {"noise.name": "symmetric", "noise.rate": 0.1, "data.profile": "none"}
+    for size in (1, 3):
+        config = small_recipe("la", **noise, **{"train.batch_size": 16})
+        config.train.steps_per_dispatch, config.train.epochs = size, 2
+        trainer.train(config, tmp_path / str(size), quiet)
+    one, three = (runs.last_state(tmp_path / str(size)) for size in (1, 3))
+    for name in one:
+        np.testing.assert_allclose(three[name], one[name], rtol=2e-3, atol=2e-4, err_msg=name)
+
+
+def test_a_workdir_has_one_run_at_a_time(small_recipe, tmp_path):
+    from dull_jax.train import workdir
+
+    config = small_recipe("ce")
+    with workdir.claimed(tmp_path, config), pytest.raises(UserError, match="in use by another run"):
+        trainer.train(config, tmp_path, quiet)
+
+
+def test_moving_to_two_devices_goes_on(small_recipe, tmp_path):
+    """A run begun on one device is continued on two."""
+    folder = tmp_path / "run"
+    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    process = start(folder)
+    wait_for_epoch(folder, 2)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    subprocess.run(command(folder), check=True, capture_output=True, env=environment)
+    assert [row["epoch"] for row in runs.metrics(folder)] == list(range(1, 13))
+
+
+def test_digest_of_executor_sums():
+    sums = executor.Sums()
+    sums.add({"loss": (np.array([1.0, 3.0]), np.array([2.0, 2.0]))})
+    sums.add({"loss": (np.array(2.0), np.array(4.0)), "none": (np.array(0.0), np.array(0.0))})
+    assert sums.means() == {"loss": 0.75}
