@@ -1,4 +1,6 @@
-"""Every field of a recipe, with its default and what it does; a recipe imports this and states its differences.
+"""Every field of a recipe, with its default and what it does.
+
+A recipe imports this and states its differences:
 
     config = base.get_config()
     config.data.name = "cifar100"
@@ -20,7 +22,9 @@ def get_config() -> ConfigDict:
 
     config.data = ConfigDict()
     config.data.name = "digits"  # digits, cifar10, cifar100, or a TFDS data set in ArrayRecord form
-    config.data.dir = ""  # where TFDS data sets lie; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
+    config.data.dir = (
+        ""  # where TFDS data sets lie; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
+    )
     config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
     config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest
     config.data.max_count = 0  # images of the largest class; 0: as many as every class has

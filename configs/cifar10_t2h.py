@@ -1,8 +1,9 @@
 """DULL on long-tailed CIFAR-10 with tail-to-head noise.
 
 Source: PreAct-ResNet-18 for 200 epochs, the usual size of long-tail and noisy-label studies.
-Command: python -m dull_jax.main --config=configs/cifar10_t2h.py --workdir=runs/cifar10_t2h
-         python -m dull_jax.main --config=configs/cifar10_t2h.py:preset=cpu --workdir=runs/cifar10_cpu
+
+    python -m dull_jax.main --config=configs/cifar10_t2h.py --workdir=runs/cifar10
+    python -m dull_jax.main --config=configs/cifar10_t2h.py:preset=cpu --workdir=runs/cifar10_cpu
 """
 
 from ml_collections import ConfigDict

@@ -23,6 +23,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.augment.crop_pad = 1
     config.augment.flip = False
     config.augment.cutout = 0
+    config.augment.magnitude = 5
+    config.train.view = "strong"  # with a weak view the wrong labels are learnt by heart
 
     config.model.width = 16
     config.model.head = "disentangled"
@@ -33,4 +35,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.train.checkpoint_every = 25
     config.optim.lr = 0.05
     config.optim.ema = 0.99
+
+    config.dull.warmup = 0.05  # doubted before they are learnt: 7 epochs
+    config.dull.memory = 0.8
     return config

@@ -2,11 +2,12 @@
 
 
 class UserError(Exception):
-    """A mistake in a flag, a config, a file or the data; its text is one line, shown without a traceback.
+    """A mistake in a flag, a config, a file or the data; its text is one line.
 
-    A door (`main`, `prepare`) prints it and leaves with exit code 2; from Python it is an ordinary exception.
+    A door (`main`, `prepare`) prints it without a traceback and leaves with exit code 2; from Python
+    it is an ordinary exception.
     """
 
 
 class Stopped(Exception):
-    """Training was stopped by a signal after saving; the same command continues it (exit code 75)."""
+    """A signal stopped training, after saving; the same command continues it (exit code 75)."""

@@ -8,7 +8,8 @@ from dull_jax.errors import UserError
 
 
 @pytest.mark.parametrize(
-    "make", [base.get_config, digits_t2h.get_config, cifar10_t2h.get_config, cifar100_t2h.get_config]
+    "make",
+    [base.get_config, digits_t2h.get_config, cifar10_t2h.get_config, cifar100_t2h.get_config],
 )
 def test_recipes_are_valid(make):
     recipe.validate(make())

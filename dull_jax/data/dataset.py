@@ -70,9 +70,7 @@ def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
         labels = _draw(config, source)
     clean = labels["clean"]
     train, holdout = (_train_set(source, labels, prefix) for prefix in ("", "holdout_"))
-    groups, rule = class_groups(
-        np.bincount(clean, minlength=train.num_classes), config.data.groups
-    )
+    groups, rule = class_groups(np.bincount(clean, minlength=train.num_classes), config.data.groups)
     description = _describe(config, source, train, clean) | {"groups": groups, "group_rule": rule}
     return Dataset(train, clean, holdout, source.test, groups, description, labels)
 

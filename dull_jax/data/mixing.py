@@ -24,8 +24,9 @@ def mixed_images(
     centre_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
     centres = jax.vmap(lambda key: jax.random.uniform(key, (2,)))(centre_keys)
     side = jnp.sqrt(1 - lam)
-    inside = _interval(centres[:, 0], side, height)[:, :, None] & (
-        _interval(centres[:, 1], side, width)[:, None, :]
+    inside = (
+        _interval(centres[:, 0], side, height)[:, :, None]
+        & (_interval(centres[:, 1], side, width)[:, None, :])
     )
     images = jnp.where(inside[..., None], partner, rare)
     return images, 1 - inside.mean((1, 2))

@@ -43,7 +43,7 @@ def batches(
 
 
 def padded(num_examples: int, batch_size: int) -> np.ndarray:
-    """int32 `[steps, batch_size]`: every position once, in order; the last is repeated as padding."""
+    """int32 `[steps, batch_size]`: every position once, in order; the last repeated as padding."""
     steps = num_steps(num_examples, batch_size)
     positions = np.arange(steps * batch_size, dtype=np.int32)
     return np.minimum(positions, num_examples - 1).reshape(steps, batch_size)

@@ -23,9 +23,9 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
+from dull_jax.data.mixing import mixed_images, rare_label_share
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
-from dull_jax.data.mixing import mixed_images, rare_label_share
 from dull_jax.models import heads, unlearning
 from dull_jax.stats import transition
 
@@ -169,7 +169,11 @@ class Method(base.Method):
         total = weight * jnp.mean(loss + gated)
         if c.h2t:
             share = rare_label_share(
-                lam, rare.columns["target"], partner.columns["target"], constants["prior"], c.h2t_power
+                lam,
+                rare.columns["target"],
+                partner.columns["target"],
+                constants["prior"],
+                c.h2t_power,
             )
             labels = share * rare.columns["target"] + (1 - share) * partner.columns["target"]
             mixed_loss = logit_adjusted(

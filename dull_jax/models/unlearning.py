@@ -12,7 +12,7 @@ EPS = 1e-12
 def wrong_region(
     gate: jax.Array, given: jax.Array, target: jax.Array, wrongness: jax.Array
 ) -> jax.Array:
-    """r = w * G[:, given] * (1 - sum_k t_k G[:, k]): channels of the given class, not of the target.
+    """r = w G[:, given] (1 - sum_k t_k G[:, k]): channels of the given class, not of the target.
 
     Args:
       gate: `[C, K]` channel-class matrix G in [0, 1].

@@ -3,9 +3,7 @@
 import numpy as np
 
 
-def expected_calibration_error(
-    probs: np.ndarray, labels: np.ndarray, num_bins: int = 15
-) -> float:
+def expected_calibration_error(probs: np.ndarray, labels: np.ndarray, num_bins: int = 15) -> float:
     """ECE (Naeini et al. 2015; Guo et al. 2017, eq. 3), in percent.
 
     Args:

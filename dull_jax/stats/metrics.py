@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+
 def class_accuracy(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
     """`[K]`, percent of the examples of each class that are predicted right."""
     right = np.bincount(labels[predicted == labels], minlength=num_classes)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 
 class LabelModel(NamedTuple):
-    """transition `[K, K]`: P(given j | true i), rows sum to 1; prior `[K]`: shares of true classes."""
+    """transition `[K, K]`: P(given j | true i), rows sum to 1; prior `[K]`: true class shares."""
 
     transition: jax.Array
     prior: jax.Array

@@ -70,7 +70,9 @@ class Checkpoints:
             return
         self._manager.wait_until_finished()
         step, self._unsealed = self._unsealed, None
-        write_text(self._digests / f"{step}.json", json.dumps(_digest_files(self._root / str(step))))
+        write_text(
+            self._digests / f"{step}.json", json.dumps(_digest_files(self._root / str(step)))
+        )
         for path in self._digests.glob("*.json"):
             if not (self._root / path.stem).exists():
                 path.unlink()
@@ -86,7 +88,9 @@ class Checkpoints:
         Raises:
           UserError: the weights are those of another model, or every step is damaged.
         """
-        steps = sorted((int(p.name) for p in self._root.iterdir() if p.name.isdigit()), reverse=True)
+        steps = sorted(
+            (int(p.name) for p in self._root.iterdir() if p.name.isdigit()), reverse=True
+        )
         broken = []
         for step in steps:
             fault = self._fault(step)
@@ -119,7 +123,13 @@ class Checkpoints:
         found = _digest_files(self._root / str(step))
         for name in sorted(listed.keys() | found.keys()):
             if listed.get(name) != found.get(name):
-                how = "missing" if name not in found else "unknown" if name not in listed else "damaged"
+                how = (
+                    "missing"
+                    if name not in found
+                    else "unknown"
+                    if name not in listed
+                    else "damaged"
+                )
                 return f"file {name} is {how}"
         return None
 
@@ -149,7 +159,7 @@ class Checkpoints:
 
 
 def _flat(tree: Any) -> dict[str, np.ndarray]:
-    """{'nets/0/params/…': host copy}. A dict of unknown content ('journal') is flattened like any."""
+    """{'nets/0/params/…': host copy of the leaf}."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {_name(path): np.array(leaf) for path, leaf in leaves}
 
@@ -187,7 +197,9 @@ def _digest_files(folder: pathlib.Path) -> dict[str, str]:
     for path in sorted(folder.rglob("*")):
         if path.is_file():
             with path.open("rb") as file:
-                found[str(path.relative_to(folder))] = hashlib.file_digest(file, "sha256").hexdigest()
+                found[str(path.relative_to(folder))] = hashlib.file_digest(
+                    file, "sha256"
+                ).hexdigest()
     return found
 
 

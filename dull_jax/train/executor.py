@@ -61,7 +61,9 @@ class Executor:
         self.network = models.build(config.model, dataset.train.num_classes, parallel.AXIS)
         self.method: Method = _method_class(config.method)(config, self.network, dataset.train)
         self.augment = augment_spec(config, dataset.train.images)
-        self.seconds_on_device = 0.0  # in dispatches and waiting for them; the rest is the host's own
+        self.seconds_on_device = (
+            0.0  # in dispatches and waiting for them; the rest is the host's own
+        )
         train = dataset.train
         self._data = devices.replicate({"images": train.images, "given": train.given})
         self._test = devices.replicate({"images": dataset.test.images})

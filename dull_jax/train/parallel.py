@@ -50,9 +50,9 @@ class Devices:
         return jax.device_put(tree, self._everywhere)
 
     def split(self, array: np.ndarray, axis: int = 0) -> np.ndarray:
-        """`[…, B, …]` -> `[devices, …, B / devices, …]`: shard d holds the d-th block of the batch."""
+        """`[…, B, …]` -> `[devices, …, B / devices, …]`: shard d has the d-th block of the batch."""
         shape = array.shape
-        blocks = shape[:axis] + (self.count, shape[axis] // self.count) + shape[axis + 1 :]
+        blocks = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
         return np.moveaxis(array.reshape(blocks), axis, 0)
 
     def train_step(self, step: Callable[..., Any]) -> Callable[..., Any]:

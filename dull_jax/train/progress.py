@@ -25,9 +25,13 @@ class Progress:
         parts.append(f"loss {values.get('train/loss', float('nan')):.3f}")
         if "test/accuracy" in values:
             parts.append("test {:.1f} %".format(values["test/accuracy"]))
-            parts.append("head/medium/tail " + "/".join(
-                f"{values.get(f'test/{group}', float('nan')):.0f}" for group in ("head", "medium", "tail")
-            ))
+            parts.append(
+                "head/medium/tail "
+                + "/".join(
+                    f"{values.get(f'test/{group}', float('nan')):.0f}"
+                    for group in ("head", "medium", "tail")
+                )
+            )
         if "labels/auroc" in values:
             parts.append("wrong labels AUROC {:.2f}".format(values["labels/auroc"]))
         parts.append(f"{values['time/images_per_second']:,.0f} images/s")

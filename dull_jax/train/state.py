@@ -50,7 +50,7 @@ def optimizer(config: ConfigDict) -> optax.GradientTransformation:
 
 
 def learning_rate(config: ConfigDict, epoch: int) -> float:
-    """The learning rate of an epoch, counted from 0; constant within it, as in published recipes."""
+    """The learning rate of an epoch, counted from 0; constant within it, as is usual."""
     optim, epochs = config.optim, config.train.epochs
     if epoch < optim.warmup_epochs:
         return optim.lr * (epoch + 1) / (optim.warmup_epochs + 1)
@@ -63,7 +63,7 @@ def learning_rate(config: ConfigDict, epoch: int) -> float:
 
 
 def updated_average(net: NetState, params: Any, batch_stats: Any, decay: float) -> Any:
-    """The moving average after an update; young averages follow faster: min(decay, (1+t)/(10+t))."""
+    """The moving average after an update; a young one follows faster: min(decay, (1+t)/(10+t))."""
     if not net.average:
         return {}
     t = net.step.astype(jnp.float32)

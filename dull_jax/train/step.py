@@ -103,9 +103,7 @@ def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> NetState:
     """The state after an update with gradients already averaged over devices."""
     direction, opt = optimizer.update(grads, own.opt, own.params)
     multipliers = method.learning_rates(own.params)
-    params = jax.tree.map(
-        lambda p, d, m: p - lr * m * d, own.params, direction, multipliers
-    )
+    params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
     params, batch_stats = method.project(params), parallel.mean(aux.batch_stats)
     return own.replace(
         step=own.step + 1,
@@ -131,8 +129,6 @@ def forward_pass(
     return run
 
 
-def build_train_step(
-    devices: parallel.Devices, **static: Any
-) -> Callable[..., Any]:
+def build_train_step(devices: parallel.Devices, **static: Any) -> Callable[..., Any]:
     """`train_step` over all devices, its static arguments bound."""
     return devices.train_step(functools.partial(train_step, **static))

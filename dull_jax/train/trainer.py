@@ -84,7 +84,7 @@ class Position:
     step: int = 0
     sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)
     seconds: float = 0.0  # of training and evaluation so far, all processes together
-    images: int = 0  # trained on so far
+    images: int = 0  # of the main streams, trained on so far
     device: float = 0.0  # of the seconds, those in dispatches and waiting for them
 
 
@@ -167,7 +167,7 @@ class Trainer:
             if number < at.phase:
                 continue
             start = at.step if number == at.phase else 0
-            size = sum(stream.batch_size for stream in phase.streams.values())
+            size = next(iter(phase.streams.values())).batch_size
             for done in self.executor.sweep(phase, epoch, number, lr, sums, start):
                 at.images, start = at.images + (done - start) * size, done
                 if self.interrupt.asked:
@@ -259,4 +259,3 @@ class Trainer:
                 f"stopped by {self.interrupt.asked} in epoch {self.at.epoch + 1}, saved; "
                 "the same command continues"
             )
-

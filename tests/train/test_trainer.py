@@ -107,14 +107,13 @@ def test_what_a_run_leaves(undisturbed):
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path):
-    config = small_recipe("ce", **{"optim.lr": 1e3, "optim.momentum": 0.99, "model.norm": "group"})
-    config.train.checkpoint_every = 1
+    config = small_recipe("ce", **{"optim.lr": 1e3, "optim.weight_decay": 10.0})
+    config.train.checkpoint_every = config.train.epochs = 1
+    config.train.batch_size = 16
     with pytest.raises(UserError, match=r"not finite in epoch \d+, step \d+, samples digits_"):
         trainer.train(config, tmp_path, quiet)
-    for leaf in runs.last_state(tmp_path).values() if any(
-        p.name.isdigit() for p in (tmp_path / "checkpoints").iterdir()
-    ) else ():
-        assert np.isfinite(leaf).all(), "no state of NaN was saved"
+    saved = [p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()]
+    assert not saved and not (tmp_path / "result.json").exists(), "nothing of NaN is kept"
 
 
 def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, monkeypatch):
