@@ -50,7 +50,7 @@ class Devices:
         return jax.device_put(tree, self._everywhere)
 
     def split(self, array: np.ndarray, axis: int = 0) -> np.ndarray:
-        """`[…, B, …]` -> `[devices, …, B / devices, …]`: shard d has the d-th block of the batch."""
+        """`[…, B, …]` -> `[devices, …, B / devices, …]`: shard d has the d-th block."""
         shape = array.shape
         blocks = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
         return np.moveaxis(array.reshape(blocks), axis, 0)
