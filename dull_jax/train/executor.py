@@ -26,6 +26,20 @@ _AHEAD = 4
 
 
 @dataclasses.dataclass
+class _Plan:
+    """A phase made ready: its program, every stream's batches `[steps, B]`, what is on devices."""
+
+    program: Callable[..., Any]
+    seed: tuple[int, int, int]
+    orders: dict[str, np.ndarray]
+    given: tuple[Any, ...]  # data, columns, constants, learning rate
+
+    @property
+    def main(self) -> np.ndarray:
+        return next(iter(self.orders.values()))
+
+
+@dataclasses.dataclass
 class _Dispatch:
     """A program under way: where it stands, and the main stream's positions `[S, B]`."""
 
@@ -110,29 +124,44 @@ class Executor:
         Raises:
           UserError: a loss is not finite.
         """
-        config, steps = self.config, self.steps(phase)
-        seed = (config.seed, epoch, number)
-        orders = {
-            name: pipeline.batches(s.indices, s.batch_size, steps, seed, name)
-            for name, s in phase.streams.items()
-        }
-        program, main = self._train_program(phase), next(iter(orders.values()))
-        columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
-        given = self.devices.replicate((self._data, columns, dict(phase.constants), np.float32(lr)))
-        for first, count in _chunks(start, steps, self.steps_per_dispatch):
-            places = {n: self.devices.split(o[first : first + count], 1) for n, o in orders.items()}
-            clock = np.array([*seed, first], np.int32)
-            out = self._dispatch(program, phase.network, given, clock, places)
-            self._pending.append(_Dispatch(epoch, first, main[first : first + count], out, sums))
+        plan = self._plan(phase, epoch, number, lr)
+        for first, count in _chunks(start, self.steps(phase), self.steps_per_dispatch):
+            out = self._dispatch(plan, phase.network, first, count)
+            places = plan.main[first : first + count]
+            self._pending.append(_Dispatch(epoch, first, places, out, sums))
             self.settle(_AHEAD)
             yield first + count
         self.settle()
 
-    def _dispatch(self, program, n: int, given, clock, places) -> Any:
-        nets, began = self.nets, time.perf_counter()
-        own, *out = program(nets[n], nets[:n] + nets[n + 1 :], *given, clock, places)
+    def _plan(self, phase: Phase, epoch: int, number: int, lr: float) -> "_Plan":
+        steps, seed = self.steps(phase), (self.config.seed, epoch, number)
+        orders = {
+            name: pipeline.batches(s.indices, s.batch_size, steps, seed, name)
+            for name, s in phase.streams.items()
+        }
+        columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
+        given = (self._data, columns, dict(phase.constants), np.float32(lr))
+        return _Plan(self._train_program(phase), seed, orders, self.devices.replicate(given))
+
+    def _arguments(self, plan: "_Plan", n: int, first: int, count: int) -> tuple[Any, ...]:
+        """What the program of network `n` is called with for the steps first, …, first+count-1."""
+        orders = {name: order[first : first + count] for name, order in plan.orders.items()}
+        places = {name: self.devices.split(order, 1) for name, order in orders.items()}
+        clock = np.array([*plan.seed, first], np.int32)
+        peers = self.nets[:n] + self.nets[n + 1 :]
+        return self.nets[n], peers, *plan.given, clock, places
+
+    def lowered(self, phase: Phase) -> Any:
+        """The program of one step of a phase, lowered but not compiled: for benchmarks."""
+        plan = self._plan(phase, 0, 0, 0.0)
+        return plan.program.lower(*self._arguments(plan, phase.network, 0, 1))
+
+    def _dispatch(self, plan: "_Plan", n: int, first: int, count: int) -> Any:
+        arguments = self._arguments(plan, n, first, count)
+        began = time.perf_counter()
+        own, *out = plan.program(*arguments)
         self.seconds_on_device += time.perf_counter() - began
-        self.nets = (*nets[:n], own, *nets[n + 1 :])
+        self.nets = (*self.nets[:n], own, *self.nets[n + 1 :])
         self._observed.clear()
         return out
 

@@ -20,10 +20,10 @@ AXIS = "devices"
 
 
 class Devices:
-    """The accelerators of a run."""
+    """The accelerators of a run: the first `wanted` (0: all) of a platform (None: JAX's own)."""
 
-    def __init__(self, wanted: int = 0):
-        available = jax.local_devices()
+    def __init__(self, wanted: int = 0, platform: str | None = None):
+        available = jax.local_devices(backend=platform)
         if wanted > len(available):
             raise UserError(f"config.train.devices = {wanted}: there are {len(available)}")
         self.devices = available[: wanted or None]
