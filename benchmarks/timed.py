@@ -84,11 +84,12 @@ class Bench(Stand):
             main = next(iter(phase.streams.values()))
             images += self.executor.steps(phase) * main.batch_size
         seconds = time.perf_counter() - began
+        host_share = 1 - (self.executor.seconds_on_device - used) / seconds
         began = time.perf_counter()
         self.executor.observe()
         return {
             "images_per_second": images / seconds,
-            "host_share": 1 - (self.executor.seconds_on_device - used) / seconds,
+            "host_share": host_share,
             "pass_seconds_per_1000_images": (time.perf_counter() - began)
             / len(self.dataset.train.given)
             * 1000,

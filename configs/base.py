@@ -58,7 +58,7 @@ def get_config() -> ConfigDict:
     config.model.norm = "batch"  # batch (over the global batch) or group
     config.model.width = 0  # channels of the first stage; 0: the network's own
     config.model.dtype = "float32"  # of the computation: float32 or bfloat16
-    config.model.head = "linear"  # linear, balanced, disentangled (dull needs this one)
+    config.model.head = "disentangled"  # linear, balanced, disentangled (dull needs this one)
     config.model.projector = 0  # output size of a contrastive projector; 0: none
     config.model.channels_per_class = 4  # disentangled: at least so many channels a class
 
@@ -95,7 +95,7 @@ def get_config() -> ConfigDict:
     config.dull.ramp = 0.2  # share of the epochs over which unlearning and candidates grow
     config.dull.memory = 0.9  # averaging of the teacher's predictions over epochs
     config.dull.tau = 1.0  # logit adjustment by the estimated true class shares
-    config.dull.ifd = True  # inner-feature disentangling
+    config.dull.ifd = True  # inner-feature disentangling; off: G tells nothing, so no ifpu either
     config.dull.ifd_weight = 0.5  # of the gated path's cross entropy
     config.dull.gate_weight = 0.1  # of the sparsity of the channel-class matrix
     config.dull.gate_lr = 10.0  # learning rate of G relative to the network's

@@ -43,6 +43,6 @@ def _full(config: ConfigDict) -> None:
 def _cpu(config: ConfigDict) -> None:
     config.model.name = "small_cnn"
     config.data.imbalance_factor = min(config.data.imbalance_factor, 50.0)
-    config.train.epochs, config.train.batch_size = 60, 64
+    config.train.epochs, config.train.batch_size = 30, 64
     config.train.eval_every, config.train.checkpoint_every = 5, 5
-    config.optim.lr, config.optim.warmup_epochs = 0.05, 2
+    config.optim.lr, config.optim.warmup_epochs = 0.05, 1

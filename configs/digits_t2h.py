@@ -36,6 +36,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optim.lr = 0.05
     config.optim.ema = 0.99
 
-    config.dull.warmup = 0.05  # doubted before they are learnt: 7 epochs
+    config.dull.warmup = 0.05  # doubted before they are learnt: 8 epochs
     config.dull.memory = 0.8
     return config

@@ -64,7 +64,7 @@ _RANGES = {
     "noise.cap": (0, 1),
     "noise.temperature": (1e-6, 1e6),
     "augment.crop_pad": (0, 64),
-    "augment.num_ops": (0, 10),
+    "augment.num_ops": (1, 10),
     "augment.magnitude": (0, 10),
     "augment.cutout": (0, 1024),
     "model.width": (0, 4096),
@@ -94,9 +94,9 @@ _RANGES = {
     "dull.gate_weight": (0, 1e3),
     "dull.gate_lr": (0, 1e6),
     "dull.unlearn": (0, 1e3),
-    "dull.h2t_share": (0, 4),
+    "dull.h2t_share": (0.01, 1),
     "dull.h2t_power": (0, 10),
-    "dull.transition_strength": (0, 1e3),
+    "dull.transition_strength": (1e-6, 1e3),
 }
 
 
@@ -129,18 +129,19 @@ def _validate_together(config: ConfigDict) -> None:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
     if config.noise.name == "file" and not config.noise.file:
         raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
-    low, high = config.dull.candidate_mass
-    if not 0 < low <= high <= 1:
-        raise UserError(f"config.dull.candidate_mass = {(low, high)}: 0 < start <= end <= 1")
+    mass = tuple(config.dull.candidate_mass)
+    if len(mass) != 2 or not 0 < mass[0] <= mass[1] <= 1:
+        raise UserError(f"config.dull.candidate_mass = {mass}: (start, end), 0 < start <= end <= 1")
+    if config.method == "dull" and config.model.head != "disentangled":
+        raise UserError(
+            f"config.model.head = {config.model.head!r}: dull needs the head 'disentangled'"
+        )
     if any(not 0 < share < 1 for share in config.optim.milestones):
         raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
 
 
 def beside(config: ConfigDict, method: str) -> ConfigDict:
-    """The recipe of a method compared with `config.method`: its fields, and those it overrides.
-
-    `config.overrides.<method>` may hold flattened fields ({'train.view': 'weak'}) that differ.
-    """
+    """The recipe of a method compared with `config.method`: all the same but the method."""
     other = config.copy_and_resolve_references()
     with other.unlocked():
         other.method, other.compare = method, ()

@@ -22,6 +22,8 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
             _leave(error, 2)
         except Stopped as stopped:
             _leave(stopped, 75)
+        except KeyboardInterrupt:
+            _leave("interrupted; the same command goes on from what is saved", 75)
 
     app.run(guarded, flags_parser=_parse)
 

@@ -25,6 +25,7 @@ def small_recipe():
         config.model.width = 8
         config.train.epochs, config.train.batch_size = 4, 64
         config.train.eval_every = config.train.checkpoint_every = 2
+        config.train.view = "weak"  # the strong one takes seconds to compile
         config.dull.warmup = 0.5
         config.update_from_flattened_dict(fields)
         return config

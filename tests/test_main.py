@@ -19,6 +19,8 @@ BAD = {
     "argument": ("--config=configs/digits_t2h.py:sed=3", "did you mean 'seed'"),
     "file": ("--config=configs/nothing.py", "nothing.py"),
     "label file": ("--config.noise.name=file", "config.noise.file"),
+    "head": ("--config.model.head=linear", "needs the head 'disentangled'"),
+    "mass": ("--config.dull.candidate_mass=(0.5,)", "config.dull.candidate_mass"),
     "compare": ("--config.compare=('dull',)", "config.compare"),
 }
 
@@ -69,6 +71,7 @@ def test_demo_in_small(tmp_path):
         "--config=configs/digits_t2h.py",
         f"--workdir={tmp_path}",
         *"--config.train.epochs=2 --config.model.width=8 --config.train.batch_size=64".split(),
+        "--config.train.view=weak",
     )
     assert found.returncode == 0, found.stderr
     for word in ("DULL", "report:", "head", "precision"):

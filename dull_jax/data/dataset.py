@@ -5,15 +5,18 @@ A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serv
 
 import dataclasses
 import hashlib
+import os
 import pathlib
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
-from dull_jax.data import given_labels, longtail, noise, sources
+from dull_jax.data import draws, given_labels, longtail, noise, sources
 from dull_jax.data.groups import class_groups
 from dull_jax.errors import UserError
+
+_COLUMNS = ("ids", "given", "clean")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +52,12 @@ class Dataset:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes labels.npz: ids, given and true labels, of the train set and of the holdout."""
-        with path.open("wb") as file:
+        draft = path.with_name(path.name + ".part")
+        with draft.open("wb") as file:
             np.savez_compressed(file, **self.labels)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)  # there whole or not at all
 
 
 def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
@@ -98,13 +105,13 @@ def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
         positions = np.arange(len(labels))
         if config.data.profile != "none":
             counts = longtail.class_counts(config.data.profile, max_count, factor, num_classes)
-            rng = np.random.default_rng(config.data.seed)
+            rng = draws.generator(config.data.seed, "subset")
             positions = longtail.subsample(labels, counts, rng)
         noisy = _corrupt(config, spec, source, positions)
     drawn = {"ids": source.train.ids[positions], "given": noisy.given, "clean": noisy.clean}
-    order = np.random.default_rng([config.data.seed, 1]).permutation(len(positions))
-    size = round(config.data.holdout * len(positions))
-    out, kept = np.sort(order[:size]), np.sort(order[size:])
+    everyone, rng = np.arange(len(positions)), draws.generator(config.data.seed, "holdout")
+    out = np.sort(draws.pick(rng, everyone, round(config.data.holdout * len(positions))))
+    kept = np.setdiff1d(everyone, out)
     return {name: column[kept] for name, column in drawn.items()} | {
         f"holdout_{name}": column[out] for name, column in drawn.items()
     }
@@ -127,7 +134,7 @@ def _corrupt(
         given = given_labels.read(config.noise.file, source.train.ids, names, by=config.noise.join)
         given = given[positions]
         if config.noise.join == "position":
-            given_labels.check_overlap(given, clean, minimum=2 / num_classes)
+            given_labels.check_overlap(given, clean)
         return noise.describe(given, clean, num_classes)
     options: dict[str, np.ndarray] = {}
     if spec.name == "t2h" and (spec.destination, spec.which) != ("frequency", "uniform"):
@@ -142,7 +149,8 @@ def _corrupt(
 def _load_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            wanted = [f"{part}{name}" for part in ("", "holdout_") for name in _COLUMNS]
+            return {name: file[name] for name in wanted}
     except Exception as error:  # zipfile, zlib, ValueError, KeyError, EOFError: all mean the same
         raise UserError(f"{path}: unreadable ({error}); the labels of this run are lost") from None
 
@@ -176,7 +184,7 @@ def _describe(
         "counts_given": train.counts.tolist(),
         "noise": {
             "name": config.noise.name,
-            "rate": config.noise.rate,
+            "rate": config.noise.rate if config.noise.name not in ("none", "file") else None,
             "seed": config.noise.seed,
             "options": _spec(config).options(),
             "version": noise.VERSION,

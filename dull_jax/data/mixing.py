@@ -33,9 +33,11 @@ def mixed_images(
 
 
 def _interval(centre: jax.Array, side: jax.Array, size: int) -> jax.Array:
-    """bool `[b, size]`: pixels within side/2 of the centre, all as shares of the edge."""
-    pixels = (jnp.arange(size) + 0.5) / size
-    return jnp.abs(pixels[None, :] - centre[:, None]) < side[:, None] / 2
+    """bool `[b, size]`: floor(side * size) pixels around the centre, cut at the borders."""
+    length = jnp.floor(side * size)
+    first = jnp.round(centre * size - length / 2)[:, None]
+    pixels = jnp.arange(size)[None, :]
+    return (pixels >= first) & (pixels < first + length[:, None])
 
 
 def rare_label_share(

@@ -108,6 +108,10 @@ class Method:
         """Host state: per-sample and per-class arrays."""
         return {}
 
+    def batch_sizes(self) -> Mapping[str, int]:
+        """Global batch size of every stream it will ask for: checked before anything is written."""
+        return {"main": self.config.train.batch_size}
+
     def project(self, params: Any) -> Any:
         """Applied to the parameters after each update; pure."""
         return params

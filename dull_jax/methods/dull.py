@@ -27,7 +27,7 @@ from dull_jax.data.mixing import mixed_images, rare_label_share
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
-from dull_jax.stats import transition
+from dull_jax.stats import mixture, transition
 
 
 class Method(base.Method):
@@ -46,6 +46,11 @@ class Method(base.Method):
             "transition": np.eye(classes, dtype=np.float32),
             "prior": _shares(self.train.counts),
         }
+
+    def batch_sizes(self) -> Mapping[str, int]:
+        whole, c = self.config.train.batch_size, self.config.dull
+        mixed = max(1, round(c.h2t_share * whole))
+        return {"main": whole} | ({"rare": mixed, "partner": mixed} if c.h2t else {})
 
     def project(self, params: Any) -> Any:
         if self.config.dull.gate == "sinkhorn":
@@ -74,7 +79,7 @@ class Method(base.Method):
         ramp = min(1.0, (run.epoch - begin + 1) / max(c.ramp * epochs, 1))
         posterior = self._believe(run.memory)
         targets = self._targets(posterior, ramp)
-        run.log(_posterior_log(posterior, self.train.given))
+        run.log(self._noticed(run.memory))
         yield self._phase(run, posterior, targets, ramp)
 
     def _remember(self, run: base.Run) -> None:
@@ -103,6 +108,17 @@ class Method(base.Method):
         start, end = self.config.dull.candidate_mass
         return np.asarray(transition.candidate_targets(posterior, start + ramp * (end - start)))
 
+    def _noticed(self, memory: dict[str, np.ndarray]) -> dict[str, float]:
+        """What the posterior doubts, and the usual small-loss split (two components a class)."""
+        given, everyone = self.train.given, np.arange(len(self.train.given))
+        loss = -np.log(memory["probs"][everyone, given] / memory["weight"] + 1e-8)
+        split = mixture.fit(loss, given, self.train.num_classes, normalize=True)
+        return {
+            "dull/doubted": float(np.mean(memory["posterior"][everyone, given] < 0.5)),
+            "dull/doubted_by_small_loss": float(np.mean(np.asarray(split.posterior_low) < 0.5)),
+            "dull/posterior_confidence": float(memory["posterior"].max(1).mean()),
+        }
+
     def _warmup_phase(self) -> base.Phase:
         return base.Phase(
             "warmup", {"main": self._everything()}, constants={"prior": _shares(self.train.counts)}
@@ -119,14 +135,13 @@ class Method(base.Method):
         prior = _shares(targets.sum(0))
         constants = {"prior": prior, "unlearn": np.float32(c.unlearn * ramp)}
         if c.h2t:
-            size = max(1, round(c.h2t_share * self.config.train.batch_size))
+            size = self.batch_sizes()["rare"]
             rare = class_even(targets, round(c.h2t_share * len(given)) or 1, run.rng)
             columns = {"target": targets}
             view = self.config.train.view
             streams["rare"] = base.Stream(rare, (view,), size, columns)
             streams["partner"] = base.Stream(np.arange(len(given)), (view,), size, columns)
-            # Three quarters of a mixed image are the rare one's, on average.
-            constants["mixed_prior"] = 0.75 * _shares(targets[rare].sum(0)) + 0.25 * prior
+            constants["mixed_prior"] = mixed_prior(targets, rare, prior, c.h2t_power, run.rng)
         return base.Phase("dull", streams, constants=constants)
 
     def _everything(self, columns: base.Arrays | None = None) -> base.Stream:
@@ -216,6 +231,13 @@ class Method(base.Method):
             gated_right=logits.argmax(1) == label,
             gated_wrong=self._classify(params, wrong_gate).argmax(1) == label,
         )
+        owned = heads.channels_owned(gate)
+        for name, value in (
+            ("specificity", heads.class_specificity(gate)),
+            ("channels_of_the_poorest_class", owned.min()),
+            ("channels_of_the_richest_class", owned.max()),
+        ):
+            metrics[name] = (value, jnp.ones(()))
         return c.ifd_weight * loss + c.gate_weight * dense, metrics
 
     def _unlearn(self, params, z, main, strength):
@@ -259,15 +281,25 @@ def class_even(targets: np.ndarray, size: int, rng: np.random.Generator) -> np.n
     return chosen
 
 
+def mixed_prior(
+    targets: np.ndarray,
+    rare: np.ndarray,
+    prior: np.ndarray,
+    power: float,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """`[K]`: the class shares of the mixed images' labels, estimated on pairs drawn here.
+
+    Args:
+      targets: `[N, K]`.  rare: positions of the class-even stream.  prior: `[K]` class shares.
+    """
+    partner = rng.integers(0, len(targets), len(rare))
+    lam = rng.uniform(0.5, 1, len(rare)).astype(np.float32)
+    share = np.asarray(rare_label_share(lam, targets[rare], targets[partner], prior, power))
+    return _shares((share * targets[rare] + (1 - share) * targets[partner]).sum(0))
+
+
 def _shares(counts: np.ndarray) -> np.ndarray:
     """Class shares, none below that of half a sample."""
     counts = np.maximum(counts, 0.5)
     return (counts / counts.sum()).astype(np.float32)
-
-
-def _posterior_log(posterior: np.ndarray, given: np.ndarray) -> dict[str, float]:
-    believed = posterior[np.arange(len(given)), given]
-    return {
-        "dull/doubted": float(np.mean(believed < 0.5)),
-        "dull/posterior_confidence": float(posterior.max(1).mean()),
-    }

@@ -1,6 +1,5 @@
 """A network: backbone, head and an optional projector, built from `config.model`."""
 
-import difflib
 from functools import partial
 from typing import Any
 
@@ -8,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dull_jax.config import suggestion
 from dull_jax.errors import UserError
 from dull_jax.models.heads import BalancedHead, DisentangledHead, LinearHead, Projector
 from dull_jax.models.layers import Conv, Norm
@@ -100,8 +100,6 @@ def build_head(model_config: Any, num_classes: int, channels: int, dtype: Any) -
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> str:
     """`value`, if known; otherwise an error that suggests the nearest known one."""
-    if value in known:
-        return value
-    near = difflib.get_close_matches(str(value), known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"choose one of {', '.join(known)}"
-    raise UserError(f"model.{key}={value!r} is unknown; {hint}")
+    if value not in known:
+        raise UserError(f"model.{key}={value!r} is unknown; {suggestion(value, known)}")
+    return value

@@ -47,24 +47,28 @@ def wrong_labels(
       threshold: a label is flagged when its score exceeds this.
 
     Returns:
-      precision, recall, auroc in [0, 1]; and by group of the true class
-      `false_alarm_<group>` (share of its rightly labelled samples that are flagged) and
-      `recall_<group>`; by group of the given class `precision_<group>`.
+      precision, recall, auroc in [0, 1]; by group of the true class `false_alarm_<group>` (share
+      of its rightly labelled samples that are flagged) and `recall_by_true_<group>`; by group of
+      the given class `precision_by_given_<group>` and `auroc_by_given_<group>`.
     """
     wrong, flagged = given != clean, score > threshold
     found = {
         "precision": _share(wrong, flagged),
         "recall": _share(flagged, wrong),
-        "auroc": float(roc_auc_score(wrong, score))
-        if wrong.any() and not wrong.all()
-        else float("nan"),
+        "auroc": _auroc(wrong, score),
     }
     for group, classes in groups.items():
         true_in, given_in = np.isin(clean, classes), np.isin(given, classes)
         found[f"false_alarm_{group}"] = _share(flagged, ~wrong & true_in)
-        found[f"recall_{group}"] = _share(flagged, wrong & true_in)
-        found[f"precision_{group}"] = _share(wrong, flagged & given_in)
+        found[f"recall_by_true_{group}"] = _share(flagged, wrong & true_in)
+        found[f"precision_by_given_{group}"] = _share(wrong, flagged & given_in)
+        found[f"auroc_by_given_{group}"] = _auroc(wrong[given_in], score[given_in])
     return found
+
+
+def _auroc(wrong: np.ndarray, score: np.ndarray) -> float:
+    both = wrong.any() and not wrong.all()
+    return float(roc_auc_score(wrong, score)) if both else float("nan")
 
 
 def _share(what: np.ndarray, among: np.ndarray) -> float:

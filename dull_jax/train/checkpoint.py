@@ -20,6 +20,9 @@ from absl import logging
 
 from dull_jax.errors import UserError
 
+# Of the newest step only: a kill came before it was sealed. It is not worth a word.
+_UNSEALED = "not finished"
+
 
 class Checkpoints:
     """The checkpoints of a run: `save`, `restore`, `close`."""
@@ -32,7 +35,8 @@ class Checkpoints:
         self._open()
 
     def _open(self) -> None:
-        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, create=True)
+        # One more than is kept: the newest is not sealed yet when Orbax drops the oldest.
+        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep + 1, create=True)
         self._manager = ocp.CheckpointManager(self._root.absolute(), options=options)
 
     # Writing -----------------------------------------------------------------------------------
@@ -61,7 +65,7 @@ class Checkpoints:
         self._seal(wait=False)
 
     def close(self) -> None:
-        """Waits for the step under way and seals it."""
+        """Waits for the step under way and seals it; a second call does nothing."""
         self._seal(wait=True)
         self._manager.close()
 
@@ -94,6 +98,8 @@ class Checkpoints:
         broken = []
         for step in steps:
             fault = self._fault(step)
+            if fault == _UNSEALED and step != steps[0]:
+                fault = "its list of digests is missing"
             if fault is None:
                 try:
                     found = self._read(step, target)
@@ -104,10 +110,10 @@ class Checkpoints:
                 else:
                     self._drop(broken)
                     return *found, step
-            if fault != "not finished":
+            if fault != _UNSEALED:
                 logging.warning("checkpoint %d: %s; trying the one before it", step, fault)
             broken.append((step, fault))
-        damaged = [f"{step}: {fault}" for step, fault in broken if fault != "not finished"]
+        damaged = [f"{step}: {fault}" for step, fault in broken if fault != _UNSEALED]
         if damaged:
             raise UserError(f"no good checkpoint in {self._root} ({'; '.join(damaged)})")
         self._drop(broken)
@@ -117,7 +123,7 @@ class Checkpoints:
         try:
             listed = json.loads((self._digests / f"{step}.json").read_text())
         except FileNotFoundError:
-            return "not finished"
+            return _UNSEALED
         except (OSError, ValueError):
             return "its list of digests is damaged"
         found = _digest_files(self._root / str(step))

@@ -86,8 +86,8 @@ class Executor:
         self._programs: dict[Any, Callable[..., Any]] = {}
         self._pending: collections.deque[_Dispatch] = collections.deque()
         self._observed: dict[tuple[int, bool], dict[str, np.ndarray]] = {}
-        devices.check_batch("config.train.batch_size", config.train.batch_size)
-        devices.check_batch("config.train.eval_batch_size", config.train.eval_batch_size)
+        for stream, size in self.method.batch_sizes().items():
+            devices.check_batch(f"the batch of stream {stream!r}", size)
         self.nets: tuple[NetState, ...] = devices.replicate(self._fresh())
 
     @property
@@ -190,8 +190,6 @@ class Executor:
 
     def _train_program(self, phase: Phase) -> Callable[..., Any]:
         views = {name: stream.views for name, stream in phase.streams.items()}
-        for name, stream in phase.streams.items():
-            self.devices.check_batch(f"the batch of stream {name!r}", stream.batch_size)
         key = (phase.loss, *sorted(views.items()))
         if key not in self._programs:
             self._programs[key] = step.build_train_step(
@@ -232,7 +230,10 @@ class Executor:
     def _pass(self, name, function, nets, data, size) -> Any:
         if name not in self._programs:
             self._programs[name] = self.devices.forward(step.forward_pass(function, self.augment))
-        order = pipeline.padded(size, self.config.train.eval_batch_size)
+        batch_size = (
+            -(-self.config.train.eval_batch_size // self.devices.count) * self.devices.count
+        )
+        order = pipeline.padded(size, batch_size)
         began = time.perf_counter()
         parts = [self._programs[name](nets, data, self.devices.split(batch)) for batch in order]
         hosts = [jax.tree.map(parallel.merge, part) for part in parts]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dull_jax.train.trainer import Trainer
 
 _SUSPECTS = 50
+LAST = 10  # epochs whose mean accuracy is reported beside the last one's
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Evaluation:
 
     test: dict[str, float]  # accuracy, head, medium, tail, ece: percent
     labels: dict[str, float]  # metrics.wrong_labels
+    by_class: np.ndarray  # [K] test accuracy, percent
     probs: np.ndarray  # [M, K] of the test set
     score: np.ndarray  # [N] how likely a given label is wrong
     suggested: np.ndarray  # [N]
@@ -54,14 +56,19 @@ def _write_outputs(run: "Trainer") -> None:
 
 def _result(run: "Trainer") -> dict[str, Any]:
     config, about, seen = run.config, run.dataset.description, run._evaluated
-    curve = [row["test/accuracy"] for row in writer.read(run.folder) if "test/accuracy" in row]
+    curve = {
+        r["epoch"]: r["test/accuracy"] for r in writer.read(run.folder) if "test/accuracy" in r
+    }
+    last = [value for epoch, value in curve.items() if epoch > config.train.epochs - LAST]
     environment = workdir.environment()
     return {
         "method": config.method,
         "variant": config.variant,
         "dataset": about["dataset"],
         "imbalance_factor": about["imbalance_factor"],
-        "noise": {k: about["noise"][k] for k in ("name", "rate", "realised")},
+        "noise": {
+            k: v for k in ("name", "rate", "realised") if (v := about["noise"][k]) is not None
+        },
         "seed": config.seed,
         "epochs": config.train.epochs,
         "num_train": about["num_train"],
@@ -69,14 +76,23 @@ def _result(run: "Trainer") -> dict[str, Any]:
         "network": config.model.name,
         "accuracy": {
             "last": seen.test["accuracy"],
-            "mean_last_10": float(np.mean(curve[-10:])),
-            "best_on_test": float(np.max(curve)),
+            "mean_last_10": float(np.mean(last)),
+            "best_on_test": max(curve.values()),
             **{group: seen.test[group] for group in run.dataset.groups},
+            "by_class": seen.by_class.tolist(),
         },
         "calibration": {"ece": seen.test["ece"]},
         "wrong_labels": {
             **{name: seen.labels[name] for name in ("precision", "recall", "auroc")},
-            "false_alarm": {g: seen.labels[f"false_alarm_{g}"] for g in run.dataset.groups},
+            **{
+                what: {g: seen.labels[f"{what}_{g}"] for g in run.dataset.groups}
+                for what in (
+                    "false_alarm",
+                    "precision_by_given",
+                    "recall_by_true",
+                    "auroc_by_given",
+                )
+            },
         },
         "seconds": run.at.seconds,
         "images_per_second": run.at.images / max(run.at.seconds, 1e-9),
@@ -94,4 +110,6 @@ def defined(value: Any) -> Any:
     """Without what is undefined (nan): absent means unknown, never 0."""
     if isinstance(value, dict):
         return {k: v for k, x in value.items() if (v := defined(x)) is not None}
+    if isinstance(value, list):
+        return [defined(x) for x in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -58,8 +58,9 @@ def train_step(
         }
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, aux = gradient(own.params, own, peers, batch, constants, key)
-        own = apply_gradients(own, parallel.mean(grads), aux, lr, method, optimizer, ema)
-        return own, (parallel.total(aux.metrics), aux.per_example)
+        own, norm = apply_gradients(own, parallel.mean(grads), aux, lr, method, optimizer, ema)
+        counted = parallel.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
+        return own, (counted, aux.per_example)
 
     steps = next(iter(indices.values())).shape[0]
     turns = (clock[3] + jnp.arange(steps), indices)
@@ -99,13 +100,16 @@ def gather(
     )
 
 
-def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> NetState:
-    """The state after an update with gradients already averaged over devices."""
+def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> tuple[NetState, jax.Array]:
+    """(the state after an update with gradients averaged over devices, the update's length).
+
+    The length is not finite when the new weights are not: a NaN shows in the step that made it.
+    """
     direction, opt = optimizer.update(grads, own.opt, own.params)
     multipliers = method.learning_rates(own.params)
     params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
     params, batch_stats = method.project(params), parallel.mean(aux.batch_stats)
-    return own.replace(
+    new = own.replace(
         step=own.step + 1,
         params=params,
         batch_stats=batch_stats,
@@ -113,6 +117,7 @@ def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> NetState:
         average=updated_average(own, params, batch_stats, ema),
         extra=own.extra if aux.extra is None else aux.extra,
     )
+    return new, lr * optax.tree.norm(direction)
 
 
 def forward_pass(

@@ -1,10 +1,11 @@
 """The loop: data, networks, epochs, evaluation, checkpoints; read from top to bottom.
 
 Restart is a contract: the same command in the same workdir continues where the last good
-checkpoint stands, and ends in the state, bit for bit on as many devices, of a run that was never
-stopped. It holds because an epoch is a pure function of the networks, the method's memory at its
-start and what `observe` returned: a checkpoint inside an epoch holds exactly these, and the
-epoch's generator is replayed up to the step that was reached.
+checkpoint stands, and ends, on as many devices, in the state of a run that was never stopped, bit
+for bit (on GPUs with XLA_FLAGS=--xla_gpu_deterministic_ops=true). It holds because an epoch is a
+pure function of the networks, the method's memory at its start and what `observe` returned: a
+checkpoint inside an epoch holds exactly these, and the epoch's generator is replayed up to the
+step that was reached.
 """
 
 import copy
@@ -16,10 +17,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
+from dull_jax.data import draws
 from dull_jax.errors import Stopped
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
@@ -57,16 +60,19 @@ def train(
     recipe.validate(config)
     folder = pathlib.Path(folder)
     workdir.check_recipe(folder, config)
-    if (folder / "result.json").exists():
+    if finished := workdir.finished(folder):
         say(f"{folder}: {config.method} is already trained")
-        return json.loads((folder / "result.json").read_text())
+        return finished
     own = folder / "labels.npz"
     dataset = data.build(config, own if own.exists() else labels)
     executor = Executor(config, dataset, parallel.Devices(config.train.devices))
     with workdir.claimed(folder, config), Interrupt() as interrupt:
         workdir.describe(folder, config)
         _describe_data(folder, dataset)
-        return Trainer(config, folder, dataset, executor, interrupt, say).run()
+        found = Trainer(config, folder, dataset, executor, interrupt, say).run()
+        if interrupt.asked:
+            raise Stopped(f"stopped by {interrupt.asked} after {config.method} was trained")
+        return found
 
 
 def _describe_data(folder: pathlib.Path, dataset: data.Dataset) -> None:
@@ -77,13 +83,18 @@ def _describe_data(folder: pathlib.Path, dataset: data.Dataset) -> None:
 
 @dataclasses.dataclass
 class Position:
-    """How far training is: `step` steps into phase `phase` of epoch `epoch`, from 0."""
+    """How far training is: `step` steps into phase `phase` of epoch `epoch`, from 0.
+
+    `checkpoint` is the number of the last one, which is the number of updates, or one more where
+    that is taken: a stop in the last step of an epoch is followed by the epoch's own checkpoint.
+    """
 
     epoch: int = 0
     phase: int = 0
     step: int = 0
     sums: dict[str, list[float]] = dataclasses.field(default_factory=dict)
-    seconds: float = 0.0  # of training and evaluation so far, all processes together
+    checkpoint: int = -1
+    seconds: float = 0.0  # of the loop so far, evaluation and saving too, all processes together
     images: int = 0  # of the main streams, trained on so far
     device: float = 0.0  # of the seconds, those in dispatches and waiting for them
 
@@ -93,7 +104,7 @@ class EpochRun:
 
     def __init__(self, trainer: "Trainer", epoch: int, journal: list[dict[str, np.ndarray]]):
         self.epoch, self.memory, self.train = epoch, trainer.memory, trainer.dataset.train
-        self.rng = np.random.default_rng([trainer.config.seed, epoch])
+        self.rng = draws.generator(trainer.config.seed, f"method, epoch {epoch}")
         self.journal: list[dict[str, np.ndarray]] = []
         self.logged: dict[str, float] = {}
         self._observe, self._replay = trainer.executor.observe, list(journal)
@@ -132,23 +143,41 @@ class Trainer:
         self._restore()
         log = writer.Writer(self.folder, self.at.epoch)
         progress = Progress(self.config, self.at.epoch, self.say)
+        self.say(self._headline())
+        self._count_time(start=True)
         try:
             # Epochs
             while self.at.epoch < self.config.train.epochs:
                 values = self._epoch()
-                if self.at.epoch % self.config.train.eval_every == 0 or self._at_end:
+                if self._evaluation_due:
                     values |= self._evaluate()
                 log.write(self.at.epoch, values)
                 progress.show(self.at.epoch, values)
                 self._save_if_due()
                 self._stop_if_asked()
-            # Result
-            self.checkpoints.close()
         finally:
             log.close()
+            self.checkpoints.close()
+        # Result
         if self._evaluated is None:
             self._evaluate()
         return result.write(self)
+
+    def _headline(self) -> str:
+        about, devices = self.dataset.description, self.executor.devices
+        size = parameter_overview.count_parameters(self.executor.nets[0].params)
+        return (
+            f"{self.config.method} on {about['dataset']}: {about['num_train']:,} images of "
+            f"{len(about['class_names'])} classes, {100 * about['noise']['realised']:.1f} % of the "
+            f"labels wrong ({about['noise']['name']}); {self.config.model.name}, {size:,} "
+            f"parameters, on {devices.count} {devices.platform}"
+        )
+
+    @property
+    def _evaluation_due(self) -> bool:
+        """Each so many epochs, and in the last ten, whose mean is reported."""
+        last = self.at.epoch > self.config.train.epochs - result.LAST
+        return last or self.at.epoch % self.config.train.eval_every == 0
 
     @property
     def _at_end(self) -> bool:
@@ -158,7 +187,7 @@ class Trainer:
 
     def _epoch(self) -> dict[str, float]:
         """Trains to the end of the epoch; returns what is logged of it."""
-        began, used = time.perf_counter(), self.executor.seconds_on_device
+        began = time.perf_counter()
         at, epoch, images_before = self.at, self.at.epoch, self.at.images
         before = copy.deepcopy(self.memory)  # what a checkpoint inside the epoch starts from
         run, sums = EpochRun(self, epoch, self._journal), Sums(at.sums)
@@ -173,13 +202,12 @@ class Trainer:
                 if self.interrupt.asked:
                     self.executor.settle()
                     at.phase, at.step, at.sums = number, done, sums.values
-                    self._count_time(began, used)
                     self._save(before, run.journal)
                     self._stop_if_asked()
         if self.executor.devices.count > 1:
             parallel.assert_replicated(self.executor.nets)
         self._run, self._journal = run, []
-        seconds = self._count_time(began, used)
+        seconds = time.perf_counter() - began
         at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
         rate = (at.images - images_before) / seconds
         return {
@@ -190,11 +218,13 @@ class Trainer:
             "time/images_per_second": rate,
         }
 
-    def _count_time(self, began: float, used: float) -> float:
-        seconds = time.perf_counter() - began
-        self.at.seconds += seconds
-        self.at.device += self.executor.seconds_on_device - used
-        return seconds
+    def _count_time(self, start: bool = False) -> None:
+        """Adds the time since the last call to the run's; of it, what was the devices'."""
+        now, device = time.perf_counter(), self.executor.seconds_on_device
+        if not start:
+            self.at.seconds += now - self._counted[0]
+            self.at.device += device - self._counted[1]
+        self._counted = (now, device)
 
     def _evaluate(self) -> dict[str, float]:
         """Test accuracy and calibration, and how well the wrong labels are found."""
@@ -203,13 +233,14 @@ class Trainer:
         probs = np.exp(logits - logits.max(1, keepdims=True))
         probs /= probs.sum(1, keepdims=True)
         truth = dataset.test.labels
-        found = metrics.accuracy(
-            probs.argmax(1), truth, dataset.train.num_classes, dataset.groups
-        ) | {"ece": expected_calibration_error(probs, truth)}
+        predicted, classes = probs.argmax(1), dataset.train.num_classes
+        found = metrics.accuracy(predicted, truth, classes, dataset.groups)
+        found["ece"] = expected_calibration_error(probs, truth)
+        by_class = metrics.class_accuracy(predicted, truth, classes)
         run = getattr(self, "_run", None) or EpochRun(self, self.at.epoch, [])
         score, suggested = method.judge(run)
         labels = metrics.wrong_labels(score, dataset.train.given, dataset.clean, dataset.groups)
-        self._evaluated = result.Evaluation(found, labels, probs, score, suggested)
+        self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
         return values | {f"labels/{k}": v for k, v in labels.items()}
 
@@ -250,11 +281,12 @@ class Trainer:
         if journal:
             tree["journal"] = {str(n): seen for n, seen in enumerate(journal)}
         updates = sum(int(net.step) for net in self.executor.nets)
-        self.checkpoints.save(updates, tree, dataclasses.asdict(self.at))
+        self.at.checkpoint = max(updates, self.at.checkpoint + 1)
+        self._count_time()
+        self.checkpoints.save(self.at.checkpoint, tree, dataclasses.asdict(self.at))
 
     def _stop_if_asked(self) -> None:
         if self.interrupt.asked and not self._at_end:
-            self.checkpoints.close()
             raise Stopped(
                 f"stopped by {self.interrupt.asked} in epoch {self.at.epoch + 1}, saved; "
                 "the same command continues"

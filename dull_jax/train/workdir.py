@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import jax
 from ml_collections import ConfigDict
@@ -48,18 +49,29 @@ def claimed(workdir: pathlib.Path, config: ConfigDict) -> Iterator[None]:
 
 
 def check_recipe(workdir: pathlib.Path, config: ConfigDict) -> None:
-    """Raises UserError when the folder holds a run of another recipe."""
-    path = workdir / "config.json"
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            raise UserError(f"{path} is damaged; start in another workdir") from None
-        if changes := recipe.difference(before, config):
-            raise UserError(
-                f"workdir {workdir} holds a run of another recipe ({'; '.join(changes)}); "
-                "continue with that recipe or take another workdir"
-            )
+    """Raises UserError when the folder holds a run of another recipe, or cannot be read."""
+    before = _read(workdir / "config.json")
+    if before is not None and (changes := recipe.difference(before, config)):
+        raise UserError(
+            f"workdir {workdir} holds a run of another recipe ({'; '.join(changes)}); "
+            "continue with that recipe or take another workdir"
+        )
+
+
+def finished(workdir: pathlib.Path) -> dict[str, Any] | None:
+    """The contents of result.json, where the run is finished."""
+    return _read(workdir / "result.json")
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise UserError(f"{path} is damaged; delete it, or start in another workdir") from None
 
 
 def describe(workdir: pathlib.Path, config: ConfigDict) -> None:

@@ -27,7 +27,7 @@ class Writer:
         # Events have a folder of their own; TensorBoard drops what a session log outdates.
         self._events = EventFileWriter(str(workdir / "events"))
         start = SessionLog(status=SessionLog.START)
-        self._add(Event(session_log=start, step=epochs_done))
+        self._add(Event(session_log=start, step=epochs_done + 1))
 
     def write(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes an epoch's numbers (counted from 1); undefined ones are left out."""

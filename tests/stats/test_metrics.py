@@ -42,7 +42,9 @@ def test_wrong_labels_by_hand():
     # pairs (wrong, right): wrong 0.8, 0.3, 0.7; right 0.1, 0.9, 0.2
     assert found["auroc"] == pytest.approx(6 / 9)
     assert found["false_alarm_head"] == pytest.approx(1 / 2)
-    assert found["recall_tail"] == 1 and found["precision_head"] == pytest.approx(1 / 2)
+    assert found["recall_by_true_tail"] == 1 and found["precision_by_given_head"] == pytest.approx(
+        1 / 2
+    )
     assert np.isnan(found["false_alarm_tail"])
 
 

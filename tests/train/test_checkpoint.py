@@ -46,7 +46,7 @@ def test_round_trip_and_keep(tmp_path):
     saved(tmp_path, steps=(1, 2, 3, 4, 5))
     assert_is_step(restore(tmp_path), 5)
     names = {p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()}
-    assert names == {"3", "4", "5"} == {p.stem for p in (tmp_path / "digests").iterdir()}
+    assert names == {"2", "3", "4", "5"} == {p.stem for p in (tmp_path / "digests").iterdir()}
 
 
 def test_fresh_folder(tmp_path):
@@ -109,6 +109,19 @@ def test_a_step_without_a_seal_was_not_finished(tmp_path):
     saved(tmp_path)
     (tmp_path / "digests" / "2.json").unlink()
     assert_is_step(restore(tmp_path), 1)
+
+
+def test_only_the_newest_may_lack_its_seal(tmp_path):
+    saved(tmp_path)
+    for step in (1, 2):
+        (tmp_path / "digests" / f"{step}.json").unlink()
+    with pytest.raises(UserError, match="its list of digests is missing"):
+        restore(tmp_path)
+    assert (tmp_path / "checkpoints" / "1").exists(), "nothing is deleted"
+
+
+def test_the_first_save_of_all_was_cut_off(tmp_path):
+    saved(tmp_path, steps=(1,))
     (tmp_path / "digests" / "1.json").unlink()
     assert restore(tmp_path) is None
 

@@ -20,7 +20,7 @@ RECIPE = "--config=configs/digits_t2h.py:method=dull"
 SMALL = (
     "--config.model.width=8 --config.train.epochs=12 --config.train.batch_size=64 "
     "--config.train.eval_every=3 --config.train.checkpoint_every=1 --config.dull.warmup=0.5 "
-    "--config.compare=()"
+    "--config.compare=() --config.train.view=weak"
 ).split()
 
 
@@ -106,14 +106,22 @@ def test_what_a_run_leaves(undisturbed):
     assert (undisturbed / "report" / "index.html").exists()
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path):
-    config = small_recipe("ce", **{"optim.lr": 1e3, "optim.weight_decay": 10.0})
-    config.train.checkpoint_every = config.train.epochs = 1
-    config.train.batch_size = 16
-    with pytest.raises(UserError, match=r"not finite in epoch \d+, step \d+, samples digits_"):
+def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path, monkeypatch):
+    """In epoch 3: the checkpoint of epoch 2 is kept, and the run goes on from it."""
+    plain = trainer.learning_rate
+    monkeypatch.setattr(
+        trainer, "learning_rate", lambda c, epoch: np.nan if epoch == 2 else plain(c, epoch)
+    )
+    config = small_recipe("ce", **{"train.checkpoint_every": 1})
+    with pytest.raises(UserError, match=r"not finite in epoch 3, step 1, samples digits_"):
         trainer.train(config, tmp_path, quiet)
-    saved = [p.name for p in (tmp_path / "checkpoints").iterdir() if p.name.isdigit()]
-    assert not saved and not (tmp_path / "result.json").exists(), "nothing of NaN is kept"
+    assert [row["epoch"] for row in runs.metrics(tmp_path)] == [1, 2]
+    assert all(np.isfinite(leaf).all() for leaf in runs.last_state(tmp_path).values())
+    monkeypatch.undo()
+    said = []
+    trainer.train(config, tmp_path, said.append)
+    assert any("continuing after epoch 2" in line for line in said)
+    assert [row["epoch"] for row in runs.metrics(tmp_path)] == [1, 2, 3, 4]
 
 
 def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, monkeypatch):
@@ -159,7 +167,7 @@ def test_a_workdir_has_one_run_at_a_time(small_recipe, tmp_path):
         trainer.train(config, tmp_path, quiet)
 
 
-def test_moving_to_two_devices_goes_on(small_recipe, tmp_path):
+def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
     """A run begun on one device is continued on two."""
     folder = tmp_path / "run"
     environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
@@ -168,10 +176,26 @@ def test_moving_to_two_devices_goes_on(small_recipe, tmp_path):
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=60)
     subprocess.run(command(folder), check=True, capture_output=True, env=environment)
-    assert [row["epoch"] for row in runs.metrics(folder)] == list(range(1, 13))
+    rows, wanted = runs.metrics(folder), runs.metrics(undisturbed)
+    assert [row["epoch"] for row in rows] == list(range(1, 13))
+    assert rows[-1]["train/loss"] == pytest.approx(wanted[-1]["train/loss"], rel=0.1)
+    assert rows[-1]["test/accuracy"] == pytest.approx(wanted[-1]["test/accuracy"], abs=8)
 
 
-def test_digest_of_executor_sums():
+@pytest.mark.benchmark
+def test_killed_twenty_times(undisturbed, tmp_path):
+    """From the first second on, so that kills fall before the first checkpoint and in the end."""
+    moments = random.Random(1)
+    for _ in range(20):
+        process = start(tmp_path)
+        time.sleep(moments.uniform(3, 12))
+        process.kill()
+        process.wait()
+    subprocess.run(command(tmp_path), check=True, capture_output=True)
+    runs.assert_same_run(undisturbed, tmp_path)
+
+
+def test_sums_are_counted_then_divided():
     sums = executor.Sums()
     sums.add({"loss": (np.array([1.0, 3.0]), np.array([2.0, 2.0]))})
     sums.add({"loss": (np.array(2.0), np.array(4.0)), "none": (np.array(0.0), np.array(0.0))})

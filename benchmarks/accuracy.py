@@ -1,0 +1,59 @@
+"""Runs a recipe for several seeds and methods, and keeps the result files as evidence.
+
+    python -m benchmarks.accuracy digits configs/digits_t2h.py --methods ce la dull
+
+writes benchmarks/results/digits/<dataset>-if<IF>-<noise><rate>-<method>-s<seed>.json; tables are
+made from these by `python -m dull_jax.report.table benchmarks/results/digits`. Runs continue where
+they stopped, as ever; the methods of one seed train on the same labels.
+"""
+
+import argparse
+import importlib.util
+import json
+import pathlib
+import shutil
+
+from dull_jax.train import trainer
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+
+def recipe(path: str, arg: str):
+    spec = importlib.util.spec_from_file_location("recipe", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config(arg)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("grid", help="digits, mini, full, ablation, stress")
+    parser.add_argument("config")
+    parser.add_argument("--methods", nargs="+", default=["dull"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--arg", default="", help="further recipe arguments, key=value,…")
+    parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs"))
+    args = parser.parse_args()
+    for seed in args.seeds:
+        for method in args.methods:
+            more = f",{args.arg}" if args.arg else ""
+            config = recipe(args.config, f"method={method},seed={seed}{more}")
+            config.compare = ()
+            folder = args.runs / args.grid / f"{pathlib.Path(args.config).stem}-{method}-s{seed}"
+            found = trainer.train(config, folder)
+            _keep(args.grid, folder, found)
+
+
+def _keep(grid: str, folder: pathlib.Path, found: dict) -> None:
+    noise = found["noise"]
+    name = (
+        f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{noise['rate']:g}"
+        f"-{found['method']}-s{found['seed']}.json"
+    )
+    (RESULTS / grid).mkdir(parents=True, exist_ok=True)
+    shutil.copy(folder / "result.json", RESULTS / grid / name)
+    print(name, json.dumps({k: v for k, v in found["accuracy"].items() if k != "by_class"}))
+
+
+if __name__ == "__main__":
+    main()

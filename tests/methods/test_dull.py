@@ -1,0 +1,69 @@
+"""DULL's parts: each can be switched off alone, and each does something."""
+
+import numpy as np
+import pytest
+import runs
+
+from dull_jax.data.mixing import rare_label_share
+from dull_jax.methods.dull import class_even, mixed_prior
+from dull_jax.train import trainer
+
+SWITCHES = {
+    "all": {},
+    "no ifd": {"dull.ifd": False},
+    "no ifpu": {"dull.ifpu": False},
+    "no aml": {"dull.aml": False},
+    "no h2t": {"dull.h2t": False},
+    "no transition": {"dull.transition": False},
+    "sinkhorn": {"dull.gate": "sinkhorn"},
+    "mixup": {"dull.h2t_mix": "mixup"},
+}
+
+
+@pytest.fixture(scope="module")
+def trained():
+    return {}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_every_switch_trains_and_changes_the_weights(switch, small_recipe, trained, tmp_path):
+    fields = {"train.epochs": 2, "train.view": "plain", "train.eval_every": 2}
+    result = trainer.train(small_recipe("dull", **fields, **SWITCHES[switch]), tmp_path, str)
+    state = runs.last_state(tmp_path)
+    assert result["accuracy"]["last"] > 0 and all(np.isfinite(x).all() for x in state.values())
+    weights = next(x for name, x in state.items() if name.endswith("classifier/kernel"))
+    for other, known in trained.items():
+        assert weights.tobytes() != known.tobytes(), f"{switch} and {other} train the same"
+    trained[switch] = weights
+    gate = np.load(tmp_path / "outputs.npz")["gate"]
+    assert gate.min() >= 0 and gate.max() <= 1
+    if switch == "all":
+        np.testing.assert_allclose(gate.max(1), 1, rtol=1e-6)
+        last = runs.metrics(tmp_path)[-1]
+        for name in ("train/specificity", "dull/doubted", "dull/doubted_by_small_loss"):
+            assert 0 <= last[name] <= 1
+
+
+def test_the_class_even_stream_is_even():
+    targets = np.zeros((1000, 4), np.float32)
+    targets[:900, 0] = targets[900:990, 1] = targets[990:, 2] = 1  # class 3 has nobody
+    chosen = class_even(targets, 30_000, np.random.default_rng(0))
+    shares = targets[chosen].mean(0)
+    np.testing.assert_allclose(shares, [1 / 3, 1 / 3, 1 / 3, 0], atol=0.01)
+
+
+def test_mixed_prior_is_that_of_the_mixed_labels():
+    rng = np.random.default_rng(0)
+    targets = np.eye(3, dtype=np.float32)[rng.choice(3, 4000, p=[0.8, 0.15, 0.05])]
+    prior = targets.mean(0)
+    rare = class_even(targets, 20_000, rng)
+    found = mixed_prior(targets, rare, prior, 0.25, rng)
+    partner, lam = rng.integers(0, 4000, 20_000), rng.uniform(0.5, 1, 20_000)
+    wanted = np.zeros(3)
+    for i, j, share in zip(rare, partner, lam, strict=True):
+        n_rare, n_partner = targets[i] @ prior, targets[j] @ prior
+        if n_partner > n_rare:
+            share = max(share, (n_partner / (n_partner + n_rare)) ** 0.25)
+        wanted += share * targets[i] + (1 - share) * targets[j]
+    np.testing.assert_allclose(found, wanted / wanted.sum(), atol=0.01)
+    assert rare_label_share(lam[:2], targets[:2], targets[:2], prior, 0.25).shape == (2, 1)
