@@ -128,8 +128,12 @@ def _by_group(run: Run) -> Markup | None:
     given, clean = run.labels["given"][known], run.labels["clean"][known]
     found = wrong_labels(score[known], given, clean, run.groups, THRESHOLD)
     rows = [
-        (group, percent(found[f"precision_by_given_{group}"]), percent(found[f"recall_by_true_{group}"]),
-         percent(found[f"false_alarm_{group}"]))
+        (
+            group,
+            percent(found[f"precision_by_given_{group}"]),
+            percent(found[f"recall_by_true_{group}"]),
+            percent(found[f"false_alarm_{group}"]),
+        )
         for group in run.groups
     ]  # fmt: skip
     head = ["Group", "precision (given)", "recall (true)", "false alarms (true)"]
