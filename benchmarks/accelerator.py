@@ -24,9 +24,9 @@ from dull_jax.data import dataset as data
 from dull_jax.data import sources
 from dull_jax.stats import metrics
 from dull_jax.train import parallel
+from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import Executor, Sums
 from dull_jax.train.state import learning_rate
-from dull_jax.train.trainer import EpochRun
 from dull_jax.train.workdir import environment
 
 CASES = (
@@ -88,7 +88,7 @@ def train(dataset: data.Dataset, until: float) -> dict[str, Any]:
     bench = timed.Stand(config, executor)
     began, epoch, loss = time.perf_counter(), 0, []
     while epoch < config.train.epochs and time.perf_counter() < until:
-        sums, run = Sums(), EpochRun(bench, epoch, [])
+        sums, run = Sums(), EpochRun(bench, epoch)
         for number, phase in enumerate(executor.method.epoch(run)):
             for _ in executor.sweep(phase, epoch, number, learning_rate(config, epoch), sums):
                 pass

@@ -1,6 +1,7 @@
 """Speed of the training step: images/s, the floor, the host's share, PyTorch beside it.
 
     python -m benchmarks.speed [--out=benchmarks/results/speed/NAME.json] [--quick]
+    python -m benchmarks.speed --table=benchmarks/results/speed/NAME.json
 
 The floor is the step's FLOPs over the machine's rate in a large matrix product: no program that
 does these FLOPs can be faster. PyTorch (optional) makes the same step without augmentation,
@@ -82,8 +83,12 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--quick", action="store_true", help="a few steps of each: seconds, noisy")
+    parser.add_argument("--table", type=pathlib.Path, help="print a result file as Markdown")
     parser.add_argument("--only", default="", help="cases whose network or method has this name")
     args = parser.parse_args()
+    if args.table:
+        print(_markdown(json.loads(args.table.read_text())["cases"]))
+        return
     rate, rows = timed.matmul_rate(), []
     print(f"matrix product: {rate / 1e9:.0f} GFLOP/s")
     for method, network, batch_size in CASES:
@@ -100,6 +105,19 @@ def main() -> None:
         found["written"] = time.strftime("%Y-%m-%d")
         args.out.parent.mkdir(parents=True, exist_ok=True)
         args.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def _markdown(cases: list[dict[str, object]]) -> str:
+    head = "method|network|batch|images/s|of the floor|first step|pass, 1000 images|of PyTorch"
+    lines = [head, "---|---|--:|--:|--:|--:|--:|--:"]
+    for c in cases:
+        torch_ratio = f"{c['ratio_to_torch']:.2f}" if "ratio_to_torch" in c else ""
+        lines.append(
+            f"{c['method']}|{c['network']}|{c['batch_size']}|{c['images_per_second']:,.0f}|"
+            f"{100 * c['ratio_to_floor']:.0f} %|{c['first_step_seconds']:.1f} s|"
+            f"{c['epoch_pass_seconds_per_1000_images']:.2f} s|{torch_ratio}"
+        )
+    return "\n".join("| " + line.replace("|", " | ") + " |" for line in lines)
 
 
 def _line(row: dict[str, object]) -> str:

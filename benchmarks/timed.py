@@ -14,8 +14,8 @@ from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset, TrainSet
 from dull_jax.methods.base import Phase
 from dull_jax.train import parallel
+from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import Executor, Sums
-from dull_jax.train.trainer import EpochRun
 
 
 def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
@@ -59,9 +59,7 @@ class Bench(Stand):
 
     def phase(self) -> Phase:
         """The main phase, as the method makes it in an epoch after its warm-up."""
-        return list(self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1, [])))[
-            -1
-        ]
+        return list(self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
 
     def steps(self, count: int, phase: Phase) -> float:
         """Seconds of `count` steps, the last one finished."""
@@ -77,7 +75,7 @@ class Bench(Stand):
     def epoch(self) -> dict[str, float]:
         """A whole epoch: images/s, share of the time that is the host's, seconds of the pass."""
         used, began = self.executor.seconds_on_device, time.perf_counter()
-        run, images = EpochRun(self, self.config.train.epochs - 1, []), 0
+        run, images = EpochRun(self, self.config.train.epochs - 1), 0
         for phase in self.executor.method.epoch(run):
             for _ in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
                 pass

@@ -3,16 +3,17 @@
 import dataclasses
 import json
 import math
-from typing import TYPE_CHECKING, Any
+import pathlib
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
+from dull_jax.data.dataset import Dataset
 from dull_jax.train import workdir, writer
 from dull_jax.train.checkpoint import write_text
-
-if TYPE_CHECKING:
-    from dull_jax.train.trainer import Trainer
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -30,35 +31,52 @@ class Evaluation:
     suggested: np.ndarray  # [N]
 
 
-def write(run: "Trainer") -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class Effort:
+    """What a run took: seconds in all and of them on the devices; images of the main streams."""
+
+    seconds: float
+    on_device: float
+    images: int
+
+
+def write(
+    folder: pathlib.Path,
+    config: ConfigDict,
+    dataset: Dataset,
+    seen: Evaluation,
+    instruments: Mapping[str, np.ndarray],
+    effort: Effort,
+) -> dict[str, Any]:
     """Writes outputs.npz, then result.json, which says that the run is finished."""
-    _write_outputs(run)
-    found = defined(_result(run))
-    write_text(run.folder / "result.json", json.dumps(found, indent=1))
+    with (folder / "outputs.npz").open("wb") as file:
+        np.savez_compressed(file, **_outputs(dataset, seen), **instruments)
+    found = defined(_result(folder, config, dataset.description, seen, effort))
+    write_text(folder / "result.json", json.dumps(found, indent=1))
     return found
 
 
-def _write_outputs(run: "Trainer") -> None:
-    seen = run._evaluated
+def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
-    arrays = {
-        "test_labels": run.dataset.test.labels,
+    return {
+        "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        "thumbnails": run.dataset.train.images[suspects],
+        "thumbnails": dataset.train.images[suspects],
     }
-    arrays |= run.executor.method.instruments(run.executor.nets, run.memory)
-    with (run.folder / "outputs.npz").open("wb") as file:
-        np.savez_compressed(file, **arrays)
 
 
-def _result(run: "Trainer") -> dict[str, Any]:
-    config, about, seen = run.config, run.dataset.description, run._evaluated
-    curve = {
-        r["epoch"]: r["test/accuracy"] for r in writer.read(run.folder) if "test/accuracy" in r
-    }
+def _result(
+    folder: pathlib.Path,
+    config: ConfigDict,
+    about: Mapping[str, Any],
+    seen: Evaluation,
+    effort: Effort,
+) -> dict[str, Any]:
+    groups = about["groups"]
+    curve = {r["epoch"]: r["test/accuracy"] for r in writer.read(folder) if "test/accuracy" in r}
     last = [value for epoch, value in curve.items() if epoch > config.train.epochs - LAST]
     environment = workdir.environment()
     return {
@@ -78,14 +96,14 @@ def _result(run: "Trainer") -> dict[str, Any]:
             "last": seen.test["accuracy"],
             "mean_last_10": float(np.mean(last)),
             "best_on_test": max(curve.values()),
-            **{group: seen.test[group] for group in run.dataset.groups},
+            **{group: seen.test[group] for group in groups},
             "by_class": seen.by_class.tolist(),
         },
         "calibration": {"ece": seen.test["ece"]},
         "wrong_labels": {
             **{name: seen.labels[name] for name in ("precision", "recall", "auroc")},
             **{
-                what: {g: seen.labels[f"{what}_{g}"] for g in run.dataset.groups}
+                what: {g: seen.labels[f"{what}_{g}"] for g in groups}
                 for what in (
                     "false_alarm",
                     "precision_by_given",
@@ -94,9 +112,9 @@ def _result(run: "Trainer") -> dict[str, Any]:
                 )
             },
         },
-        "seconds": run.at.seconds,
-        "images_per_second": run.at.images / max(run.at.seconds, 1e-9),
-        "host_share": 1 - run.at.device / max(run.at.seconds, 1e-9),
+        "seconds": effort.seconds,
+        "images_per_second": effort.images / max(effort.seconds, 1e-9),
+        "host_share": 1 - effort.on_device / max(effort.seconds, 1e-9),
         "hardware": {"cpu": environment["cpu"], "devices": environment["devices"]},
         "versions": environment["versions"] | {"python": environment["python"]},
         "command": environment["command"],

@@ -13,7 +13,7 @@ import dataclasses
 import json
 import pathlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,12 +22,12 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
-from dull_jax.data import draws
 from dull_jax.errors import Stopped
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
 from dull_jax.train import parallel, result, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints, write_text
+from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.executor import Executor, Sums
 from dull_jax.train.interrupt import Interrupt
 from dull_jax.train.progress import Progress
@@ -99,25 +99,6 @@ class Position:
     device: float = 0.0  # of the seconds, those in dispatches and waiting for them
 
 
-class EpochRun:
-    """`methods.base.Run`: what a method sees of the trainer, and the journal of what it saw."""
-
-    def __init__(self, trainer: "Trainer", epoch: int, journal: list[dict[str, np.ndarray]]):
-        self.epoch, self.memory, self.train = epoch, trainer.memory, trainer.dataset.train
-        self.rng = draws.generator(trainer.config.seed, f"method, epoch {epoch}")
-        self.journal: list[dict[str, np.ndarray]] = []
-        self.logged: dict[str, float] = {}
-        self._observe, self._replay = trainer.executor.observe, list(journal)
-
-    def observe(self, network: int = 0, averaged: bool = False) -> dict[str, np.ndarray]:
-        found = self._replay.pop(0) if self._replay else self._observe(network, averaged)
-        self.journal.append(found)
-        return found
-
-    def log(self, values: Mapping[str, float]) -> None:
-        self.logged.update(values)
-
-
 class Trainer:
     """One run."""
 
@@ -135,7 +116,8 @@ class Trainer:
         self.memory = executor.method.init_memory()
         self.checkpoints = Checkpoints(folder, config.train.keep)
         self.at = Position()
-        self._journal: list[dict[str, np.ndarray]] = []
+        self._journal: list[Observation] = []
+        self._run: EpochRun | None = None  # the last epoch's
         self._evaluated: result.Evaluation | None = None
 
     def run(self) -> dict[str, Any]:
@@ -161,7 +143,15 @@ class Trainer:
         # Result
         if self._evaluated is None:
             self._evaluate()
-        return result.write(self)
+        at = self.at
+        return result.write(
+            self.folder,
+            self.config,
+            self.dataset,
+            self._evaluated,
+            self.executor.method.instruments(self.executor.nets, self.memory),
+            result.Effort(at.seconds, at.device, at.images),
+        )
 
     def _headline(self) -> str:
         about, devices = self.dataset.description, self.executor.devices
@@ -237,7 +227,7 @@ class Trainer:
         found = metrics.accuracy(predicted, truth, classes, dataset.groups)
         found["ece"] = expected_calibration_error(probs, truth)
         by_class = metrics.class_accuracy(predicted, truth, classes)
-        run = getattr(self, "_run", None) or EpochRun(self, self.at.epoch, [])
+        run = self._run or EpochRun(self, self.at.epoch)
         score, suggested = method.judge(run)
         labels = metrics.wrong_labels(score, dataset.train.given, dataset.clean, dataset.groups)
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
@@ -276,7 +266,7 @@ class Trainer:
             self._save(self.memory, [])
         self.checkpoints.poll()
 
-    def _save(self, memory: dict[str, np.ndarray], journal: list[dict[str, np.ndarray]]) -> None:
+    def _save(self, memory: dict[str, np.ndarray], journal: list[Observation]) -> None:
         tree: dict[str, Any] = {"nets": self.executor.nets, "memory": memory}
         if journal:
             tree["journal"] = {str(n): seen for n, seen in enumerate(journal)}

@@ -1,0 +1,45 @@
+"""What a method sees of the trainer in one epoch, and the journal of what it saw.
+
+The journal makes an epoch repeatable: replayed with it and with the memory of its start, the
+method's generator yields the same phases again, though the networks have moved on.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.data import draws
+from dull_jax.data.dataset import Dataset
+from dull_jax.train.executor import Executor
+
+Observation = dict[str, np.ndarray]  # of `Method.forward`, arrays [N, …]
+
+
+class Stand(Protocol):
+    """What an epoch stands on: a trainer, or a benchmark's stand-in for one."""
+
+    config: ConfigDict
+    dataset: Dataset
+    executor: Executor
+    memory: dict[str, np.ndarray]
+
+
+class EpochRun:
+    """`methods.base.Run`. `journal`: what `observe` shall return, call by call, before it looks."""
+
+    def __init__(self, stand: Stand, epoch: int, journal: Sequence[Observation] = ()):
+        self.epoch, self.memory, self.train = epoch, stand.memory, stand.dataset.train
+        self.rng = draws.generator(stand.config.seed, f"method, epoch {epoch}")
+        self.journal: list[Observation] = []
+        self.logged: dict[str, float] = {}
+        self._observe, self._replay = stand.executor.observe, list(journal)
+
+    def observe(self, network: int = 0, averaged: bool = False) -> Observation:
+        found = self._replay.pop(0) if self._replay else self._observe(network, averaged)
+        self.journal.append(found)
+        return found
+
+    def log(self, values: Mapping[str, float]) -> None:
+        self.logged.update(values)
