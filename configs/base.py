@@ -21,10 +21,8 @@ def get_config() -> ConfigDict:
     config.seed = 0  # of everything: subset, noise, initial weights, batches, augmentation
 
     config.data = ConfigDict()
-    config.data.name = "digits"  # digits, cifar10, cifar100, or a TFDS data set in ArrayRecord form
-    config.data.dir = (
-        ""  # where TFDS data sets lie; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
-    )
+    config.data.name = "digits"  # digits, cifar10, cifar100, or another TFDS set in ArrayRecord
+    config.data.dir = ""  # of TFDS data; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
     config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
     config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest
     config.data.max_count = 0  # images of the largest class; 0: as many as every class has
@@ -95,7 +93,7 @@ def get_config() -> ConfigDict:
     config.dull.ramp = 0.2  # share of the epochs over which unlearning and candidates grow
     config.dull.memory = 0.9  # averaging of the teacher's predictions over epochs
     config.dull.tau = 1.0  # logit adjustment by the estimated true class shares
-    config.dull.ifd = True  # inner-feature disentangling; off: G tells nothing, so no ifpu either
+    config.dull.ifd = True  # inner-feature disentangling; without it G is empty and ifpu idle
     config.dull.ifd_weight = 0.5  # of the gated path's cross entropy
     config.dull.gate_weight = 0.1  # of the sparsity of the channel-class matrix
     config.dull.gate_lr = 10.0  # learning rate of G relative to the network's
