@@ -1,5 +1,6 @@
 """DULL on long-tailed CIFAR-10 with tail-to-head noise.
 
+Neither the full recipe nor the reduced one (preset=cpu) has been measured yet.
 Source: PreAct-ResNet-18 for 200 epochs, the usual size of long-tail and noisy-label studies.
 
     python -m dull_jax.main --config=configs/cifar10_t2h.py --workdir=runs/cifar10

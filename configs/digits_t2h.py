@@ -2,6 +2,8 @@
 
 Source: 1,797 real 8x8 images; 50 of each class are the test set, the rest is made long-tailed.
 Command: python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
+Measured: last-epoch accuracy 90.9 ± 1.4 (DULL), 86.6 ± 4.6 (LA), 65.1 ± 5.4 (CE), 5 seeds, from
+benchmarks/results/digits; 42 s for DULL and 20 s for each other on two CPU cores.
 """
 
 from ml_collections import ConfigDict
