@@ -147,10 +147,14 @@ class Method:
         return {}
 
 
-def applied(network: Network, params: Any, own: Net, images: jax.Array) -> tuple[Any, Any]:
-    """Training mode: (outputs of the network, new batch statistics)."""
+def applied(
+    network: Network, params: Any, own: Net, images: jax.Array, part: str = "__call__"
+) -> tuple[Any, Any]:
+    """Training mode: (outputs of the network or of its part "embed", new batch statistics)."""
     variables = {"params": params, "batch_stats": own.batch_stats}
-    outputs, updated = network.apply(variables, images, train=True, mutable=["batch_stats"])
+    outputs, updated = network.apply(
+        variables, images, train=True, mutable=["batch_stats"], method=part
+    )
     return outputs, updated.get("batch_stats", {})
 
 

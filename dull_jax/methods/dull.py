@@ -154,7 +154,9 @@ class Method(base.Method):
     def _warmup(self, params, own, peers, batch, constants, rng):
         """Logit-adjusted CE on the given labels, and IFD with them."""
         main = batch["main"]
-        z, stats = self._embed(params, own, main.views[self.config.train.view])
+        z, stats = base.applied(
+            self.network, params, own, main.views[self.config.train.view], "embed"
+        )
         target = jax.nn.one_hot(main.given, self.train.num_classes)
         logits = self._classify(params, z)
         loss = logit_adjusted(logits, target, jnp.log(constants["prior"]), self.config.dull.tau)
@@ -173,7 +175,7 @@ class Method(base.Method):
             )
             images = jnp.concatenate([images, mixed])
             weight = 1 / (1 + c.h2t_share)
-        z, stats = self._embed(params, own, images)
+        z, stats = base.applied(self.network, params, own, images, "embed")
         z_main, z_mixed = jnp.split(z, [len(main.given)])
         target, wrongness = main.columns["target"], main.columns["wrongness"]
         gated, metrics = self._disentangle(params, z_main, target, constants["prior"])
@@ -199,13 +201,6 @@ class Method(base.Method):
         fits = logits.argmax(1) == target.argmax(1)
         metrics |= base.sums(loss=loss, fits=fits, wrongness=wrongness)
         return total, base.Aux(stats, loss, metrics)
-
-    def _embed(self, params, own, images):
-        variables = {"params": params, "batch_stats": own.batch_stats}
-        z, updated = self.network.apply(
-            variables, images, train=True, mutable=["batch_stats"], method="embed"
-        )
-        return z, updated.get("batch_stats", {})
 
     def _classify(self, params, z):
         return self.network.apply({"params": params}, z, method="classify")

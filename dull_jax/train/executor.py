@@ -251,7 +251,7 @@ def _init(executor: Executor, key: jax.Array, shape: tuple[int, ...]) -> NetStat
         step=jnp.zeros((), jnp.int32),
         params=params,
         batch_stats=batch_stats,
-        opt=optimizer(executor.config).init(params),
+        opt=executor._optimizer.init(params),
         average=jax.tree.map(jnp.copy, average),
         extra=executor.method.init_extra(jax.random.fold_in(key, 1)),
     )
