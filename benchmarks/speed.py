@@ -1,6 +1,6 @@
 """Speed of the training step: images/s, the floor, the host's share, PyTorch beside it.
 
-    python -m benchmarks.speed [--out=benchmarks/results/speed/NAME.json] [--quick]
+    python -m benchmarks.speed [--out=benchmarks/results/speed/NAME.json] [--devices=N] [--quick]
     python -m benchmarks.speed --table=benchmarks/results/speed/NAME.json
 
 The floor is the step's FLOPs over the machine's rate in a large matrix product: no program that
@@ -16,6 +16,7 @@ import time
 import jax
 
 from benchmarks import timed
+from dull_jax.train import parallel
 from dull_jax.train.workdir import environment
 
 CASES = (
@@ -84,11 +85,14 @@ def main() -> None:
     parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--quick", action="store_true", help="a few steps of each: seconds, noisy")
     parser.add_argument("--table", type=pathlib.Path, help="print a result file as Markdown")
+    parser.add_argument("--devices", type=int, default=0, help="see config.train.devices")
     parser.add_argument("--only", default="", help="cases whose network or method has this name")
     args = parser.parse_args()
     if args.table:
         print(_markdown(json.loads(args.table.read_text())["cases"]))
         return
+    jax.config.update("jax_enable_compilation_cache", False)
+    parallel.cpu_devices(args.devices)
     rate, rows = timed.matmul_rate(), []
     print(f"matrix product: {rate / 1e9:.0f} GFLOP/s")
     for method, network, batch_size in CASES:

@@ -83,6 +83,8 @@ class Bench(Stand):
             images += self.executor.steps(phase) * main.batch_size
         seconds = time.perf_counter() - began
         host_share = 1 - (self.executor.seconds_on_device - used) / seconds
+        self.executor.observe()  # Compiles; the next one must not be the one remembered.
+        self.steps(1, self.phase())
         began = time.perf_counter()
         self.executor.observe()
         return {

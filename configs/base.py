@@ -64,7 +64,7 @@ def get_config() -> ConfigDict:
     config.train.epochs = 100
     config.train.batch_size = 128  # global: more devices means smaller shards
     config.train.view = "weak"  # what the network trains on: plain, weak, strong
-    config.train.devices = 0  # how many to use; 0: all
+    config.train.devices = 0  # how many to use; 0: all. A CPU counts as one, unless more are asked
     config.train.steps_per_dispatch = 0  # 0: 1 on CPU, 16 on accelerators
     config.train.eval_every = 1  # epochs between evaluations; the last is always evaluated
     config.train.eval_batch_size = 500  # of evaluation passes, global

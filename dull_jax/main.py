@@ -16,7 +16,7 @@ from dull_jax import config as recipe
 from dull_jax import door
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
-from dull_jax.train import trainer
+from dull_jax.train import parallel, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
@@ -52,6 +52,7 @@ def main(argv: Sequence[str]) -> None:
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
         cache = pathlib.Path.home() / ".cache" / "dull_jax" / "xla"
         jax.config.update("jax_compilation_cache_dir", str(cache))
+    parallel.cpu_devices(_CONFIG.value.train.devices)
     results = run(_CONFIG.value, _WORKDIR.value)
     report = html.write(pathlib.Path(_WORKDIR.value))
     say("\n" + table.console(list(results.values())))

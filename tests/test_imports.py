@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "config"},
+    {"errors", "files", "config"},
     {"data"},
     {"models"},
     {"losses", "stats"},

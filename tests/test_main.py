@@ -1,5 +1,6 @@
 """Bad input at the door: one line, exit 2, nothing written. And a demo in small."""
 
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ BAD = {
     "rate": ("--config.noise.rate=0.9", "largest feasible"),
     "balanced": ("--config.data.imbalance_factor=1", "balanced"),
     "choice": ("--config.model.name=resnet", "resnet18"),
-    "devices": ("--config.train.devices=7", "config.train.devices = 7: there are 1"),
+    "devices": ("--config.train.devices=9999", "config.train.devices = 9999: there are 1 (cpu)"),
     "argument": ("--config=configs/digits_t2h.py:sed=3", "did you mean 'seed'"),
     "file": ("--config=configs/nothing.py", "nothing.py"),
     "label file": ("--config.noise.name=file", "config.noise.file"),
@@ -48,9 +49,16 @@ def test_unwritable_workdir(tmp_path):
     assert found.stderr.strip().count("\n") == 0
 
 
-def test_batch_that_devices_cannot_share(tmp_path):
-    import os
+@pytest.mark.skipif(os.cpu_count() < 2, reason="one core")
+def test_cpu_as_two_devices(tmp_path):
+    settings = ["data.head_count=20", "train.epochs=1", "train.batch_size=8", "train.devices=2"]
+    flags = [f"--config.{setting}" for setting in settings]
+    found = run("--config=configs/digits_t2h.py:method=ce", f"--workdir={tmp_path / 'run'}", *flags)
+    assert found.returncode == 0, found.stderr
+    assert "on 2 cpu" in found.stdout
 
+
+def test_batch_that_devices_cannot_share(tmp_path):
     found = run(
         "--config=configs/digits_t2h.py",
         "--config.train.batch_size=33",

@@ -5,13 +5,13 @@ A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serv
 
 import dataclasses
 import hashlib
-import os
 import pathlib
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
+from dull_jax import files
 from dull_jax.data import draws, given_labels, longtail, noise, sources
 from dull_jax.data.groups import class_groups
 from dull_jax.errors import UserError
@@ -52,12 +52,8 @@ class Dataset:
 
     def save(self, path: pathlib.Path) -> None:
         """Writes labels.npz: ids, given and true labels, of the train set and of the holdout."""
-        draft = path.with_name(path.name + ".part")
-        with draft.open("wb") as file:
+        with files.whole(path) as file:
             np.savez_compressed(file, **self.labels)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)  # there whole or not at all
 
 
 def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:

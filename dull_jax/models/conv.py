@@ -1,9 +1,9 @@
 """The convolution of all backbones, with a weight gradient that suits XLA's CPU backend.
 
 XLA takes the weight gradient there as a convolution whose window is a whole image and whose
-channels are the batch, and slows down as the batch grows. Summed over pieces of 16 images, a step
-takes about 0.7 of the CPU time for the small networks at batch 128, and 0.8 for PreAct-ResNet-18
-at batch 64; its compilation takes two to three times as long. Other backends need no help.
+channels are the batch: it writes out a matrix of patches that no cache holds and slows down as the
+batch grows. Summed over pieces of the batch whose patches fit, a step of PreAct-ResNet-18 at batch
+64 is twice as fast; its compilation takes two to three times as long. Other backends need no help.
 """
 
 from functools import partial
@@ -11,19 +11,26 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
-# Images a piece. Eight were no faster for resnet_small and double what has to be compiled; a batch
-# of two pieces gained nothing.
-PIECE = 16
+# A piece: at most so many pixels, and pixels times channels. Measured: docs/speed.md.
+PIECE_PIXELS = 8192
+PIECE_VALUES = 2**17
 
 
 def conv2d(x: jax.Array, kernel: jax.Array, stride: int = 1) -> jax.Array:
     """x [B, H, W, C] * kernel [k, k, C, D] -> [B, h, w, D], zero-padded by k // 2 on every side.
 
-    On CPU a batch over 32 has no forward-mode derivative (`jax.jvp`): its gradient is set by hand.
+    On CPU a batch of several pieces has no forward-mode derivative (`jax.jvp`): its gradient is
+    set by hand.
     """
-    if jax.default_backend() == "cpu" and x.shape[0] > 2 * PIECE:
+    if jax.default_backend() == "cpu" and x.shape[0] > piece_size(x.shape):
         return conv2d_in_pieces(x, kernel, stride)
     return plain_conv2d(x, kernel, stride)
+
+
+def piece_size(shape: tuple[int, ...]) -> int:
+    """Images of a piece of x [B, H, W, C]; no fewer than two, for the compiler's sake."""
+    _, height, width, channels = shape
+    return max(2, min(PIECE_PIXELS, PIECE_VALUES // channels) // (height * width))
 
 
 def plain_conv2d(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
@@ -51,9 +58,10 @@ def forward(x, kernel, stride):
 def backward(stride, saved, dy):
     x, kernel = saved
     (dx,) = jax.linear_transpose(lambda x: plain_conv2d(x, kernel, stride), x)(dy)
+    size = piece_size(x.shape)
     dk = sum(
-        kernel_gradient(x[i : i + PIECE], kernel, dy[i : i + PIECE], stride)
-        for i in range(0, x.shape[0], PIECE)
+        kernel_gradient(x[i : i + size], kernel, dy[i : i + size], stride)
+        for i in range(0, x.shape[0], size)
     )
     return dx, dk.astype(kernel.dtype)
 

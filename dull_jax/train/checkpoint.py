@@ -7,10 +7,10 @@ is verified before it is read, and a damaged one gives way to the next older goo
 
 import hashlib
 import json
-import os
 import pathlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from dull_jax.errors import UserError
+from dull_jax.files import write_text
 
 # Of the newest step only: a kill came before it was sealed. It is not worth a word.
 _UNSEALED = "not finished"
@@ -50,14 +51,12 @@ class Checkpoints:
         flat = _flat(tree)
         spec = {name: [list(a.shape), a.dtype.name] for name, a in flat.items()}
         state = {name: a for name, a in flat.items() if a.size}  # Orbax refuses empty arrays
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                meta=ocp.args.JsonSave({"leaves": spec, "run": dict(meta)}),
-            ),
-            force=True,
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            meta=ocp.args.JsonSave({"leaves": spec, "run": dict(meta)}),
         )
+        with self._writing(step):
+            self._manager.save(step, args=args, force=True)
         self._unsealed = step
 
     def poll(self) -> None:
@@ -72,14 +71,27 @@ class Checkpoints:
     def _seal(self, wait: bool) -> None:
         if self._unsealed is None or (not wait and self._manager.is_saving_in_progress()):
             return
-        self._manager.wait_until_finished()
         step, self._unsealed = self._unsealed, None
+        with self._writing(step):
+            self._manager.wait_until_finished()
         write_text(
             self._digests / f"{step}.json", json.dumps(_digest_files(self._root / str(step)))
         )
         for path in self._digests.glob("*.json"):
             if not (self._root / path.stem).exists():
                 path.unlink()
+
+    @contextmanager
+    def _writing(self, step: int) -> Iterator[None]:
+        """One line for what Orbax raises, here or later, when a step cannot be written."""
+        try:
+            yield
+        except Exception as error:  # a full disk alone comes as four types
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(
+                f"checkpoint {step} could not be written to {self._root} ({reason}); "
+                "the same command goes on from the last good one"
+            ) from error
 
     # Reading -----------------------------------------------------------------------------------
 
@@ -207,13 +219,3 @@ def _digest_files(folder: pathlib.Path) -> dict[str, str]:
                     file, "sha256"
                 ).hexdigest()
     return found
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a small file so that it is there whole or not at all."""
-    draft = path.with_name(path.name + ".part")
-    with draft.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)

@@ -7,6 +7,7 @@ replicated (`assert_replicated`), and state that is not yet replicated at the fi
 it twice (`replicate`).
 """
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,13 +20,25 @@ from dull_jax.errors import UserError
 AXIS = "devices"
 
 
+def cpu_devices(wanted: int) -> None:
+    """Lets JAX see the CPU as `wanted` devices, no more than it has cores.
+
+    Before anything else of JAX. XLA keeps its cores busier with one shard each. Without effect
+    where JAX finds an accelerator or XLA_FLAGS has already divided the CPU.
+    """
+    divided = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    if 1 < wanted <= os.cpu_count() and not divided:
+        jax.config.update("jax_num_cpu_devices", wanted)
+
+
 class Devices:
     """The accelerators of a run: the first `wanted` (0: all) of a platform (None: JAX's own)."""
 
     def __init__(self, wanted: int = 0, platform: str | None = None):
         available = jax.local_devices(backend=platform)
         if wanted > len(available):
-            raise UserError(f"config.train.devices = {wanted}: there are {len(available)}")
+            kind = available[0].platform
+            raise UserError(f"config.train.devices = {wanted}: there are {len(available)} ({kind})")
         self.devices = available[: wanted or None]
         self._everywhere = NamedSharding(Mesh(np.array(self.devices), (AXIS,)), PartitionSpec())
 

@@ -11,9 +11,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
+from dull_jax import files
 from dull_jax.data.dataset import Dataset
 from dull_jax.train import workdir, writer
-from dull_jax.train.checkpoint import write_text
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -49,10 +49,10 @@ def write(
     effort: Effort,
 ) -> dict[str, Any]:
     """Writes outputs.npz, then result.json, which says that the run is finished."""
-    with (folder / "outputs.npz").open("wb") as file:
+    with files.whole(folder / "outputs.npz") as file:
         np.savez_compressed(file, **_outputs(dataset, seen), **instruments)
     found = defined(_result(folder, config, dataset.description, seen, effort))
-    write_text(folder / "result.json", json.dumps(found, indent=1))
+    files.write_text(folder / "result.json", json.dumps(found, indent=1))
     return found
 
 

@@ -23,10 +23,11 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
 from dull_jax.errors import Stopped
+from dull_jax.files import write_text
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
 from dull_jax.train import parallel, result, workdir, writer
-from dull_jax.train.checkpoint import Checkpoints, write_text
+from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.executor import Executor, Sums
 from dull_jax.train.interrupt import Interrupt

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.errors import UserError
-from dull_jax.train.checkpoint import write_text
+from dull_jax.files import write_text
 
 _PACKAGES = (
     "dull_jax jax jaxlib flax optax orbax-checkpoint tensorflow-datasets ml-collections clu "

@@ -10,7 +10,8 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from dull_jax.train.checkpoint import write_text
+from dull_jax.errors import UserError
+from dull_jax.files import write_text
 
 
 class Writer:
@@ -32,8 +33,11 @@ class Writer:
     def write(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes an epoch's numbers (counted from 1); undefined ones are left out."""
         defined = {k: v for k, v in values.items() if math.isfinite(v)}
-        self._file.write(json.dumps({"epoch": epoch, **defined}) + "\n")
-        self._file.flush()
+        try:
+            self._file.write(json.dumps({"epoch": epoch, **defined}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
         scalars = [Summary.Value(tag=k, simple_value=v) for k, v in defined.items()]
         self._add(Event(summary=Summary(value=scalars), step=epoch))
 

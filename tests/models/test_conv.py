@@ -14,11 +14,17 @@ def arrays(batch, side, kernel_size, channels=3, features=4):
     return x, kernel
 
 
-@pytest.mark.parametrize("batch", [2, 3 * conv.PIECE])
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Pieces of three images of 6 x 6 with 3 channels, of two larger ones."""
+    monkeypatch.setattr(conv, "PIECE_VALUES", 3 * 6 * 6 * 3)
+
+
+@pytest.mark.parametrize("batch", [2, 9])
 @pytest.mark.parametrize(
     ("side", "kernel_size", "stride"), [(8, 3, 1), (8, 3, 2), (7, 3, 2), (8, 1, 2), (9, 7, 2)]
 )
-def test_value_is_the_sum_over_windows(batch, side, kernel_size, stride):
+def test_value_is_the_sum_over_windows(small_pieces, batch, side, kernel_size, stride):
     x, kernel = arrays(batch, side, kernel_size)
     pad = kernel_size // 2
     padded = np.pad(x.astype(np.float64), ((0, 0), (pad, pad), (pad, pad), (0, 0)))
@@ -29,9 +35,9 @@ def test_value_is_the_sum_over_windows(batch, side, kernel_size, stride):
     np.testing.assert_allclose(conv.conv2d(x, kernel, stride), expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("batch", [conv.PIECE, conv.PIECE + 1, 2 * conv.PIECE])
+@pytest.mark.parametrize("batch", [3, 4, 6])
 @pytest.mark.parametrize(("kernel_size", "stride"), [(3, 1), (3, 2), (1, 2)])
-def test_gradients_in_pieces_are_those_of_the_whole_batch(batch, kernel_size, stride):
+def test_gradients_in_pieces_are_those_of_the_whole_batch(small_pieces, batch, kernel_size, stride):
     x, kernel = arrays(batch, 6, kernel_size)
 
     def loss(function):
@@ -43,12 +49,21 @@ def test_gradients_in_pieces_are_those_of_the_whole_batch(batch, kernel_size, st
         np.testing.assert_allclose(ours, lax, rtol=1e-4, atol=1e-3)
 
 
-def test_pieces_are_for_cpu_and_large_batches_only(monkeypatch):
+def test_a_piece_holds_no_more_pixels_and_values_than_allowed():
+    for side, channels in ((32, 3), (32, 16), (16, 64), (8, 128), (4, 512)):
+        images = conv.piece_size((128, side, side, channels))
+        pixels = images * side * side
+        assert pixels <= conv.PIECE_PIXELS and pixels * channels <= conv.PIECE_VALUES
+        assert images > 2
+    assert conv.piece_size((128, 224, 224, 64)) == 2
+
+
+def test_pieces_are_for_cpu_and_several_pieces_only(monkeypatch):
     def pieces(batch):
-        x, kernel = arrays(batch, 4, 3)
+        x, kernel = arrays(batch, 32, 3)
         return "custom_vjp" in str(jax.make_jaxpr(lambda x, k: conv.conv2d(x, k))(x, kernel))
 
     monkeypatch.setattr(jax, "default_backend", lambda: "cpu")
-    assert pieces(2 * conv.PIECE + 1) and not pieces(2 * conv.PIECE)
+    assert pieces(9) and not pieces(8)
     monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
-    assert not pieces(2 * conv.PIECE + 1)
+    assert not pieces(9)

@@ -182,6 +182,44 @@ def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
     assert rows[-1]["test/accuracy"] == pytest.approx(wanted[-1]["test/accuracy"], abs=8)
 
 
+@pytest.fixture
+def mounted(tmp_path):
+    """A function that mounts a small file system at tmp_path / "disk"; skips without the right."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+
+    def mount(options):
+        what = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
+        if subprocess.run(what, capture_output=True).returncode:
+            pytest.skip("may not mount")
+        return disk
+
+    yield mount
+    while not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
+        pass
+
+
+def test_a_full_disk_loses_no_checkpoint(undisturbed, mounted):
+    """It ends with one line (below Orbax's own words); with room again, it goes on to the end."""
+    disk = mounted("size=700k")
+    found = subprocess.run(command(disk / "run"), capture_output=True, text=True, timeout=120)
+    assert found.returncode == 2, found.stdout + found.stderr
+    last = found.stderr.splitlines()[-1]
+    assert last.startswith("dull_jax: checkpoint") and "No space left" in last
+    assert list((disk / "run" / "digests").glob("*.json")), "it was not full from the start"
+    subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+    again = subprocess.run(command(disk / "run"), check=True, capture_output=True, text=True)
+    assert "continuing after epoch" in again.stdout
+    runs.assert_same_run(undisturbed, disk / "run")
+
+
+def test_a_read_only_disk(mounted):
+    disk = mounted("ro")
+    found = subprocess.run(command(disk / "run"), capture_output=True, text=True)
+    assert found.returncode == 2 and found.stderr.count("\n") == 1
+    assert "cannot be written: Read-only file system" in found.stderr
+
+
 @pytest.mark.benchmark
 def test_killed_twenty_times(undisturbed, tmp_path):
     """From the first second on, so that kills fall before the first checkpoint and in the end."""
