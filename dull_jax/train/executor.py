@@ -2,6 +2,7 @@
 
 import collections
 import dataclasses
+import functools
 import importlib
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -192,8 +193,8 @@ class Executor:
         views = {name: stream.views for name, stream in phase.streams.items()}
         key = (phase.loss, *sorted(views.items()))
         if key not in self._programs:
-            self._programs[key] = step.build_train_step(
-                self.devices,
+            one_device = functools.partial(
+                step.train_step,
                 method=self.method,
                 loss_fn=self.method.losses[phase.loss],
                 views=views,
@@ -201,6 +202,7 @@ class Executor:
                 optimizer=self._optimizer,
                 ema=self.config.optim.ema,
             )
+            self._programs[key] = self.devices.train_step(one_device)
         return self._programs[key]
 
     # Passes ------------------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 """The compiled programs: one training step (or several in a scan) and one forward pass."""
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -132,8 +131,3 @@ def forward_pass(
         return function(nets, view("plain", keys, images, augment))
 
     return run
-
-
-def build_train_step(devices: parallel.Devices, **static: Any) -> Callable[..., Any]:
-    """`train_step` over all devices, its static arguments bound."""
-    return devices.train_step(functools.partial(train_step, **static))
