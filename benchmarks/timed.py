@@ -21,7 +21,6 @@ from dull_jax.train.executor import Executor, Sums
 def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
     config = base.get_config()
     config.method, config.model.name, config.train.batch_size = method, network, batch_size
-    config.model.head = "disentangled" if method == "dull" else "linear"
     config.optim.ema = 0.999 if method == "dull" else 0.0
     config.optim.lr = 0.01
     config.dull.warmup = 0.0

@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 def get_config() -> ConfigDict:
     """The base recipe: DULL on the digits, none of it tuned for anything."""
     config = ConfigDict()
-    config.method = "dull"  # a file of dull_jax/methods: ce, la, dull
+    config.method = "dull"  # a file of dull_jax/methods
     config.variant = ""  # a name for this setting of the method in tables of results
     config.compare = ()  # methods trained beside it on the same arrays, below workdir/compare
     config.seed = 0  # of everything: subset, noise, initial weights, batches, augmentation
@@ -56,8 +56,7 @@ def get_config() -> ConfigDict:
     config.model.norm = "batch"  # batch (over the global batch) or group
     config.model.width = 0  # channels of the first stage; 0: the network's own
     config.model.dtype = "float32"  # of the computation: float32 or bfloat16
-    config.model.head = "disentangled"  # linear, balanced, disentangled (dull needs this one)
-    config.model.projector = 0  # output size of a contrastive projector; 0: none
+    config.model.projector = 128  # output size of the projector, where a method has one
     config.model.channels_per_class = 4  # disentangled: at least so many channels a class
 
     config.train = ConfigDict()
@@ -87,6 +86,57 @@ def get_config() -> ConfigDict:
 
     config.la = ConfigDict()
     config.la.tau = 1.0  # strength of logit adjustment
+
+    config.ldam_drw = ConfigDict()
+    config.ldam_drw.max_margin = 0.5  # of the rarest class; the others' fall with count^(-1/4)
+    config.ldam_drw.scale = 30.0  # of the cosine logits
+    config.ldam_drw.reweight_from = 0.8  # share of the epochs before classes are weighted
+    config.ldam_drw.beta = 0.9999  # of the effective numbers that the weights come from
+
+    config.elr = ConfigDict()
+    config.elr.beta = 0.7  # averaging of the targets over epochs
+    config.elr.weight = 3.0  # lambda of the regulariser
+
+    config.co_teaching = ConfigDict()
+    config.co_teaching.forget_rate = -1.0  # share of a batch left out; -1: config.noise.rate
+    config.co_teaching.ramp = 10  # epochs until it is reached
+
+    config.rolt = ConfigDict()
+    config.rolt.soften_from = 0.4  # share of the epochs before doubted labels are softened
+    config.rolt.decay = 0.6  # averaging of the predictions over epochs
+    config.rolt.reweight_from = 1.0  # share of the epochs before RoLT-DRW's last part; 1: never
+    config.rolt.beta = 0.9999  # of its class weights
+
+    config.semisup = ConfigDict()  # MixMatch as in DivideMix: dividemix, sfa, tabasco, dasc
+    config.semisup.warmup = 10  # epochs of plain training before the split
+    config.semisup.threshold = 0.5  # P(clean) above which a sample counts as labelled
+    config.semisup.temperature = 0.5  # sharpening of guessed labels
+    config.semisup.alpha = 4.0  # mixup: Beta(alpha, alpha)
+    config.semisup.lambda_u = 25.0  # weight of the unlabelled loss
+    config.semisup.ramp = 16  # epochs after warm-up until lambda_u is reached
+
+    config.dividemix = ConfigDict()
+    config.dividemix.penalty = False  # confidence penalty in warm-up (asymmetric noise)
+    config.dividemix.history = 1  # epochs the losses are averaged over before the split (5 at 90 %)
+
+    config.sfa = ConfigDict()
+    config.sfa.beta = 0.99  # averaging of the centroids over epochs
+    config.sfa.phi = 1.005  # confidence needed: phi^epoch / K
+    config.sfa.sample_above = 300  # confident samples a class needs for its centre to be drawn
+    config.sfa.ema_persist = True  # False: the released code's average, forgotten every epoch
+
+    config.dasc = ConfigDict()
+    config.dasc.phi = 1.005  # confidence needed by a sample to shape centroids: phi^epoch / K
+    config.dasc.temperature = 0.1  # of the predictions that weigh samples in centroids
+    config.dasc.confidence = 0.9  # of a target: above for SBCL, below for MIDL
+    config.dasc.sbcl = 0.5  # weight of the semi-supervised balanced contrastive loss
+    config.dasc.sbcl_temperature = 0.1  # of its similarities
+    config.dasc.sbcl_from = 10  # epoch of the warm-up from which it is trained
+    config.dasc.midl = 0.3  # weight of mixup-enhanced instance discrimination
+    config.dasc.midl_temperature = 0.5  # of its similarities
+    config.dasc.midl_target = "positive"  # or released: the code's target, row i -> column i
+    config.dasc.bank = 1024  # mixed features kept as negatives
+    config.dasc.weights = "aligned"  # or released: P(clean) by position in the labelled set
 
     config.dull = ConfigDict()
     config.dull.warmup = 0.3  # share of the epochs before labels are doubted

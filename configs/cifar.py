@@ -20,7 +20,6 @@ def recipe(name: str, arg: str | None) -> ConfigDict:
     config.data.name = name
     config.data.imbalance_factor = arg.factor
     config.noise.rate = arg.rate
-    config.model.head = "disentangled"
     config.optim.ema = 0.999
     if arg.preset == "full":
         _full(config)

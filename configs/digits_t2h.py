@@ -29,7 +29,6 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.train.view = "strong"  # with a weak view the wrong labels are learnt by heart
 
     config.model.width = 16
-    config.model.head = "disentangled"
 
     config.train.epochs = 150
     config.train.batch_size = 32

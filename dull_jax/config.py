@@ -43,11 +43,12 @@ _CHOICES = {
     "model.stem": ("cifar", "imagenet"),
     "model.norm": ("batch", "group"),
     "model.dtype": ("float32", "bfloat16"),
-    "model.head": ("linear", "balanced", "disentangled"),
     "train.view": ("plain", "weak", "strong"),
     "optim.name": ("sgd", "adamw"),
     "optim.decay": ("kernels", "all"),
     "optim.schedule": ("cosine", "step", "constant"),
+    "dasc.midl_target": ("positive", "released"),
+    "dasc.weights": ("aligned", "released"),
     "dull.gate": ("csg", "sinkhorn"),
     "dull.h2t_mix": ("cutmix", "mixup"),
 }
@@ -68,7 +69,7 @@ _RANGES = {
     "augment.magnitude": (0, 10),
     "augment.cutout": (0, 1024),
     "model.width": (0, 4096),
-    "model.projector": (0, 65536),
+    "model.projector": (1, 65536),
     "model.channels_per_class": (0, 1024),
     "train.epochs": (1, 10**6),
     "train.batch_size": (1, 10**6),
@@ -86,6 +87,37 @@ _RANGES = {
     "optim.clip_norm": (0, 1e9),
     "optim.ema": (0, 1, "<"),
     "la.tau": (0, 10),
+    "ldam_drw.max_margin": (0, 10),
+    "ldam_drw.scale": (0.01, 1e3),
+    "ldam_drw.reweight_from": (0, 1),
+    "ldam_drw.beta": (0, 1, "<"),
+    "elr.beta": (0, 1, "<"),
+    "elr.weight": (0, 1e3),
+    "co_teaching.forget_rate": (-1, 1, "<"),
+    "co_teaching.ramp": (1, 10**6),
+    "rolt.soften_from": (0, 1),
+    "rolt.decay": (0, 1, "<"),
+    "rolt.reweight_from": (0, 1),
+    "rolt.beta": (0, 1, "<"),
+    "semisup.warmup": (1, 10**6),
+    "semisup.threshold": (0, 1),
+    "semisup.temperature": (0.01, 100),
+    "semisup.alpha": (0.01, 1e3),
+    "semisup.lambda_u": (0, 1e4),
+    "semisup.ramp": (1, 10**6),
+    "dividemix.history": (1, 1000),
+    "sfa.beta": (0, 1, "<"),
+    "sfa.phi": (1, 2),
+    "sfa.sample_above": (0, 10**9),
+    "dasc.phi": (1, 2),
+    "dasc.temperature": (0.001, 100),
+    "dasc.confidence": (0, 1),
+    "dasc.sbcl": (0, 1e3),
+    "dasc.sbcl_temperature": (0.001, 100),
+    "dasc.sbcl_from": (0, 10**6),
+    "dasc.midl": (0, 1e3),
+    "dasc.midl_temperature": (0.001, 100),
+    "dasc.bank": (1, 10**6),
     "dull.warmup": (0, 1),
     "dull.ramp": (0, 1),
     "dull.memory": (0, 1, "<"),
@@ -132,10 +164,6 @@ def _validate_together(config: ConfigDict) -> None:
     mass = tuple(config.dull.candidate_mass)
     if len(mass) != 2 or not 0 < mass[0] <= mass[1] <= 1:
         raise UserError(f"config.dull.candidate_mass = {mass}: (start, end), 0 < start <= end <= 1")
-    if config.method == "dull" and config.model.head != "disentangled":
-        raise UserError(
-            f"config.model.head = {config.model.head!r}: dull needs the head 'disentangled'"
-        )
     if any(not 0 < share < 1 for share in config.optim.milestones):
         raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
 
@@ -151,7 +179,8 @@ def beside(config: ConfigDict, method: str) -> ConfigDict:
 def method_names() -> tuple[str, ...]:
     """The methods there are: the files of dull_jax/methods."""
     folder = pathlib.Path(__file__).parent / "methods"
-    return tuple(sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "base")))
+    shared = ("__init__", "base", "semisup")
+    return tuple(sorted(p.stem for p in folder.glob("*.py") if p.stem not in shared))
 
 
 def suggestion(value: object, choices: Sequence[str]) -> str:

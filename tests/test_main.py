@@ -20,7 +20,6 @@ BAD = {
     "argument": ("--config=configs/digits_t2h.py:sed=3", "did you mean 'seed'"),
     "file": ("--config=configs/nothing.py", "nothing.py"),
     "label file": ("--config.noise.name=file", "config.noise.file"),
-    "head": ("--config.model.head=linear", "needs the head 'disentangled'"),
     "mass": ("--config.dull.candidate_mass=(0.5,)", "config.dull.candidate_mass"),
     "compare": ("--config.compare=('dull',)", "config.compare"),
 }

@@ -95,6 +95,7 @@ class Method:
     """The interface; `methods/ce.py` is the shortest example."""
 
     num_networks = 1
+    head = "linear"  # of the network: linear, balanced, cosine, disentangled, contrastive, siamese
     losses: Mapping[str, LossFn]
 
     def __init__(self, config: ConfigDict, network: Network, train: TrainSet):
@@ -103,6 +104,10 @@ class Method:
     def init_extra(self, rng: jax.Array) -> Any:
         """Device state of one network beyond its parameters: a queue, prototypes."""
         return {}
+
+    def exchange(self, extras: tuple[Any, ...]) -> tuple[Any, ...]:
+        """At the end of an epoch: the networks' extra states, which may change owners."""
+        return extras
 
     def init_memory(self) -> dict[str, np.ndarray]:
         """Host state: per-sample and per-class arrays."""

@@ -33,6 +33,8 @@ from dull_jax.stats import mixture, transition
 class Method(base.Method):
     """One network with averaged weights; each part has a switch in `config.dull`."""
 
+    head = "disentangled"
+
     @property
     def losses(self) -> Mapping[str, base.LossFn]:
         return {"warmup": self._warmup, "dull": self._dull}

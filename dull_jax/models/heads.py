@@ -1,7 +1,8 @@
 """Heads: from a feature map [B, h, w, C0] to features z [B, C] and logits [B, K], all float32.
 
-Every backbone ends in a ReLU, so z >= 0 for every head. The functions on the channel-class matrix
-G ("gate" [C, K]: how much channel c belongs to class k) are pure and take it as an argument.
+Every backbone ends in a ReLU, so z >= 0 for these heads; those with a projector have files of
+their own (contrastive.py, siamese.py). The functions on the channel-class matrix G ("gate" [C, K]:
+how much channel c belongs to class k) are pure and take it as an argument.
 """
 
 import jax
@@ -32,7 +33,7 @@ class LinearHead(nn.Module):
     def classify(self, z: jax.Array) -> jax.Array:
         return self.classifier(z)
 
-    def __call__(self, z: jax.Array) -> dict[str, jax.Array]:
+    def __call__(self, z: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         return {"logits": self.classify(z)}
 
 
@@ -46,8 +47,23 @@ class BalancedHead(LinearHead):
     def classify_balanced(self, z: jax.Array) -> jax.Array:
         return self.balanced_classifier(z)
 
-    def __call__(self, z: jax.Array) -> dict[str, jax.Array]:
+    def __call__(self, z: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         return {"logits": self.classify(z), "balanced_logits": self.classify_balanced(z)}
+
+
+class CosineHead(LinearHead):
+    """A classifier without bias on the cosine of feature and class weights (LDAM, Cao et al. 2019).
+
+    Its logits are cosines in [-1, 1]; scaling them is the loss's and the method's affair.
+    """
+
+    def setup(self) -> None:
+        self.directions = self.param(
+            "kernel", nn.initializers.lecun_normal(), (self.channels, self.num_classes)
+        )
+
+    def classify(self, z: jax.Array) -> jax.Array:
+        return unit_rows(z) @ unit_rows(self.directions.T).T
 
 
 class DisentangledHead(nn.Module):
@@ -87,19 +103,13 @@ class DisentangledHead(nn.Module):
     def classify(self, z: jax.Array) -> jax.Array:
         return self.classifier(z)
 
-    def __call__(self, z: jax.Array) -> dict[str, jax.Array]:
+    def __call__(self, z: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         return {"logits": self.classify(z)}
 
 
-class Projector(nn.Module):
-    """Two-layer perceptron for contrastive losses: z [B, C] -> [B, features], rows of length 1."""
-
-    features: int
-
-    @nn.compact
-    def __call__(self, z: jax.Array) -> jax.Array:
-        y = Dense(self.features)(nn.relu(Dense(z.shape[-1])(z)))
-        return y / jnp.sqrt(jnp.sum(y * y, axis=-1, keepdims=True) + EPS)
+def unit_rows(x: jax.Array) -> jax.Array:
+    """x [B, C] with rows of length 1; a row of zeros stays zero, with a finite gradient."""
+    return x / jnp.sqrt(jnp.sum(x * x, axis=-1, keepdims=True) + EPS)
 
 
 def project_gate(gate: jax.Array) -> jax.Array:

@@ -1,4 +1,4 @@
-"""A network: backbone, head and an optional projector, built from `config.model`."""
+"""A network: the backbone of `config.model` and the head that the method asks for."""
 
 from functools import partial
 from typing import Any
@@ -9,10 +9,12 @@ from flax import linen as nn
 
 from dull_jax.config import suggestion
 from dull_jax.errors import UserError
-from dull_jax.models.heads import BalancedHead, DisentangledHead, LinearHead, Projector
-from dull_jax.models.layers import Conv, Norm
+from dull_jax.models.contrastive import ContrastiveHead
+from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, LinearHead
+from dull_jax.models.layers import Conv, ModuleDef, Norm
 from dull_jax.models.preact_resnet import PreActResNet18
 from dull_jax.models.resnet import ResNet18, ResNet50
+from dull_jax.models.siamese import SiameseHead
 from dull_jax.models.small_cnn import SmallCNN
 from dull_jax.models.small_resnet import SmallResNet
 
@@ -27,7 +29,7 @@ WITHOUT_STEM = ("resnet_small", "small_cnn")
 
 
 class Network(nn.Module):
-    """Images [B, H, W, C] to features z [B, num_features] >= 0 and logits [B, K], all float32.
+    """Images [B, H, W, C] to features z [B, num_features] and logits [B, K], all float32.
 
     Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises
     with batch statistics and needs `mutable=["batch_stats"]`. One `init(rng, images, train=False)`
@@ -36,7 +38,6 @@ class Network(nn.Module):
 
     backbone: nn.Module
     head: nn.Module
-    projector: nn.Module | None = None
 
     @property
     def num_features(self) -> int:
@@ -44,12 +45,9 @@ class Network(nn.Module):
         return self.head.num_features
 
     def __call__(self, images: jax.Array, train: bool = False) -> dict[str, jax.Array]:
-        """{"features" [B, C], "logits" [B, K]}; if built also "balanced_logits", "projection"."""
+        """{"features" [B, C], "logits" [B, K], and what else the head has}."""
         z = self.embed(images, train)
-        outputs = {"features": z, **self.head(z)}
-        if self.projector is not None:
-            outputs["projection"] = self.projector(z)
-        return outputs
+        return {"features": z, **self.head(z, train)}
 
     def embed(self, images: jax.Array, train: bool = False) -> jax.Array:
         """images [B, H, W, C] -> z [B, num_features]."""
@@ -60,8 +58,10 @@ class Network(nn.Module):
         return self.head.classify(z)
 
 
-def build(model_config: Any, num_classes: int, axis_name: str | None = None) -> Network:
-    """The network that `config.model` describes, without parameters.
+def build(
+    model_config: Any, num_classes: int, axis_name: str | None = None, head: str = "linear"
+) -> Network:
+    """The network that `config.model` describes, with the head named, without parameters.
 
     `axis_name`: the mapped axis over which batch statistics are shared in training. A step that
     is not mapped (one device, evaluation) takes None. Raises UserError for an unknown value.
@@ -70,9 +70,8 @@ def build(model_config: Any, num_classes: int, axis_name: str | None = None) -> 
         one_of("dtype", model_config.dtype, ("float32", "bfloat16"))
     ]
     backbone = build_backbone(model_config, dtype, axis_name)
-    head = build_head(model_config, num_classes, backbone.channels, dtype)
-    projector = Projector(model_config.projector) if model_config.projector else None
-    return Network(backbone, head, projector)
+    norm = partial(Norm, model_config.norm, axis_name)
+    return Network(backbone, build_head(head, model_config, num_classes, backbone.channels, norm))
 
 
 def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.Module:
@@ -88,14 +87,24 @@ def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.M
     return BACKBONES[name](conv=partial(Conv, dtype=dtype), norm=norm, **options)
 
 
-def build_head(model_config: Any, num_classes: int, channels: int, dtype: Any) -> nn.Module:
-    match one_of("head", model_config.head, ("linear", "balanced", "disentangled")):
+def build_head(
+    name: str, model_config: Any, num_classes: int, channels: int, norm: ModuleDef
+) -> nn.Module:
+    match name:
         case "linear":
             return LinearHead(channels, num_classes)
         case "balanced":
             return BalancedHead(channels, num_classes)
+        case "cosine":
+            return CosineHead(channels, num_classes)
         case "disentangled":
+            dtype = jnp.dtype(model_config.dtype)
             return DisentangledHead(channels, num_classes, model_config.channels_per_class, dtype)
+        case "contrastive":
+            return ContrastiveHead(channels, num_classes, norm, model_config.projector)
+        case "siamese":
+            return SiameseHead(channels, num_classes, norm, model_config.projector)
+    raise ValueError(f"there is no head {name!r}")
 
 
 def one_of(key: str, value: str, known: tuple[str, ...]) -> str:

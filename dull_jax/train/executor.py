@@ -19,6 +19,7 @@ from dull_jax.data.augment import AugmentSpec
 from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
 from dull_jax.methods.base import Method, Phase
+from dull_jax.models.axis import AXIS
 from dull_jax.train import parallel, step
 from dull_jax.train.state import NetState, optimizer
 
@@ -73,8 +74,9 @@ class Executor:
 
     def __init__(self, config: ConfigDict, dataset: Dataset, devices: parallel.Devices):
         self.config, self.dataset, self.devices = config, dataset, devices
-        self.network = models.build(config.model, dataset.train.num_classes, parallel.AXIS)
-        self.method: Method = _method_class(config.method)(config, self.network, dataset.train)
+        method = _method_class(config.method)
+        self.network = models.build(config.model, dataset.train.num_classes, AXIS, method.head)
+        self.method: Method = method(config, self.network, dataset.train)
         self.augment = augment_spec(config, dataset.train.images)
         self.seconds_on_device = (
             0.0  # in dispatches and waiting for them; the rest is the host's own
@@ -187,6 +189,13 @@ class Executor:
             f"the loss is not finite in epoch {dispatch.epoch + 1}, step "
             f"{dispatch.first + at + 1}, samples {ids}{more}; the last good checkpoint is kept; "
             "a smaller config.optim.lr or a config.optim.clip_norm may help"
+        )
+
+    def exchange(self) -> None:
+        """The method's exchange of extra states between networks, once an epoch."""
+        extras = self.method.exchange(tuple(net.extra for net in self.nets))
+        self.nets = tuple(
+            net.replace(extra=extra) for net, extra in zip(self.nets, extras, strict=True)
         )
 
     def _train_program(self, phase: Phase) -> Callable[..., Any]:

@@ -16,8 +16,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dull_jax.errors import UserError
-
-AXIS = "devices"
+from dull_jax.models.axis import AXIS
 
 
 def cpu_devices(wanted: int) -> None:
@@ -93,21 +92,6 @@ def merge(array: jax.Array) -> np.ndarray:
     """`[devices, b, …]` -> host `[B, …]`, the inverse of `Devices.split` on axis 0."""
     host = np.asarray(array)
     return host.reshape(-1, *host.shape[2:])
-
-
-def first_place(size: int) -> jax.Array:
-    """Inside a step: the place in the global batch of this device's first example, of `size`."""
-    return jax.lax.axis_index(AXIS) * size
-
-
-def mean(tree: Any) -> Any:
-    """Inside a step: the mean over devices; what is not a number (a count) stays as it is."""
-    return jax.lax.pmean(tree, AXIS)
-
-
-def total(tree: Any) -> Any:
-    """Inside a step: the sum over devices."""
-    return jax.lax.psum(tree, AXIS)
 
 
 def assert_replicated(tree: Any) -> None:

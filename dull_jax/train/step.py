@@ -10,7 +10,7 @@ import optax
 from dull_jax.data import pipeline
 from dull_jax.data.augment import AugmentSpec, view
 from dull_jax.methods.base import Examples, LossFn, Method
-from dull_jax.train import parallel
+from dull_jax.models import axis
 from dull_jax.train.state import NetState, updated_average
 
 Views = Mapping[str, tuple[str, ...]]  # stream -> its views
@@ -57,8 +57,8 @@ def train_step(
         }
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, aux = gradient(own.params, own, peers, batch, constants, key)
-        own, norm = apply_gradients(own, parallel.mean(grads), aux, lr, method, optimizer, ema)
-        counted = parallel.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
+        own, norm = apply_gradients(own, axis.mean(grads), aux, lr, method, optimizer, ema)
+        counted = axis.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
         return own, (counted, aux.per_example)
 
     steps = next(iter(indices.values())).shape[0]
@@ -88,7 +88,7 @@ def gather(
     augment: AugmentSpec,
 ) -> Examples:
     """The examples at `places` `[b]`, in the views asked for."""
-    first = parallel.first_place(len(places))
+    first = axis.first_place(len(places))
     keys = pipeline.example_keys(key, stream, first, len(places))
     view_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
     return Examples(
@@ -107,7 +107,7 @@ def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> tuple[NetSta
     direction, opt = optimizer.update(grads, own.opt, own.params)
     multipliers = method.learning_rates(own.params)
     params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
-    params, batch_stats = method.project(params), parallel.mean(aux.batch_stats)
+    params, batch_stats = method.project(params), axis.mean(aux.batch_stats)
     new = own.replace(
         step=own.step + 1,
         params=params,

@@ -195,6 +195,7 @@ class Trainer:
                     at.phase, at.step, at.sums = number, done, sums.values
                     self._save(before, run.journal)
                     self._stop_if_asked()
+        self.executor.exchange()
         if self.executor.devices.count > 1:
             parallel.assert_replicated(self.executor.nets)
         self._run, self._journal = run, []

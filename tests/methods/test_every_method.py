@@ -33,6 +33,8 @@ def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
     config.train.epochs, config.train.batch_size = epochs, batch_size
     config.train.view, config.train.eval_every = "weak", 2
     config.train.checkpoint_every, config.dull.warmup = 2, 0.5
+    config.semisup.warmup, config.semisup.ramp, config.dasc.sbcl_from = 2, 1, 1
+    config.ldam_drw.reweight_from = config.rolt.soften_from = 0.5
     config.update_from_flattened_dict(fields)
     return config
 

@@ -67,14 +67,21 @@ def test_first_gradient_of_the_gate_differs_between_channels_and_classes():
     assert len(np.unique(gradient)) == gradient.size
 
 
-def test_projector_has_rows_of_length_one_and_a_finite_gradient_at_zero():
-    projector = heads.Projector(4)
+def test_unit_rows_have_length_one_and_a_finite_gradient_at_zero():
     z = jnp.concatenate([jax.random.uniform(jax.random.key(0), (3, 6)), jnp.zeros((1, 6))])
-    variables = projector.init(jax.random.key(1), z)
-    lengths = jnp.linalg.norm(projector.apply(variables, z), axis=-1)
-    np.testing.assert_allclose(lengths[:3], 1, rtol=1e-4)
-    gradient = jax.grad(lambda z: projector.apply(variables, z).sum())(z)
+    np.testing.assert_allclose(jnp.linalg.norm(heads.unit_rows(z), axis=-1)[:3], 1, rtol=1e-4)
+    gradient = jax.grad(lambda z: (heads.unit_rows(z) ** 2).sum())(z)
     assert jnp.isfinite(gradient).all()
+
+
+def test_cosine_logits_do_not_depend_on_lengths():
+    head = heads.CosineHead(6, 4)
+    z = jax.random.uniform(jax.random.key(0), (3, 6))
+    variables = head.init(jax.random.key(1), z)
+    logits = head.apply(variables, z)["logits"]
+    longer = jax.tree.map(lambda w: 7 * w, variables)
+    np.testing.assert_allclose(head.apply(longer, 5 * z)["logits"], logits, rtol=1e-4)
+    assert float(jnp.abs(logits).max()) <= 1
 
 
 def test_project_gate_restores_a_maximum_of_one():

@@ -24,8 +24,7 @@ def config(**changes):
             "norm": "batch",
             "width": 0,
             "dtype": "float32",
-            "head": "linear",
-            "projector": 0,
+            "projector": 16,
             "channels_per_class": 4,
             **changes,
         }
@@ -85,7 +84,7 @@ def test_stem_sets_the_size_of_the_feature_map(name, stem):
 @pytest.mark.parametrize("norm", ["batch", "group"])
 @pytest.mark.parametrize("name", NAMES)
 def test_outputs_and_state_are_float32_where_compute_is_bfloat16(name, norm):
-    network = models.build(config(name=name, norm=norm, dtype="bfloat16", projector=16), 10)
+    network = models.build(config(name=name, norm=norm, dtype="bfloat16"), 10, head="contrastive")
     variables = shapes_of(network, 16)
     outputs = jax.eval_shape(
         lambda v, x: network.apply(v, x, train=True, mutable=["batch_stats"]),
@@ -129,7 +128,7 @@ def test_small_networks_take_digits_and_cifar(name, side, expected):
 
 
 def test_embed_and_classify_are_the_parts_of_call():
-    network = models.build(config(head="disentangled", projector=8), 100)
+    network = models.build(config(), 100, head="disentangled")
     images = images_of(3, 8)
     variables = drawn(network, 8)
     outputs = network.apply(variables, images)
@@ -137,7 +136,7 @@ def test_embed_and_classify_are_the_parts_of_call():
     np.testing.assert_array_equal(z, outputs["features"])
     logits = network.apply(variables, z, method="classify")
     np.testing.assert_allclose(logits, outputs["logits"], rtol=1e-6)
-    assert set(outputs) == {"features", "logits", "projection"}
+    assert set(outputs) == {"features", "logits"}
 
 
 def test_convolutions_start_he_normal_with_fan_out():
@@ -148,11 +147,11 @@ def test_convolutions_start_he_normal_with_fan_out():
 
 
 def test_one_init_draws_all_parameters():
-    network = models.build(config(width=2, head="disentangled", projector=3), 4)
+    network = models.build(config(width=2), 4, head="disentangled")
     variables = shapes_of(network, 8)
     assert variables["params"]["head"]["gate"].shape == (16, 4)
     assert set(variables) == {"params", "batch_stats"}
-    assert set(variables["params"]) == {"backbone", "head", "projector"}
+    assert set(variables["params"]) == {"backbone", "head"}
 
 
 def test_running_statistics_move_by_a_tenth():

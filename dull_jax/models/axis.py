@@ -1,0 +1,41 @@
+"""The mapped axis of a step: what one device's shard of a batch needs of the others' shards.
+
+Inside a mapped step only. Gradients flow through `rows` and `mean`; the step averages gradients
+over devices, so a loss that is a mean over its own rows is a mean over the global batch.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+AXIS = "devices"
+
+
+def first_place(size: int) -> jax.Array:
+    """The place in the global batch of this device's first example, where a shard has `size`."""
+    return jax.lax.axis_index(AXIS) * size
+
+
+def rows(tree: Any) -> Any:
+    """Leaves `[b, …]` -> `[B, …]`: the global batch, in its order."""
+    return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), tree)
+
+
+def mean(tree: Any) -> Any:
+    """The mean over devices; what is not a number (a count) stays as it is."""
+    return jax.lax.pmean(tree, AXIS)
+
+
+def total(tree: Any) -> Any:
+    """The sum over devices."""
+    return jax.lax.psum(tree, AXIS)
+
+
+def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
+    """This device's part of the mean of `values` `[b]` by `weights` `[b]` over the global batch.
+
+    Parts differ between devices; their mean over devices is the weighted mean. 0 where all
+    weights are 0.
+    """
+    return jnp.sum(values * weights) / jnp.maximum(mean(jnp.sum(weights)), 1e-12)
