@@ -201,7 +201,6 @@ def test_a_network_learns_32_random_images_by_heart(name):
     [
         ({"name": "preact_resnet_18"}, "did you mean 'preact_resnet18'"),
         ({"name": "vit"}, "one of"),
-        ({"head": "balance"}, "did you mean 'balanced'"),
         ({"norm": "layer"}, "model.norm"),
         ({"dtype": "bf16"}, "did you mean 'bfloat16'"),
         ({"stem": "imagenet"}, "model.stem='cifar'"),
