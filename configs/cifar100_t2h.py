@@ -1,8 +1,8 @@
 """DULL on long-tailed CIFAR-100 with tail-to-head noise.
 
-The full recipe has not been measured yet. The reduced one (preset=cpu) takes about half an hour on
-two CPU cores, by its pace; one run, seed 0, stopped after 22 of 30 epochs, had last been evaluated
-at 21.4 % test accuracy (chance: 1 %; head 28, medium 18, tail 14).
+The full recipe has not been measured yet. The reduced one (preset=cpu) reached 23.2 % test accuracy
+(chance: 1 %; head 28.9, medium 20.3, tail 16.6) in its last epoch, one run, seed 0, in ten minutes
+on two busy CPU cores as two devices (--config.train.devices=2).
 Source: PreAct-ResNet-18 for 200 epochs, the usual size of long-tail and noisy-label studies.
 
     python -m dull_jax.main --config=configs/cifar100_t2h.py --workdir=runs/cifar100

@@ -10,7 +10,7 @@ LAYERS = (
     {"errors", "files", "config"},
     {"data"},
     {"models"},
-    {"losses", "stats"},
+    {"losses", "contrastive_losses", "stats"},
     {"methods"},
     {"train"},
     {"report"},

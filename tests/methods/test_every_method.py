@@ -17,7 +17,7 @@ from dull_jax.data import sources
 from dull_jax.errors import Stopped
 from dull_jax.train import executor, trainer
 
-COUNTS, STEPS, EPOCHS = [120, 60, 40, 20, 10], 8, 4  # 8 steps of 32 an epoch
+COUNTS, EPOCHS = [120, 60, 40, 20, 10], 4
 
 
 def quiet(text):
@@ -33,7 +33,7 @@ def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
     config.train.epochs, config.train.batch_size = epochs, batch_size
     config.train.view, config.train.eval_every = "weak", 2
     config.train.checkpoint_every, config.dull.warmup = 2, 0.5
-    config.semisup.warmup, config.semisup.ramp, config.dasc.sbcl_from = 2, 1, 1
+    config.semisup.warmup, config.semisup.lambda_u, config.dasc.sbcl_from = 2, 1.0, 1
     config.ldam_drw.reweight_from = config.rolt.soften_from = 0.5
     config.update_from_flattened_dict(fields)
     return config
@@ -51,13 +51,34 @@ def toy(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def whole(method, tmp_path_factory):
-    """A run that nothing disturbed."""
-    folder = tmp_path_factory.mktemp(method) / "whole"
+def watched(method, tmp_path_factory):
+    """A run that nothing disturbed, and of each of its steps: (epoch, loss, network)."""
+    folder, steps = tmp_path_factory.mktemp(method) / "whole", []
+    sweep = executor.Executor.sweep
+
+    def watch(self, phase, epoch, *args):
+        for done in sweep(self, phase, epoch, *args):
+            steps.append((epoch, phase.loss, phase.network))
+            yield done
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda name, data_dir="": make_source(COUNTS, test_each=20))
+        patch.setattr(executor.Executor, "sweep", watch)
         trainer.train(recipe(method), folder, quiet)
-    return folder
+    return folder, steps
+
+
+@pytest.fixture(scope="module")
+def whole(watched):
+    return watched[0]
+
+
+def moments(steps):
+    """Steps after which to stop: inside each kind of phase, at the end of an epoch, at the end."""
+    kinds = {step[1:]: [n for n, s in enumerate(steps) if s == step] for step in steps}
+    inside = {places[len(places) // 2] for places in kinds.values()}
+    ends = {n for n in range(len(steps) - 1) if steps[n][0] != steps[n + 1][0]}
+    return sorted(inside | {min(ends), len(steps) - 1})
 
 
 def test_learns(whole):
@@ -67,10 +88,10 @@ def test_learns(whole):
     assert rows[-1]["test/accuracy"] > 40, "far above chance, which is 20"
 
 
-def test_stopped_anywhere_it_ends_bit_equal(method, whole, toy, tmp_path, monkeypatch):
-    """Inside an epoch of each half, in the last step of an epoch, in the very last step."""
-    stops = iter([3, 2 * STEPS - 3, STEPS + 2, STEPS - 2])  # dispatches of each process
-    plain, left = executor.Executor._dispatch, [next(stops)]
+def test_stopped_anywhere_it_ends_bit_equal(method, watched, toy, tmp_path, monkeypatch):
+    whole, stops = watched[0], moments(watched[1])
+    counts = iter(np.diff([-1, *stops]))  # steps of each process
+    plain, left = executor.Executor._dispatch, [next(counts)]
 
     def dispatch(self, *args):
         left[0] -= 1
@@ -79,10 +100,10 @@ def test_stopped_anywhere_it_ends_bit_equal(method, whole, toy, tmp_path, monkey
         return plain(self, *args)
 
     monkeypatch.setattr(executor.Executor, "_dispatch", dispatch)
-    for _ in range(4):
+    for _ in stops:
         with pytest.raises(Stopped, match="the same command continues"):
             trainer.train(recipe(method), tmp_path, quiet)
-        left[0] = next(stops, 10**6)
+        left[0] = next(counts, 10**6)
     trainer.train(recipe(method), tmp_path, quiet)
     runs.assert_same_run(whole, tmp_path)
 
@@ -107,7 +128,7 @@ def test_true_labels_serve_reports_only(method, whole, toy, tmp_path, monkeypatc
 def test_any_number_of_classes(method, counts, toy_source, tmp_path):
     """Two classes, one of a single sample; and a hundred of four or five."""
     toy_source(counts, test_each=2)
-    config = recipe(method, epochs=2, **{"noise.name": "none"})
+    config = recipe(method, epochs=2, **{"noise.name": "none", "semisup.warmup": 1})
     result = trainer.train(config, tmp_path, quiet)
     assert result["num_classes"] == len(counts) and result["num_train"] == sum(counts)
     assert all(np.isfinite(leaf).all() for leaf in runs.last_state(tmp_path).values())

@@ -1,0 +1,76 @@
+"""Co-teaching: two networks pick samples of small loss for each other (Han et al., NeurIPS 2018).
+
+Differs from the released code in this:
+  - An epoch is two phases. Network 0 learns what network 1 picks, then the other way round, so
+    a pick is made by a network that stands still; in the code both learn from the same batch.
+  - The peer picks in evaluation mode, so that a pick does not hang on the batch it is made in,
+    and the statistics of the network that picks stay its own.
+  - The loss is the mean over the picked samples; the code divides it by their number once more,
+    which Adam undoes and SGD would not.
+  - The share left out is reached in epoch `ramp`, counted from 0 (the paper's R(T)); in the code
+    one epoch earlier.
+Small losses are mostly those of the head: under a long tail, tail classes are left out with the
+wrong labels. That is the method, and the reason it is a baseline here.
+
+Cost: two forwards and one forward-and-backward more than CE: for each network a step of CE
+and one forward of the peer.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.losses import cross_entropy
+from dull_jax.methods import base
+from dull_jax.models import axis
+
+
+class Method(base.Method):
+    """Two networks; the share left out is the noise rate, which must be known or set."""
+
+    num_networks = 2
+
+    @property
+    def losses(self) -> Mapping[str, base.LossFn]:
+        return {"co_teaching": self._loss}
+
+    def epoch(self, run: base.Run) -> Iterator[base.Phase]:
+        train = self.config.train
+        kept = (1 - self._forgotten(run.epoch)) * train.batch_size
+        everything = np.arange(len(self.train.given))
+        for network in (0, 1):
+            yield base.Phase(
+                "co_teaching",
+                {"main": base.Stream(everything, (train.view,), train.batch_size)},
+                network=network,
+                constants={"kept": np.int32(max(1, round(kept)))},
+            )
+
+    def _forgotten(self, epoch: int) -> float:
+        """1 - R(T), the share of a batch left out: none in the first epoch, then more and more."""
+        c, noise = self.config.co_teaching, self.config.noise
+        known = 0.0 if noise.name == "none" else noise.rate
+        return (known if c.forget_rate < 0 else c.forget_rate) * min(epoch / c.ramp, 1.0)
+
+    def _loss(self, params, own, peers, batch, constants, rng):
+        main = batch["main"]
+        images = main.views[self.config.train.view]
+        # 1. The peer picks from the global batch.
+        theirs = cross_entropy(self.forward(peers[0], images)["logits"], main.given)
+        picked = smallest(axis.rows(theirs), constants["kept"])
+        here = axis.first_place(len(images))
+        picked = jax.lax.dynamic_slice_in_dim(picked, here, len(images)).astype(jnp.float32)
+        # 2. This network learns what was picked.
+        outputs, stats = base.applied(self.network, params, own, images)
+        losses = cross_entropy(outputs["logits"], main.given)
+        fits = outputs["logits"].argmax(1) == main.given
+        metrics = base.sums(fits=fits, picked=picked)
+        metrics["loss"] = (jnp.sum(losses * picked), jnp.sum(picked))
+        return axis.weighted_mean(losses, picked), base.Aux(stats, losses, metrics)
+
+
+def smallest(losses: jax.Array, count: jax.Array) -> jax.Array:
+    """bool `[B]`: the `count` smallest of losses `[B]`; of equal ones, those that come first."""
+    return jnp.argsort(jnp.argsort(losses)) < count

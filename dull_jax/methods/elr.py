@@ -1,0 +1,70 @@
+"""ELR: early-learning regularisation (Liu et al., NeurIPS 2020).
+
+A running average of every sample's own predictions, begun before wrong labels are learnt, is what
+the network is held to while it fits the given labels.
+
+Differs from the released code in one case, a sample that a batch holds twice: there the last
+write wins by chance, here both copies use the update of the first. The targets are, as
+there, an average that starts from zero and is not corrected for it: young ones pull less.
+
+Cost: that of CE, one forward and backward of the batch a step; `[N, K]` float32 on each device.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.losses import cross_entropy, early_learning
+from dull_jax.methods import base
+from dull_jax.models import axis
+
+
+class Method(base.Method):
+    """One network; its extra state is `targets` `[N, K]`."""
+
+    @property
+    def losses(self) -> Mapping[str, base.LossFn]:
+        return {"elr": self._loss}
+
+    def init_extra(self, rng: jax.Array) -> dict[str, jax.Array]:
+        return {"targets": jnp.zeros((len(self.train.given), self.train.num_classes))}
+
+    def epoch(self, run: base.Run) -> Iterator[base.Phase]:
+        train = self.config.train
+        everything = np.arange(len(self.train.given))
+        columns = {"place": everything.astype(np.int32)}
+        stream = base.Stream(everything, (train.view,), train.batch_size, columns)
+        yield base.Phase("elr", {"main": stream})
+
+    def _loss(self, params, own, peers, batch, constants, rng):
+        c, main = self.config.elr, batch["main"]
+        images = main.views[self.config.train.view]
+        outputs, stats = base.applied(self.network, params, own, images)
+        logits, places = outputs["logits"], main.columns["place"]
+        # 1. The targets of the global batch, which every device keeps a copy of.
+        seen = axis.rows((places, jax.lax.stop_gradient(logits)))
+        targets = updated_targets(own.extra["targets"], *seen, c.beta)
+        # 2. The gradient flows through the prediction only.
+        pull = early_learning(logits, targets[places])
+        losses = cross_entropy(logits, main.given) + c.weight * pull
+        fits = logits.argmax(1) == main.given
+        metrics = base.sums(loss=losses, fits=fits, regulariser=pull)
+        return jnp.mean(losses), base.Aux(stats, losses, metrics, {"targets": targets})
+
+
+def updated_targets(
+    targets: jax.Array, places: jax.Array, logits: jax.Array, beta: float
+) -> jax.Array:
+    """t_i <- beta t_i + (1 - beta) p_i, for the samples of a batch (eq. 9).
+
+    Args:
+      targets: `[N, K]`, all of them.
+      places: `[B]`, the batch's samples; where one is named twice, its first row counts.
+      logits: `[B, K]`; p is their clipped softmax, normalised again.
+    """
+    probs = clipped_softmax(logits)
+    fresh = beta * targets[places] + (1 - beta) * probs / probs.sum(1, keepdims=True)
+    first = jnp.argmax(places[:, None] == places, axis=1)  # equal rows: any order of writing will do
+    return targets.at[places].set(fresh[first])

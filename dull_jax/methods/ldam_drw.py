@@ -1,0 +1,62 @@
+"""LDAM-DRW: larger margins for rarer classes, and class weights late (Cao et al., NeurIPS 2019).
+
+Differs from the released code in this: the counts are those of the given labels; a class without
+any counts as the rarest that has some, where the code divides by zero; the last part of training
+begins at a share of the epochs, not at epoch 160.
+
+Cost: that of CE, one forward and backward of the batch a step.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.losses import effective_number_weights, ldam
+from dull_jax.methods import base
+from dull_jax.models import axis
+
+
+class Method(base.Method):
+    """One network with a cosine classifier; its logits are `config.ldam_drw.scale` * cosine."""
+
+    head = "cosine"
+
+    @property
+    def losses(self) -> Mapping[str, base.LossFn]:
+        def per_example(cosines, main, constants):
+            scale = self.config.ldam_drw.scale
+            weights = constants["weights"][main.given]
+            losses = ldam(cosines, main.given, constants["margins"], scale)
+            return losses * weights / axis.mean(jnp.mean(weights))
+
+        return {"ldam": base.supervised(self.network, self.config.train.view, per_example)}
+
+    def forward(self, net: base.Net, images: jax.Array) -> dict[str, jax.Array]:
+        seen = super().forward(net, images)
+        return seen | {"logits": self.config.ldam_drw.scale * seen["logits"]}
+
+    def epoch(self, run: base.Run) -> Iterator[base.Phase]:
+        c, train = self.config.ldam_drw, self.config.train
+        counts = self.train.counts
+        late = run.epoch >= round(c.reweight_from * train.epochs)
+        everything = np.arange(len(self.train.given))
+        yield base.Phase(
+            "ldam",
+            {"main": base.Stream(everything, (train.view,), train.batch_size)},
+            constants={
+                "margins": margins(counts, c.max_margin),
+                "weights": effective_number_weights(counts, c.beta if late else 0.0),
+            },
+        )
+
+
+def margins(counts: np.ndarray, max_margin: float) -> np.ndarray:
+    """max_margin * (n_least / n_k)^(1/4), float32 `[K]` (eq. 13); `max_margin` for the rarest.
+
+    Args:
+      counts: `[K]`, at least one of them positive; an empty class counts as the rarest other one.
+    """
+    least = counts[counts > 0].min()
+    return (max_margin * (least / np.maximum(counts, least)) ** 0.25).astype(np.float32)

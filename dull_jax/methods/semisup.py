@@ -1,0 +1,249 @@
+"""Co-training on split labels: what DivideMix, TABASCO, SFA and DaSC share (Li et al., ICLR 2020).
+
+Two networks. After a warm-up each of them splits the train set into samples whose label is
+probably right ("labelled") and the rest ("unlabelled"), and the *other* one trains on that split
+in the manner of MixMatch (Berthelot et al. 2019): guessed labels, sharpened, and mixup of all with
+all. b examples a stream on this device, B in all; K classes.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.methods import base
+from dull_jax.models import axis
+
+
+class Split(NamedTuple):
+    """A network's opinion of the given labels."""
+
+    clean: np.ndarray  # bool [N]
+    probability: np.ndarray  # float32 [N], P(label is right)
+
+
+def views(config: ConfigDict) -> tuple[str, str]:
+    """Two independent draws of the recipe's view."""
+    return config.train.view, config.train.view + "2"
+
+
+def batch_sizes(config: ConfigDict) -> dict[str, int]:
+    """The warm-up's batch, and half of it for each of the two streams after it."""
+    whole = config.train.batch_size
+    half = max(1, whole // 2)
+    return {"main": whole, "labelled": half, "unlabelled": half}
+
+
+def init_memory(size: int) -> dict[str, np.ndarray]:
+    """`clean` [2, N]: P(label is right) as each network sees it; 1 before the first split."""
+    return {"clean": np.ones((2, size), np.float32)}
+
+
+# The host: an epoch -----------------------------------------------------------------------------
+
+
+def co_training(
+    run: base.Run,
+    warmup_epochs: int,
+    warmup: Callable[[int], base.Phase],
+    select: Callable[[int], Split],
+    train: Callable[[int, Split], base.Phase],
+) -> Iterator[base.Phase]:
+    """The phases of an epoch: network 0, then 1, each on the split that the other one made.
+
+    Both splits are made before either network is trained.
+
+    Args:
+      warmup: n -> a phase of plain training of network n, in the first `warmup_epochs`.
+      select: n -> network n's split.
+      train: (n, split of the other network) -> a phase of network n.
+    """
+    if run.epoch < warmup_epochs:
+        for n in (0, 1):
+            yield warmup(n)
+        return
+    splits = [select(n) for n in (0, 1)]
+    run.memory["clean"] = np.stack([s.probability for s in splits]).astype(np.float32)
+    run.log({f"split/labelled_{n}": float(s.clean.mean()) for n, s in enumerate(splits)})
+    for n in (0, 1):
+        yield train(n, splits[1 - n])
+
+
+def warmup_phase(
+    config: ConfigDict, size: int, n: int, loss: str = "warmup", **constants: np.ndarray
+) -> base.Phase:
+    """Plain training of network n on all `size` samples."""
+    stream = base.Stream(np.arange(size), (config.train.view,), config.train.batch_size)
+    return base.Phase(loss, {"main": stream}, n, constants)
+
+
+def streams(
+    split: Split,
+    config: ConfigDict,
+    views: tuple[str, ...],
+    weights: np.ndarray | None = None,
+) -> dict[str, base.Stream]:
+    """The two streams of a step. An empty side is filled with the whole train set.
+
+    Args:
+      weights: `[N]` trust in the given label of a labelled sample; None: the split's probability.
+    """
+    everything = np.arange(len(split.clean))
+    weights = split.probability if weights is None else weights
+    size = batch_sizes(config)["labelled"]
+
+    def side(chosen: np.ndarray) -> np.ndarray:
+        return everything[chosen] if chosen.any() else everything
+
+    return {
+        "labelled": base.Stream(side(split.clean), views, size, {"trust": weights}),
+        "unlabelled": base.Stream(side(~split.clean), views, size),
+    }
+
+
+def ramp(config: ConfigDict, epoch: int) -> np.float32:
+    """lambda_u of an epoch: linear over `semisup.ramp` epochs after warm-up, its value in between.
+
+    The released codes raise it with every step; here it is held for an epoch.
+    """
+    c = config.semisup
+    return np.float32(c.lambda_u * np.clip((epoch - c.warmup + 0.5) / c.ramp, 0, 1))
+
+
+def counts(split: Split, given: np.ndarray, num_classes: int) -> np.ndarray:
+    """float32 [K]: labelled samples of each class, at least a half each."""
+    found = np.bincount(given[split.clean], minlength=num_classes)
+    return np.maximum(found, 0.5).astype(np.float32)
+
+
+def judge(method: base.Method, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
+    """1 - P(clean) of the networks' mean, and the label they predict; see `Method.judge`."""
+    score, suggested = base.Method.judge(method, run)
+    if run.epoch <= method.config.semisup.warmup and (run.memory["clean"] == 1).all():
+        return score, suggested
+    return 1 - run.memory["clean"].mean(0, dtype=np.float64), suggested
+
+
+# The device: a step -----------------------------------------------------------------------------
+
+
+def peer_outputs(network: Any, peer: base.Net, images: jax.Array) -> dict[str, jax.Array]:
+    """The other network in evaluation mode, without gradient."""
+    variables = {"params": peer.params, "batch_stats": peer.batch_stats}
+    return jax.lax.stop_gradient(network.apply(variables, images, train=False))
+
+
+def own_outputs(network: Any, params: Any, own: base.Net, images: jax.Array) -> dict[str, Any]:
+    """The network that is trained, with batch statistics that are not kept, without gradient.
+
+    As in the released codes, but for their running statistics, which this pass moves too.
+    """
+    return jax.lax.stop_gradient(base.applied(network, params, own, images)[0])
+
+
+def sharpen(probs: jax.Array, temperature: float) -> jax.Array:
+    """p_k^(1/T) / sum_j p_j^(1/T): probs [b, K], rows sum to 1 -> [b, K]. DivideMix, eq. 7."""
+    raised = probs ** (1 / temperature)
+    return raised / raised.sum(1, keepdims=True)
+
+
+def refined(given: jax.Array, trust: jax.Array, probs: jax.Array, temperature: float) -> jax.Array:
+    """Co-refinement: sharpen(w y + (1 - w) p). DivideMix, eqs. 6 and 7.
+
+    given int [b], trust w [b] in [0, 1], probs p [b, K] -> [b, K].
+    """
+    label = jax.nn.one_hot(given, probs.shape[1])
+    return sharpen(trust[:, None] * label + (1 - trust[:, None]) * probs, temperature)
+
+
+def mixup(
+    rng: jax.Array, parts: list[jax.Array], targets: list[jax.Array], alpha: float
+) -> tuple[jax.Array, jax.Array]:
+    """Mixup of each row with a random one of the global batch; the larger share is its own.
+
+    One lambda = max(l, 1 - l), l ~ Beta(alpha, alpha), for the whole step, as in DivideMix.
+
+    Args:
+      rng: the step's key, the same on all devices.
+      parts: images `[b, H, W, C]` of this device.  targets: `[b, K]` each.
+
+    Returns:
+      Mixed (images `[sum b, H, W, C]`, targets `[sum b, K]`), the parts in order.
+    """
+    beta, permutation = jax.random.split(rng)
+    drawn = jax.random.beta(beta, alpha, alpha)
+    lam = jnp.maximum(drawn, 1 - drawn)
+    everything = jax.tree.map(axis.rows, (parts, targets))
+    sizes = [len(part) for part in everything[0]]
+    order = jax.random.permutation(permutation, sum(sizes))
+    starts = np.cumsum([0, *sizes[:-1]])
+    places = [
+        start + axis.first_place(len(part)) + jnp.arange(len(part))
+        for start, part in zip(starts, parts, strict=True)
+    ]
+    partner = order[jnp.concatenate(places)]
+
+    def mixed(mine: list[jax.Array], all_of_them: list[jax.Array]) -> jax.Array:
+        return lam * jnp.concatenate(mine) + (1 - lam) * jnp.concatenate(all_of_them)[partner]
+
+    return mixed(parts, everything[0]), mixed(targets, everything[1])
+
+
+def consistency(probs: jax.Array, targets: jax.Array) -> jax.Array:
+    """Mean over classes of the squared difference: [b, K] each -> [b]. DivideMix, eq. 11."""
+    return jnp.mean((probs - targets) ** 2, axis=1)
+
+
+def evenness(probs: jax.Array) -> jax.Array:
+    """KL(uniform || mean prediction over the global batch): probs [b, K] -> scalar. Eq. 12."""
+    mean = axis.mean(jnp.mean(probs, axis=0))
+    return jnp.mean(-jnp.log(jnp.maximum(mean, 1e-12) * len(mean)))
+
+
+def mixmatch(network: Any, config: ConfigDict) -> base.LossFn:
+    """DivideMix's step on one classifier: L_x + lambda_u L_u + L_reg (eqs. 10 to 13).
+
+    Guesses for an unlabelled sample: two networks by two views; for a labelled one: the own
+    network by two views. Cost, in images through the backbone: 6 b forward, 4 b with gradient.
+    """
+    c, names = config.semisup, views(config)
+
+    def loss_fn(params, own, peers, batch, constants, rng):
+        x, u = batch["labelled"], batch["unlabelled"]
+        parts = [x.views[v] for v in names] + [u.views[v] for v in names]
+        guess_x, guess_u = guesses(network, params, own, peers[0], parts)
+        target_x = refined(x.given, x.columns["trust"], guess_x, c.temperature)
+        target_u = sharpen(guess_u, c.temperature)
+        images, targets = mixup(rng, parts, [target_x] * 2 + [target_u] * 2, c.alpha)
+        outputs, stats = base.applied(network, params, own, images)
+        probs = jax.nn.softmax(outputs["logits"])
+        labelled = 2 * len(x.given)
+        loss_x = supervised_part(outputs["logits"][:labelled], targets[:labelled])
+        loss_u = consistency(probs[labelled:], targets[labelled:])
+        total = jnp.mean(loss_x) + constants["lambda_u"] * jnp.mean(loss_u) + evenness(probs)
+        metrics = base.sums(loss=loss_x, unlabelled_loss=loss_u, trust=x.columns["trust"])
+        return total, base.Aux(stats, loss_x.reshape(2, -1).mean(0), metrics)
+
+    return loss_fn
+
+
+def supervised_part(logits: jax.Array, targets: jax.Array) -> jax.Array:
+    """Cross entropy with soft targets, [b, K] each -> [b]."""
+    return -jnp.sum(targets * jax.nn.log_softmax(logits), axis=1)
+
+
+def guesses(
+    network: Any, params: Any, own: base.Net, peer: base.Net, parts: list[jax.Array]
+) -> tuple[jax.Array, jax.Array]:
+    """Mean predictions (for labelled samples `[b, K]`, for unlabelled ones `[b, K]`).
+
+    parts: two views of the labelled and two of the unlabelled samples; conventional classifier.
+    """
+    mine = own_outputs(network, params, own, jnp.concatenate(parts))["logits"]
+    theirs = peer_outputs(network, peer, jnp.concatenate(parts[2:]))["logits"]
+    x1, x2, u1, u2 = jnp.split(jax.nn.softmax(mine), np.cumsum([len(p) for p in parts[:3]]))
+    v1, v2 = jnp.split(jax.nn.softmax(theirs), 2)
+    return (x1 + x2) / 2, (u1 + u2 + v1 + v2) / 4
