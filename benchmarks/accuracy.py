@@ -11,9 +11,8 @@ import argparse
 import importlib.util
 import json
 import pathlib
-import shutil
 
-from dull_jax.train import trainer
+from dull_jax.train import parallel, trainer
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 
@@ -33,25 +32,32 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--arg", default="", help="further recipe arguments, key=value,…")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs"))
+    parser.add_argument("--devices", type=int, default=0, help="see config.train.devices")
     args = parser.parse_args()
+    parallel.cpu_devices(args.devices)
     for seed in args.seeds:
         for method in args.methods:
             more = f",{args.arg}" if args.arg else ""
             config = recipe(args.config, f"method={method},seed={seed}{more}")
             config.compare = ()
-            folder = args.runs / args.grid / f"{pathlib.Path(args.config).stem}-{method}-s{seed}"
-            found = trainer.train(config, folder)
-            _keep(args.grid, folder, found)
+            config.train.devices = args.devices
+            stem = "-".join(filter(None, [pathlib.Path(args.config).stem, args.arg, method]))
+            found = trainer.train(config, args.runs / args.grid / f"{stem}-s{seed}", say=said)
+            _keep(args.grid, found)
 
 
-def _keep(grid: str, folder: pathlib.Path, found: dict) -> None:
+def said(line: str) -> None:
+    print(line, flush=True)
+
+
+def _keep(grid: str, found: dict) -> None:
     noise = found["noise"]
     name = (
         f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{noise['rate']:g}"
         f"-{found['method']}-s{found['seed']}.json"
     )
     (RESULTS / grid).mkdir(parents=True, exist_ok=True)
-    shutil.copy(folder / "result.json", RESULTS / grid / name)
+    (RESULTS / grid / name).write_text(json.dumps(found, indent=1))
     print(name, json.dumps({k: v for k, v in found["accuracy"].items() if k != "by_class"}))
 
 

@@ -19,6 +19,7 @@ def get_config() -> ConfigDict:
     config.variant = ""  # a name for this setting of the method in tables of results
     config.compare = ()  # methods trained beside it on the same arrays, below workdir/compare
     config.seed = 0  # of everything: subset, noise, initial weights, batches, augmentation
+    config.init = ""  # workdir of another run whose backbone a fresh run starts from
 
     config.data = ConfigDict()
     config.data.name = "digits"  # digits, cifar10, cifar100, or another TFDS set in ArrayRecord
@@ -137,6 +138,22 @@ def get_config() -> ConfigDict:
     config.dasc.midl_target = "positive"  # or released: the code's target, row i -> column i
     config.dasc.bank = 1024  # mixed features kept as negatives
     config.dasc.weights = "aligned"  # or released: P(clean) by position in the labelled set
+
+    config.self_supervised = ConfigDict()  # stage 1 of two-stage learning; labels unused
+    config.self_supervised.variant = "simsiam"  # simsiam or moco
+    config.self_supervised.knn_every = 10  # epochs between looks at the neighbours; 0: never
+    config.self_supervised.queue = 4096  # moco: keys kept as negatives; always fewer than images
+    config.self_supervised.momentum = 0.99  # moco: averaging of the key encoder over steps
+    config.self_supervised.temperature = 0.2  # moco: of the similarities
+
+    config.two_stage = ConfigDict()  # stage 2; stage 1 comes by config.init
+    config.two_stage.loss = "la_superloss"  # la_superloss, superloss, la or ce
+    config.two_stage.tau = 1.0  # strength of logit adjustment
+    config.two_stage.weigh_by = "plain"  # SuperLoss: the loss that is judged: plain or adjusted
+    config.two_stage.threshold = "log_classes"  # of easy and hard: log_classes, or mean (running)
+    config.two_stage.regulariser = 1.0  # SuperLoss: lambda; a smaller one tells easy from hard more
+    config.two_stage.probe_epochs = 0  # the first epochs, in which only the classifier learns
+    config.two_stage.probe_only = False  # a linear probe: the backbone never learns
 
     config.dull = ConfigDict()
     config.dull.warmup = 0.3  # share of the epochs before labels are doubted

@@ -2,7 +2,7 @@
 
 from ml_collections import ConfigDict
 
-from configs import base
+from configs import base, published
 from dull_jax.config import parse_arg, suggestion
 from dull_jax.errors import UserError
 
@@ -23,6 +23,7 @@ def recipe(name: str, arg: str | None) -> ConfigDict:
     config.optim.ema = 0.999
     if arg.preset == "full":
         _full(config)
+        published.apply(config)
     elif arg.preset == "cpu":
         _cpu(config)
     else:

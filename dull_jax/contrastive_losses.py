@@ -18,7 +18,7 @@ def balanced_contrastive(
     self_index: jax.Array,
     temperature: float,
 ) -> jax.Array:
-    """Balanced contrastive loss (Zhu et al. 2022, eq. 8) with soft positives: DaSC's SBCL.
+    """Balanced contrastive loss (Zhu et al. 2022) with soft positives: DaSC's SBCL.
 
     With s_ij = <z_i, z_j> / temperature and m_ij = <t_i, t_j>, over the columns j that are not the
     anchor itself:

@@ -50,7 +50,7 @@ def test_unwritable_workdir(tmp_path):
 
 @pytest.mark.skipif(os.cpu_count() < 2, reason="one core")
 def test_cpu_as_two_devices(tmp_path):
-    settings = ["data.head_count=20", "train.epochs=1", "train.batch_size=8", "train.devices=2"]
+    settings = ["data.max_count=20", "train.epochs=1", "train.batch_size=8", "train.devices=2"]
     flags = [f"--config.{setting}" for setting in settings]
     found = run("--config=configs/digits_t2h.py:method=ce", f"--workdir={tmp_path / 'run'}", *flags)
     assert found.returncode == 0, found.stderr

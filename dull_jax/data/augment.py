@@ -1,4 +1,4 @@
-"""Views of an image that a training step draws on the device: plain, weak and strong.
+"""Views of an image that a step draws on the device: plain, weak, strong and contrast.
 
 Every example has its own key, and nothing but key and image enters its view: a batch that is
 permuted, split or sharded gives the same rows. (With the `rbg` generator JAX does not promise
@@ -12,11 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dull_jax.data import image_ops
+from dull_jax.data import contrast_view, image_ops
 from dull_jax.data.image_ops import ENHANCE, ID
 from dull_jax.errors import UserError
 
-VIEWS = ("plain", "weak", "strong")
+VIEWS = ("plain", "weak", "strong", "contrast")
 POLICIES = ("randaugment", "autoaugment")
 RANDAUGMENT = tuple(name for name in image_ops.NAMES if name != "invert")
 
@@ -100,14 +100,17 @@ _RANGES = (
 def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> jax.Array:
     """One view of each image, normalised: (x / 255 - mean) / std.
 
-    name: 'plain', 'weak' (crop, flip) or 'strong' (weak, then the policy, then cutout); name and
-    spec are static under jit. keys: typed PRNG keys [n], not read by 'plain'; the same keys give
-    the strong view of the very weak view. images uint8 [n, H, W, C], sides at least 8, C 1 or 3.
-    Returns float32 [n, H, W, C].
+    name: 'plain', 'weak' (crop, flip), 'strong' (weak, then the policy, then cutout) or 'contrast'
+    (of self-supervision, see `contrast_view`); name and spec are static under jit. keys: typed
+    PRNG keys [n], not read by 'plain'; the same keys give the strong view of the very weak view.
+    images uint8 [n, H, W, C], sides at least 8, C 1 or 3. Returns float32 [n, H, W, C].
     """
     _check(name, images, spec)
     if name == "plain":
         return normalize(images, spec)
+    if name == "contrast":
+        drawn = contrast_view.draw(keys, *images.shape[1:3], spec.flip)
+        return normalize(contrast_view.contrast_images(images, drawn), spec)
     if spec.crop_pad or spec.flip:
         images = crop_flip(images, *draw_weak(keys, spec), spec.crop_pad)
     if name == "weak":

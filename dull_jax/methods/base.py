@@ -71,8 +71,10 @@ class Net(Protocol):
     extra: Any
 
 
+Batch = Mapping[str, Examples]  # stream -> its part of a step
+
 LossFn = Callable[
-    [Any, Net, tuple[Net, ...], Mapping[str, Examples], Mapping[str, jax.Array], jax.Array],
+    [Any, Net, tuple[Net, ...], Batch, Mapping[str, jax.Array], jax.Array],
     tuple[jax.Array, Aux],
 ]
 

@@ -12,8 +12,8 @@ Differs from the released code in this:
 Small losses are mostly those of the head: under a long tail, tail classes are left out with the
 wrong labels. That is the method, and the reason it is a baseline here.
 
-Cost: two forwards and one forward-and-backward more than CE: for each network a step of CE
-and one forward of the peer.
+Cost: for each of the two networks one forward and backward of the batch, and a forward of the
+peer.
 """
 
 from collections.abc import Iterator, Mapping

@@ -20,6 +20,8 @@ from dull_jax.losses import cross_entropy, early_learning
 from dull_jax.methods import base
 from dull_jax.models import axis
 
+CLIP = 1e-4  # of probabilities, so that the logarithm stays finite
+
 
 class Method(base.Method):
     """One network; its extra state is `targets` `[N, K]`."""
@@ -43,11 +45,12 @@ class Method(base.Method):
         images = main.views[self.config.train.view]
         outputs, stats = base.applied(self.network, params, own, images)
         logits, places = outputs["logits"], main.columns["place"]
-        # 1. The targets of the global batch, which every device keeps a copy of.
-        seen = axis.rows((places, jax.lax.stop_gradient(logits)))
+        probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
+        # 1. Every device keeps all targets, so it needs the predictions of the global batch.
+        seen = axis.rows((places, jax.lax.stop_gradient(probs)))
         targets = updated_targets(own.extra["targets"], *seen, c.beta)
         # 2. The gradient flows through the prediction only.
-        pull = early_learning(logits, targets[places])
+        pull = early_learning(probs, targets[places])
         losses = cross_entropy(logits, main.given) + c.weight * pull
         fits = logits.argmax(1) == main.given
         metrics = base.sums(loss=losses, fits=fits, regulariser=pull)
@@ -55,16 +58,17 @@ class Method(base.Method):
 
 
 def updated_targets(
-    targets: jax.Array, places: jax.Array, logits: jax.Array, beta: float
+    targets: jax.Array, places: jax.Array, probs: jax.Array, beta: float
 ) -> jax.Array:
-    """t_i <- beta t_i + (1 - beta) p_i, for the samples of a batch (eq. 9).
+    """t_i <- beta t_i + (1 - beta) p_i / sum p_i, for the samples of a batch.
 
     Args:
       targets: `[N, K]`, all of them.
       places: `[B]`, the batch's samples; where one is named twice, its first row counts.
-      logits: `[B, K]`; p is their clipped softmax, normalised again.
+      probs: `[B, K]`, clipped predictions, whose rows may not quite sum to 1.
     """
-    probs = clipped_softmax(logits)
     fresh = beta * targets[places] + (1 - beta) * probs / probs.sum(1, keepdims=True)
-    first = jnp.argmax(places[:, None] == places, axis=1)  # equal rows: any order of writing will do
+    first = jnp.argmax(
+        places[:, None] == places, axis=1
+    )  # equal rows: any order of writing will do
     return targets.at[places].set(fresh[first])

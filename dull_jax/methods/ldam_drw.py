@@ -53,7 +53,7 @@ class Method(base.Method):
 
 
 def margins(counts: np.ndarray, max_margin: float) -> np.ndarray:
-    """max_margin * (n_least / n_k)^(1/4), float32 `[K]` (eq. 13); `max_margin` for the rarest.
+    """max_margin * (n_least / n_k)^(1/4), float32 `[K]`: the rarest class has `max_margin`.
 
     Args:
       counts: `[K]`, at least one of them positive; an empty class counts as the rarest other one.

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
 from dull_jax.models import axis
 
@@ -209,41 +210,59 @@ def mixmatch(network: Any, config: ConfigDict) -> base.LossFn:
     Guesses for an unlabelled sample: two networks by two views; for a labelled one: the own
     network by two views. Cost, in images through the backbone: 6 b forward, 4 b with gradient.
     """
-    c, names = config.semisup, views(config)
 
     def loss_fn(params, own, peers, batch, constants, rng):
-        x, u = batch["labelled"], batch["unlabelled"]
-        parts = [x.views[v] for v in names] + [u.views[v] for v in names]
-        guess_x, guess_u = guesses(network, params, own, peers[0], parts)
-        target_x = refined(x.given, x.columns["trust"], guess_x, c.temperature)
-        target_u = sharpen(guess_u, c.temperature)
-        images, targets = mixup(rng, parts, [target_x] * 2 + [target_u] * 2, c.alpha)
+        images, targets = mixed_batch(network, config, params, own, peers[0], batch, rng)
         outputs, stats = base.applied(network, params, own, images)
-        probs = jax.nn.softmax(outputs["logits"])
-        labelled = 2 * len(x.given)
-        loss_x = supervised_part(outputs["logits"][:labelled], targets[:labelled])
-        loss_u = consistency(probs[labelled:], targets[labelled:])
-        total = jnp.mean(loss_x) + constants["lambda_u"] * jnp.mean(loss_u) + evenness(probs)
-        metrics = base.sums(loss=loss_x, unlabelled_loss=loss_u, trust=x.columns["trust"])
-        return total, base.Aux(stats, loss_x.reshape(2, -1).mean(0), metrics)
+        total, loss_x, metrics = two_sided(outputs["logits"], targets, batch, constants["lambda_u"])
+        total += evenness(jax.nn.softmax(outputs["logits"]))
+        return total, base.Aux(stats, loss_x, metrics)
 
     return loss_fn
 
 
-def supervised_part(logits: jax.Array, targets: jax.Array) -> jax.Array:
-    """Cross entropy with soft targets, [b, K] each -> [b]."""
-    return -jnp.sum(targets * jax.nn.log_softmax(logits), axis=1)
-
-
-def guesses(
-    network: Any, params: Any, own: base.Net, peer: base.Net, parts: list[jax.Array]
+def mixed_batch(
+    network: Any,
+    config: ConfigDict,
+    params: Any,
+    own: base.Net,
+    peer: base.Net,
+    batch: base.Batch,
+    rng: jax.Array,
 ) -> tuple[jax.Array, jax.Array]:
-    """Mean predictions (for labelled samples `[b, K]`, for unlabelled ones `[b, K]`).
+    """Guesses, co-refinement and mixup: images `[4 b, H, W, C]` and targets `[4 b, K]`.
 
-    parts: two views of the labelled and two of the unlabelled samples; conventional classifier.
+    Order of the rows: two views of the labelled samples, two of the unlabelled ones.
     """
+    c, x, u = config.semisup, batch["labelled"], batch["unlabelled"]
+    parts = [x.views[v] for v in views(config)] + [u.views[v] for v in views(config)]
     mine = own_outputs(network, params, own, jnp.concatenate(parts))["logits"]
     theirs = peer_outputs(network, peer, jnp.concatenate(parts[2:]))["logits"]
-    x1, x2, u1, u2 = jnp.split(jax.nn.softmax(mine), np.cumsum([len(p) for p in parts[:3]]))
+    x1, x2, u1, u2 = jnp.split(jax.nn.softmax(mine), 4)
     v1, v2 = jnp.split(jax.nn.softmax(theirs), 2)
-    return (x1 + x2) / 2, (u1 + u2 + v1 + v2) / 4
+    target_x = refined(x.given, x.columns["trust"], (x1 + x2) / 2, c.temperature)
+    target_u = sharpen((u1 + u2 + v1 + v2) / 4, c.temperature)
+    return mixup(rng, parts, [target_x] * 2 + [target_u] * 2, c.alpha)
+
+
+def two_sided(
+    logits: jax.Array, targets: jax.Array, batch: base.Batch, lambda_u: jax.Array
+) -> tuple[jax.Array, jax.Array, dict[str, Any]]:
+    """L_x + lambda_u L_u of one classifier on a mixed batch: (scalar, L_x `[b]`, metrics).
+
+    logits, targets: `[4 b, K]`, rows as `mixed_batch` orders them.
+    """
+    half = len(logits) // 2
+    loss_x = cross_entropy(logits[:half], targets[:half])
+    loss_u = consistency(jax.nn.softmax(logits[half:]), targets[half:])
+    metrics = base.sums(
+        loss=loss_x, unlabelled_loss=loss_u, trust=batch["labelled"].columns["trust"]
+    )
+    total = jnp.mean(loss_x) + lambda_u * jnp.mean(loss_u)
+    return total, loss_x.reshape(2, -1).mean(0), metrics
+
+
+def both_heads(nets: tuple[base.Net, ...], forward: Callable[..., Any], images: jax.Array):
+    """`Method.predict` of two networks with two classifiers each: the mean of all four logits."""
+    outputs = [forward(net, images) for net in nets]
+    return sum(o["logits"] + o["balanced_logits"] for o in outputs) / (2 * len(nets))

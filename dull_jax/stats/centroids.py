@@ -1,48 +1,52 @@
-"""Class prototypes in feature space. N samples, C features, K classes; arrays in, arrays out."""
+"""Class centroids in feature space. N samples, C channels, K classes; NumPy, sums in float64."""
 
-import jax
-import jax.numpy as jnp
-
-EPS = 1e-12
+import numpy as np
+import scipy.sparse
 
 
-@jax.jit
-def cl2n(features: jax.Array, mean: jax.Array | None = None) -> jax.Array:
-    """Features centred and of length 1 (CL2N, Wang et al. 2019, SimpleShot).
+def cl2n(features: np.ndarray) -> np.ndarray:
+    """Features [N, C] less their mean over all samples, scaled to length 1; float64.
+
+    A sample that is the mean itself stays 0 (Wang et al. 2019, "CL2N").
+    """
+    features = np.asarray(features, np.float64)
+    if not len(features):
+        return features
+    centred = features - features.mean(0)
+    floor = 1e-9 * np.linalg.norm(features, axis=1, keepdims=True)  # the rounding of the mean
+    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), floor + 1e-12)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows [N, C] scaled to length 1, float64; a row of zeros stays as it is."""
+    rows = np.asarray(rows, np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+def class_means(
+    values: np.ndarray, given: np.ndarray, chosen: np.ndarray, num_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the chosen samples of each class.
+
+    Where a class has none, of all its samples; 0 where it has no sample at all. Not scaled to
+    length 1.
 
     Args:
-      features: `[N, C]`.
-      mean: `[C]`, what is subtracted; None: the mean of these features.
+      values: [N, C].  given: int [N], in [0, K).  chosen: bool [N].
 
     Returns:
-      `[N, C]`; a feature equal to the mean stays 0.
+      means float64 [K, C]; number of chosen samples, int [K] (0 where all samples stood in).
     """
-    centred = features - (features.mean(0) if mean is None else mean)
-    return centred / jnp.maximum(jnp.linalg.norm(centred, axis=1, keepdims=True), EPS)
+    counts = np.bincount(given[chosen], minlength=num_classes)
+    used = (chosen | (counts == 0)[given]).astype(np.float64)
+    # The one-hot matrix [K, N] is sparse: N C multiply-adds whatever the number of classes.
+    cells = used, (given, np.arange(len(given)))
+    onehot = scipy.sparse.csr_array(cells, shape=(num_classes, len(given)))
+    sizes = np.bincount(given, used, minlength=num_classes)
+    return (onehot @ np.asarray(values, np.float64)) / np.maximum(sizes, 1)[:, None], counts
 
 
-@jax.jit
-def class_means(
-    features: jax.Array, labels: jax.Array, weights: jax.Array, fallback: jax.Array
-) -> jax.Array:
-    """Weighted mean feature of every class.
-
-    A product with one-hot labels: O(N K) memory, as a prediction has, and the same bits each time.
-
-    Args:
-      features: `[N, C]`.  labels: `[N]`, in [0, K).
-      weights: `[N]`, not negative; a mask will do.
-      fallback: `[K, C]`, the means of classes that have no weight.
-    """
-    share = jax.nn.one_hot(labels, len(fallback)) * weights.astype(features.dtype)[:, None]
-    mass = share.sum(0)[:, None]
-    sums = jnp.matmul(share.T, features, precision="highest")
-    return jnp.where(mass > 0, sums / jnp.maximum(mass, EPS), fallback)
-
-
-@jax.jit
-def squared_distances(features: jax.Array, means: jax.Array) -> jax.Array:
-    """|x_i - c_k|^2 `[N, K]` of features `[N, C]` and means `[K, C]`."""
-    cross = jnp.matmul(features, means.T, precision="highest")
-    lengths = jnp.sum(features**2, axis=1)[:, None] + jnp.sum(means**2, axis=1)
-    return jnp.maximum(lengths - 2 * cross, 0)
+def squared_distances(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
+    """|x_i - c_k|^2, float64 [N, K], of values [N, C] and centres [K, C]."""
+    lengths = np.square(values).sum(1)[:, None] + np.square(centres).sum(1)
+    return np.maximum(lengths - 2 * values @ centres.T, 0)

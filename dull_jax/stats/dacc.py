@@ -8,7 +8,8 @@ P channels of the projector, K classes; all sums in float64.
 import numpy as np
 from scipy.special import softmax
 
-from dull_jax.stats.feature_averaging import clean_probability, unit_rows
+from dull_jax.stats.centroids import unit_rows
+from dull_jax.stats.feature_averaging import clean_probability
 
 
 def split(

@@ -4,14 +4,13 @@ SFA (Li et al., IJCAI 2023) keeps the first and second moment of every class cen
 and draws the centre of a class from them; a sample close to the centre of its given label is
 likely clean. N samples, C feature channels, K classes; all sums in float64.
 
-An epoch: `centroids(cl2n(features), …)` -> `update` -> `draw_centres` -> `scores` ->
+An epoch: `centroids.class_means(cl2n(features), …)` -> `update` -> `draw_centres` -> `scores` ->
 `clean_probability`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
 
 from dull_jax.stats import mixture
 
@@ -45,59 +44,18 @@ def confident(balanced_probs: np.ndarray, given: np.ndarray, epoch: int, phi: fl
     return balanced_probs[np.arange(num_samples), given] > phi**epoch / num_classes
 
 
-def cl2n(features: np.ndarray) -> np.ndarray:
-    """Features [N, C] less their mean over all samples, scaled to length 1; float64.
-
-    A sample that is the mean itself stays 0 (Wang et al. 2019, "CL2N").
-    """
-    features = np.asarray(features, np.float64)
-    if not len(features):
-        return features
-    return unit_rows(features - features.mean(0))
-
-
-def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows [N, C] scaled to length 1, float64; a row of zeros stays as it is."""
-    rows = np.asarray(rows, np.float64)
-    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-
-
-def centroids(
-    values: np.ndarray, given: np.ndarray, chosen: np.ndarray, num_classes: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the chosen samples of each class.
-
-    Where a class has none, of all its samples; 0 where it has no sample at all. Not scaled to
-    length 1.
-
-    Args:
-      values: [N, C].  given: int [N], in [0, K).  chosen: bool [N].
-
-    Returns:
-      means float64 [K, C]; number of chosen samples, int [K] (0 where all samples stood in).
-    """
-    counts = np.bincount(given[chosen], minlength=num_classes)
-    used = (chosen | (counts == 0)[given]).astype(np.float64)
-    # The one-hot matrix [K, N] is sparse: N C multiply-adds whatever the number of classes.
-    cells = used, (given, np.arange(len(given)))
-    onehot = scipy.sparse.csr_array(cells, shape=(num_classes, len(given)))
-    sizes = np.bincount(given, used, minlength=num_classes)
-    return (onehot @ np.asarray(values, np.float64)) / np.maximum(sizes, 1)[:, None], counts
-
-
-def update(
-    moments: Moments, centroids: np.ndarray, beta: float, *, persist: bool = True
-) -> Moments:
-    """One epoch's centroids c [K, C] enter: m <- beta m + (1 - beta) c, second moments with c^2.
+def update(moments: Moments, current: np.ndarray, beta: float, *, persist: bool = True) -> Moments:
+    """One epoch's centroids c enter: m <- beta m + (1 - beta) c, second moments with c^2.
 
     The first epoch sets them to c and c^2.
 
     Args:
+      current: c, [K, C].
       beta: in [0, 1], the share of what was there.
       persist: False mimics the released code, which loses the average at the end of every epoch:
         from the second epoch on m is 0 before the update.
     """
-    fresh = np.stack([centroids, np.square(centroids)]).astype(np.float64)
+    fresh = np.stack([current, np.square(current)]).astype(np.float64)
     if moments.epochs:
         old = np.stack([moments.first, moments.second]).astype(np.float64)
         fresh = beta * old * persist + (1 - beta) * fresh
@@ -126,16 +84,16 @@ def scores(unit: np.ndarray, given: np.ndarray, centres: np.ndarray) -> np.ndarr
 
 
 def clean_probability(
-    scores: np.ndarray, given: np.ndarray, num_classes: int, *, normalize: bool = True
+    closeness: np.ndarray, given: np.ndarray, num_classes: int, *, normalize: bool = True
 ) -> np.ndarray:
     """float32 [N]: posterior of the heap of higher scores, two heaps in each class.
 
     1 in a class whose scores are one heap (a lone sample, ties): nothing speaks against it.
 
     Args:
-      scores: [N], finite, larger is cleaner.
+      closeness: `scores`, [N], finite, larger is cleaner.
       normalize: map the scores to [0, 1] inside each class first.
     """
-    fitted = mixture.fit(scores, given, num_classes, reg=1e-6, normalize=normalize)
+    fitted = mixture.fit(closeness, given, num_classes, reg=1e-6, normalize=normalize)
     one_heap = fitted.means[:, 0] == fitted.means[:, 1]
     return np.where(one_heap[given], 1, 1 - fitted.posterior_low).astype(np.float32)

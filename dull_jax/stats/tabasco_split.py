@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import softmax, xlogy
 
 from dull_jax.stats import mixture
-from dull_jax.stats.feature_averaging import centroids, cl2n
+from dull_jax.stats.centroids import cl2n, class_means
 
 WJSD, ACD_LOW, ACD_HIGH = range(3)  # values of Split.dimension: the heap that is taken as clean
 
@@ -52,7 +52,7 @@ def split(probs: np.ndarray, features: np.ndarray, given: np.ndarray, num_classe
     unit = cl2n(features)
     average = average_predictions(probs, given)
     confident = high_confidence(probs, given, adjusted_predictions(probs, given, average))
-    centres, counts = centroids(unit, given, confident, num_classes)
+    centres, counts = class_means(unit, given, confident, num_classes)
     far, near = wjsd(probs, given, average), acd(unit, given, centres)
     by_far, by_near = (
         mixture.fit(values, given, num_classes, reg=5e-4, max_iter=30, normalize=True)
@@ -82,7 +82,7 @@ def split(probs: np.ndarray, features: np.ndarray, given: np.ndarray, num_classe
 
 def average_predictions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
     """A [K, K]: row k is the mean prediction of the samples given k. probs [N, K], given [N]."""
-    return centroids(probs, given, np.ones(len(given), bool), probs.shape[1])[0]
+    return class_means(probs, given, np.ones(len(given), bool), probs.shape[1])[0]
 
 
 def adjusted_predictions(probs: np.ndarray, given: np.ndarray, average: np.ndarray) -> np.ndarray:

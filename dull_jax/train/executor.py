@@ -20,7 +20,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
 from dull_jax.methods.base import Method, Phase
 from dull_jax.models.axis import AXIS
-from dull_jax.train import parallel, step
+from dull_jax.train import initial, parallel, step
 from dull_jax.train.state import NetState, optimizer
 
 # Dispatches that may be under way: enough to keep a device busy, few enough to notice a NaN.
@@ -105,6 +105,10 @@ class Executor:
             _init(self, jax.random.fold_in(jax.random.key(self.config.seed), n), shape)
             for n in range(self.method.num_networks)
         )
+
+    def start_from(self, backbone: initial.Leaves) -> None:
+        """Gives every network the backbone of another run."""
+        self.nets = self.devices.replicate(initial.with_backbone(self.nets, backbone))
 
     # A phase -----------------------------------------------------------------------------------
 

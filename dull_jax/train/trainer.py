@@ -26,7 +26,7 @@ from dull_jax.errors import Stopped
 from dull_jax.files import write_text
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
-from dull_jax.train import parallel, result, workdir, writer
+from dull_jax.train import initial, parallel, result, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.executor import Executor, Sums
@@ -67,6 +67,10 @@ def train(
     own = folder / "labels.npz"
     dataset = data.build(config, own if own.exists() else labels)
     executor = Executor(config, dataset, parallel.Devices(config.train.devices))
+    if config.init and not initial.has_checkpoint(folder):
+        backbone, step = initial.backbone(config.init)
+        executor.start_from(backbone)
+        say(f"starting from the backbone of {config.init}, checkpoint {step}")
     with workdir.claimed(folder, config), Interrupt() as interrupt:
         workdir.describe(folder, config)
         _describe_data(folder, dataset)

@@ -134,20 +134,28 @@ def test_any_number_of_classes(method, counts, toy_source, tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in runs.last_state(tmp_path).values())
 
 
-def test_two_devices_give_the_numbers_of_one(method, whole, tmp_path):
-    """To the rounding of float32, which training amplifies: hence the bounds."""
+SHORT = {"epochs": 2, "semisup.warmup": 1}  # an epoch of each kind
+
+
+def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
+    """To the rounding of float32, which training amplifies: hence a short run, and the bounds."""
     flags = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    subprocess.run([sys.executable, __file__, method, str(tmp_path)], env=flags, check=True)
-    first, *_, last = zip(runs.metrics(whole), runs.metrics(tmp_path), strict=True)
-    assert first[0]["train/loss"] == pytest.approx(first[1]["train/loss"], rel=1e-4)
-    assert last[0]["train/loss"] == pytest.approx(last[1]["train/loss"], rel=2e-3)
-    one, two = runs.last_state(whole), runs.last_state(tmp_path)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    trainer.train(recipe(method, **SHORT), folders[0], quiet)
+    subprocess.run([sys.executable, __file__, method, str(folders[1])], env=flags, check=True)
+    for one, two in zip(*map(runs.metrics, folders), strict=True):
+        assert one["train/loss"] == pytest.approx(two["train/loss"], rel=1e-4)
+    one, two = map(runs.last_state, folders)
     for name in one:
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-2, atol=2e-3, err_msg=name)
+        # A posterior is steep where it decides, and a gradient jumps at the kink of a ReLU.
+        wide = 10 if name.startswith("memory/") or "/opt/" in name else 1
+        np.testing.assert_allclose(
+            two[name], one[name], rtol=1e-3 * wide, atol=1e-3 * wide, err_msg=name
+        )
 
 
 if __name__ == "__main__":  # the process of the test above
@@ -155,4 +163,4 @@ if __name__ == "__main__":  # the process of the test above
 
     assert jax.local_device_count() == 2
     sources.load = lambda name, data_dir="": make_source(COUNTS, test_each=20)
-    trainer.train(recipe(sys.argv[1]), sys.argv[2], quiet)
+    trainer.train(recipe(sys.argv[1], **SHORT), sys.argv[2], quiet)

@@ -1,0 +1,36 @@
+"""All methods in small, for two CPU cores: 2,995 long-tailed CIFAR-10 images, a 25,000-weight CNN.
+
+Imbalance 50, 40 epochs, the same images, labels, views and optimiser for every method; only the
+fields of the method itself differ, scaled to the number of epochs. Results: docs/methods.md.
+
+    python -m dull_jax.main --config=configs/mini/cifar10.py:method=dasc,noise=symmetric,rate=0.4 \\
+        --workdir=runs/mini_dasc --config.train.devices=2
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+from dull_jax.config import parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Recipe arguments: method, seed, noise, rate."""
+    arg = parse_arg(arg, method="dull", seed=0, noise="t2h", rate=0.3)
+    config = base.get_config()
+    config.method, config.seed = arg.method, arg.seed
+    config.data.name = "cifar10"
+    config.data.imbalance_factor, config.data.max_count = 50.0, 1200
+    config.noise.name, config.noise.rate = arg.noise, arg.rate
+
+    config.model.name, config.model.width, config.model.projector = "small_cnn", 16, 64
+    config.augment.magnitude, config.augment.cutout = 5, 0
+    config.train.view = "strong"
+    config.train.epochs, config.train.batch_size = 40, 64
+    config.train.eval_every, config.train.checkpoint_every = 10, 5
+    config.optim.lr, config.optim.ema = 0.05, 0.99
+
+    config.semisup.warmup, config.semisup.ramp = 10, 8
+    config.dasc.sbcl_from, config.dasc.bank = 4, 512
+    config.co_teaching.ramp = 10
+    config.dull.warmup, config.dull.memory = 0.1, 0.8
+    return config
