@@ -41,6 +41,7 @@ class Phase:
     streams: Mapping[str, Stream]
     network: int = 0
     constants: Arrays = dataclasses.field(default_factory=dict)  # small arrays for the loss
+    frozen: tuple[str, ...] = ()  # parts of the network that do not learn: "backbone", "head"
 
 
 @flax.struct.dataclass

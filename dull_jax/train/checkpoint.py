@@ -74,9 +74,7 @@ class Checkpoints:
         step, self._unsealed = self._unsealed, None
         with self._writing(step):
             self._manager.wait_until_finished()
-        write_text(
-            self._digests / f"{step}.json", json.dumps(_digest_files(self._root / str(step)))
-        )
+        write_text(self._digests / f"{step}.json", json.dumps(digest_files(self._root / str(step))))
         for path in self._digests.glob("*.json"):
             if not (self._root / path.stem).exists():
                 path.unlink()
@@ -138,7 +136,7 @@ class Checkpoints:
             return _UNSEALED
         except (OSError, ValueError):
             return "its list of digests is damaged"
-        found = _digest_files(self._root / str(step))
+        found = digest_files(self._root / str(step))
         for name in sorted(listed.keys() | found.keys()):
             if listed.get(name) != found.get(name):
                 how = (
@@ -179,10 +177,11 @@ class Checkpoints:
 def _flat(tree: Any) -> dict[str, np.ndarray]:
     """{'nets/0/params/…': host copy of the leaf}."""
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {_name(path): np.array(leaf) for path, leaf in leaves}
+    return {leaf_name(path): np.array(leaf) for path, leaf in leaves}
 
 
-def _name(path: tuple[Any, ...]) -> str:
+def leaf_name(path: tuple[Any, ...]) -> str:
+    """The name under which a checkpoint holds the leaf at a path of a tree: 'nets/0/params/…'."""
     return "/".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
 
 
@@ -200,7 +199,9 @@ def _check_shapes(target: Mapping[str, np.ndarray], leaves: Mapping[str, Any]) -
 def _nested(target: Any, flat: dict[str, np.ndarray]) -> Any:
     """`target` filled from `flat`; names under 'journal/' beyond it come back as 'journal'."""
     paths, structure = jax.tree_util.tree_flatten_with_path(target)
-    filled = jax.tree_util.tree_unflatten(structure, [flat.pop(_name(path)) for path, _ in paths])
+    filled = jax.tree_util.tree_unflatten(
+        structure, [flat.pop(leaf_name(path)) for path, _ in paths]
+    )
     for name, array in flat.items():
         *parents, leaf = name.split("/")
         place = filled
@@ -210,7 +211,8 @@ def _nested(target: Any, flat: dict[str, np.ndarray]) -> Any:
     return filled
 
 
-def _digest_files(folder: pathlib.Path) -> dict[str, str]:
+def digest_files(folder: pathlib.Path) -> dict[str, str]:
+    """{path below the folder: sha256} of every file."""
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file():

@@ -204,7 +204,7 @@ class Executor:
 
     def _train_program(self, phase: Phase) -> Callable[..., Any]:
         views = {name: stream.views for name, stream in phase.streams.items()}
-        key = (phase.loss, *sorted(views.items()))
+        key = (phase.loss, phase.frozen, *sorted(views.items()))
         if key not in self._programs:
             one_device = functools.partial(
                 step.train_step,
@@ -214,6 +214,7 @@ class Executor:
                 augment=self.augment,
                 optimizer=self._optimizer,
                 ema=self.config.optim.ema,
+                frozen=phase.frozen,
             )
             self._programs[key] = self.devices.train_step(one_device)
         return self._programs[key]

@@ -63,7 +63,7 @@ def with_backbone(nets: tuple[NetState, ...], found: Leaves) -> tuple[NetState, 
 
     def filled(tree: Any, prefix: str) -> Any:
         return jax.tree_util.tree_map_with_path(
-            lambda path, leaf: jnp.array(found.get(prefix + checkpoint._name(path), leaf)), tree
+            lambda path, leaf: jnp.array(found.get(prefix + checkpoint.leaf_name(path), leaf)), tree
         )
 
     return tuple(
@@ -86,7 +86,7 @@ def _sealed(workdir: pathlib.Path) -> list[int]:
 def _is_good(workdir: pathlib.Path, step: int) -> bool:
     try:
         listed = json.loads((workdir / "digests" / f"{step}.json").read_text())
-        return listed == checkpoint._digest_files(workdir / "checkpoints" / str(step))
+        return listed == checkpoint.digest_files(workdir / "checkpoints" / str(step))
     except (OSError, ValueError):  # damaged, or dropped meanwhile by the run
         return False
 
@@ -101,7 +101,7 @@ def _read(workdir: pathlib.Path, step: int) -> dict[str, np.ndarray]:
 
 def _named(tree: Any) -> dict[str, Any]:
     leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {checkpoint._name(path): leaf for path, leaf in leaves}
+    return {checkpoint.leaf_name(path): leaf for path, leaf in leaves}
 
 
 def _backbone_of(leaves: Mapping[str, Any]) -> Leaves:

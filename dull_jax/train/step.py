@@ -32,6 +32,7 @@ def train_step(
     augment: AugmentSpec,
     optimizer: optax.GradientTransformation,
     ema: float,
+    frozen: tuple[str, ...],
 ) -> tuple[NetState, dict[str, tuple[jax.Array, jax.Array]], jax.Array]:
     """S updates of one network on this device's shard of the batches.
 
@@ -57,7 +58,7 @@ def train_step(
         }
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, aux = gradient(own.params, own, peers, batch, constants, key)
-        own, norm = apply_gradients(own, axis.mean(grads), aux, lr, method, optimizer, ema)
+        own, norm = apply_gradients(own, axis.mean(grads), aux, lr, method, optimizer, ema, frozen)
         counted = axis.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
         return own, (counted, aux.per_example)
 
@@ -99,13 +100,17 @@ def gather(
     )
 
 
-def apply_gradients(own, grads, aux, lr, method, optimizer, ema) -> tuple[NetState, jax.Array]:
+def apply_gradients(
+    own, grads, aux, lr, method, optimizer, ema, frozen
+) -> tuple[NetState, jax.Array]:
     """(the state after an update with gradients averaged over devices, the update's length).
 
     The length is not finite when the new weights are not: a NaN shows in the step that made it.
     """
     direction, opt = optimizer.update(grads, own.opt, own.params)
-    multipliers = method.learning_rates(own.params)
+    multipliers = jax.tree_util.tree_map_with_path(
+        lambda path, m: 0.0 if path[0].key in frozen else m, method.learning_rates(own.params)
+    )
     params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
     params, batch_stats = method.project(params), axis.mean(aux.batch_stats)
     new = own.replace(
