@@ -23,6 +23,11 @@ _TITLES = {
     "tabasco": "TABASCO",
     "dividemix": "DivideMix",
     "two_stage": "Two-stage",
+    "self_supervised": "Self-supervised",
+    "ldam_drw": "LDAM-DRW",
+    "elr": "ELR",
+    "co_teaching": "Co-teaching",
+    "rolt": "RoLT",
 }
 
 
