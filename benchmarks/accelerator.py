@@ -2,7 +2,7 @@
 
     python -m benchmarks.accelerator --export=cifar100.npz       # where the data set is prepared
     python -m benchmarks.accelerator --data=cifar100.npz --out=FILE.json
-    python -m benchmarks.accelerator --data=cifar100.npz --rehearse     # all of it in small, on a CPU
+    python -m benchmarks.accelerator --data=cifar100.npz --rehearse     # in small, on a CPU
 
 At most eight minutes: the training part ends in time, whatever the machine. Without --data, only
 numerics and speed. The exported file holds the recipe's long-tailed images and labels, so that
@@ -92,11 +92,12 @@ def train(config: ConfigDict, dataset: data.Dataset, until: float) -> dict[str, 
         sums, run = Sums(), EpochRun(bench, epoch)
         for number, phase in enumerate(executor.method.epoch(run)):
             size = next(iter(phase.streams.values())).batch_size
-            done = 0
+            seen = 0
             for done in executor.sweep(phase, epoch, number, learning_rate(config, epoch), sums):
+                seen = done * size
                 if time.perf_counter() > until:
                     break
-            images += done * size
+            images += seen
         executor.settle()
         loss.append(sums.means()["loss"])
         epoch += 1
