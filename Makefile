@@ -8,7 +8,7 @@ demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
 
 test: setup lint
-	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -n 2 --dist loadfile
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -10,8 +10,24 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 
-import numpy as np  # noqa: E402
+import jax  # noqa: E402
 import pytest  # noqa: E402
+from toy import make_source  # noqa: E402
+
+
+def pytest_collection_modifyitems(items):
+    """What shares module fixtures shares a worker: a file, or one method of the shared tests."""
+    for item in items:
+        method = getattr(item, "callspec", None) and item.callspec.params.get("method")
+        shared = item.path.name == "test_every_method.py" and method
+        item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def programs_end_with_their_file():
+    """A process that keeps a thousand compiled programs runs out of memory maps and crashes."""
+    yield
+    jax.clear_caches()
 
 
 @pytest.fixture
@@ -31,23 +47,6 @@ def small_recipe():
         return config
 
     return make
-
-
-def make_source(counts, size=8, seed=0, test_each=4):
-    """A data set that can be learnt: each class a random pattern, plus noise."""
-    from dull_jax.data import sources
-
-    rng = np.random.default_rng(seed)
-    patterns = rng.integers(0, 256, (len(counts), size, size, 1))
-
-    def split(name, numbers):
-        labels = np.repeat(np.arange(len(counts)), numbers).astype(np.int32)
-        images = patterns[labels] + rng.normal(0, 40, (len(labels), size, size, 1))
-        ids = np.array([f"{name}_{i:05d}" for i in range(len(labels))])
-        return sources.Split(np.clip(images, 0, 255).astype(np.uint8), labels, ids)
-
-    names = tuple(f"class {k}" for k in range(len(counts)))
-    return sources.Source("toy", names, split("train", counts), split("test", test_each))
 
 
 @pytest.fixture

@@ -1,3 +1,4 @@
+import importlib
 import json
 
 import pytest
@@ -72,3 +73,19 @@ def test_every_field_of_the_base_recipe_has_a_comment():
         if " = " in field and "ConfigDict()" not in field and "max_" not in field:
             obvious = ("weight_decay", "momentum", "nesterov", "gamma", "epochs", "noise.seed")
             assert comment or any(word in field for word in obvious), line
+
+
+@pytest.mark.parametrize("name", ["cifar10_t2h", "cifar100_t2h", "mini.cifar10", "digits_t2h"])
+def test_every_method_has_a_recipe(name):
+    module = importlib.import_module(f"configs.{name}")
+    for method in recipe.method_names():
+        found = module.get_config(f"method={method}")
+        recipe.validate(found)
+        assert found.method == method
+
+
+def test_published_settings_change_the_recipe():
+    plain, tabasco = (cifar10_t2h.get_config(f"method={m}") for m in ("ce", "tabasco"))
+    assert (plain.optim.lr, tabasco.optim.lr) == (0.1, 0.02)
+    assert tabasco.semisup.warmup == 10 and tabasco.train.view == "weak"
+    assert cifar100_t2h.get_config("method=tabasco").semisup.warmup == 30

@@ -45,19 +45,8 @@ class Method(base.Method):
         return semisup.init_memory(size) | {"history": history, "splits": np.zeros(2, np.int32)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        size, c = len(self.train.given), self.config
-        yield from semisup.co_training(
-            run,
-            c.semisup.warmup,
-            warmup=lambda n: semisup.warmup_phase(c, size, n),
-            select=lambda n: self._split(run, n),
-            train=lambda n, split: base.Phase(
-                "mixmatch",
-                semisup.streams(split, c, semisup.views(c)),
-                network=n,
-                constants={"lambda_u": semisup.ramp(c, run.epoch)},
-            ),
-        )
+        size = len(self.train.given)
+        yield from semisup.mixmatch_training(run, self.config, size, lambda n: self._split(run, n))
 
     def _split(self, run: base.Run, n: int) -> semisup.Split:
         """Co-divide: the heap of small losses, averaged over the last epochs."""

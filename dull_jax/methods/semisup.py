@@ -73,6 +73,22 @@ def co_training(
         yield train(n, splits[1 - n])
 
 
+def mixmatch_training(
+    run: base.Run, config: ConfigDict, size: int, select: Callable[[int], Split]
+) -> Iterator[base.Phase]:
+    """`co_training` of networks with one classifier: the losses are "warmup" and "mixmatch"."""
+    constants = {"lambda_u": ramp(config, run.epoch)}
+    yield from co_training(
+        run,
+        config.semisup.warmup,
+        warmup=lambda n: warmup_phase(config, size, n),
+        select=select,
+        train=lambda n, split: base.Phase(
+            "mixmatch", streams(split, config, views(config)), n, constants
+        ),
+    )
+
+
 def warmup_phase(
     config: ConfigDict, size: int, n: int, loss: str = "warmup", **constants: np.ndarray
 ) -> base.Phase:

@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 
+import jax
 import numpy as np
 import pytest
 import runs
-from conftest import make_source
+from toy import make_source
 
 from configs import digits_t2h
 from dull_jax.config import method_names
@@ -41,7 +42,8 @@ def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
 
 @pytest.fixture(scope="module", params=method_names())
 def method(request):
-    return request.param
+    yield request.param
+    jax.clear_caches()  # the programs of one method are many, and none serves another
 
 
 @pytest.fixture
@@ -159,8 +161,6 @@ def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
 
 
 if __name__ == "__main__":  # the process of the test above
-    import jax
-
     assert jax.local_device_count() == 2
     sources.load = lambda name, data_dir="": make_source(COUNTS, test_each=20)
     trainer.train(recipe(sys.argv[1], **SHORT), sys.argv[2], quiet)

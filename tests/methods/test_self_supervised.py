@@ -116,7 +116,7 @@ def test_moco_on_two_devices(toy, tmp_path):  # noqa: F811
 
 if __name__ == "__main__":  # the process of the test above
     import jax
-    from conftest import make_source
+    from toy import make_source
 
     from dull_jax.data import sources
 

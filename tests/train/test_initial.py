@@ -22,7 +22,7 @@ def parts(state, prefixes):
 
 @pytest.fixture(scope="module")
 def toy():
-    from conftest import make_source
+    from toy import make_source
 
     from dull_jax.data import sources
 
@@ -114,7 +114,7 @@ def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
     with pytest.raises(Stopped):
         trainer.train(config, tmp_path / "stopped", quiet)
     monkeypatch.undo()
-    from conftest import make_source
+    from toy import make_source
 
     from dull_jax.data import sources
 
