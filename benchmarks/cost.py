@@ -51,7 +51,7 @@ def units(config, head: str) -> tuple[float, float]:
         seen, _ = network.apply(
             variables | {"params": params}, images, train=True, mutable=["batch_stats"]
         )
-        return jax.nn.logsumexp(seen["logits"], axis=1).mean()
+        return jax.nn.logsumexp(seen["logits"], axis=1).mean() + seen["features"].mean()
 
     forward = flops_of(loss, variables["params"])
     both = flops_of(jax.grad(loss), variables["params"])

@@ -2,6 +2,7 @@
 75 (stopped by a signal after saving) or 1 (our bug: a traceback)."""
 
 import ast
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -9,7 +10,7 @@ from typing import NoReturn
 
 from absl import app, flags
 
-from dull_jax.errors import Stopped, UserError
+from dull_jax.errors import SaveError, Stopped, UserError
 
 
 def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
@@ -18,6 +19,10 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     def guarded(argv: Sequence[str]) -> None:
         try:
             main(argv)
+        except SaveError as error:
+            _say(error)
+            sys.stdout.flush()
+            os._exit(2)  # an orderly end would wait for the writer's threads, or crash in them
         except UserError as error:
             _leave(error, 2)
         except Stopped as stopped:
@@ -57,5 +62,9 @@ def _explain(error: Exception) -> str:
 
 
 def _leave(message: object, code: int) -> NoReturn:
-    print("dull_jax:", " ".join(str(message).split()), file=sys.stderr)
+    _say(message)
     sys.exit(code)
+
+
+def _say(message: object) -> None:
+    print("dull_jax:", " ".join(str(message).split()), file=sys.stderr, flush=True)

@@ -9,5 +9,9 @@ class UserError(Exception):
     """
 
 
+class SaveError(UserError):
+    """A checkpoint could not be written; threads of the writer may be at work for good."""
+
+
 class Stopped(Exception):
     """A signal stopped training, after saving; the same command continues it (exit code 75)."""

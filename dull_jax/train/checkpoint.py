@@ -18,7 +18,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
 
-from dull_jax.errors import UserError
+from dull_jax.errors import SaveError, UserError
 from dull_jax.files import write_text
 
 # Of the newest step only: a kill came before it was sealed. It is not worth a word.
@@ -32,6 +32,7 @@ class Checkpoints:
         self._root, self._digests = workdir / "checkpoints", workdir / "digests"
         self._digests.mkdir(parents=True, exist_ok=True)
         self._unsealed: int | None = None
+        self._failed = False
         self._keep = keep
         self._open()
 
@@ -64,7 +65,9 @@ class Checkpoints:
         self._seal(wait=False)
 
     def close(self) -> None:
-        """Waits for the step under way and seals it; a second call does nothing."""
+        """Waits for the step under way and seals it; nothing after a save that failed."""
+        if self._failed:
+            return
         self._seal(wait=True)
         self._manager.close()
 
@@ -85,8 +88,9 @@ class Checkpoints:
         try:
             yield
         except Exception as error:  # a full disk alone comes as four types
+            self._failed = True
             reason = str(error).strip().splitlines()[0]
-            raise UserError(
+            raise SaveError(
                 f"checkpoint {step} could not be written to {self._root} ({reason}); "
                 "the same command goes on from the last good one"
             ) from error

@@ -1,5 +1,6 @@
 """What a run writes while it goes: metrics.jsonl and TensorBoard events."""
 
+import contextlib
 import json
 import math
 import pathlib
@@ -24,7 +25,7 @@ class Writer:
         self._path = workdir / "metrics.jsonl"
         kept = [row for row in read(workdir) if row["epoch"] <= epochs_done]
         write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-        self._file = self._path.open("a")
+        self._file = self._path.open("ab", buffering=0)  # a line is there, or its write fails
         # Events have a folder of their own; TensorBoard drops what a session log outdates.
         self._events = EventFileWriter(str(workdir / "events"))
         start = SessionLog(status=SessionLog.START)
@@ -34,8 +35,7 @@ class Writer:
         """Writes an epoch's numbers (counted from 1); undefined ones are left out."""
         defined = {k: v for k, v in values.items() if math.isfinite(v)}
         try:
-            self._file.write(json.dumps({"epoch": epoch, **defined}) + "\n")
-            self._file.flush()
+            self._file.write((json.dumps({"epoch": epoch, **defined}) + "\n").encode())
         except OSError as error:
             raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
         scalars = [Summary.Value(tag=k, simple_value=v) for k, v in defined.items()]
@@ -43,7 +43,8 @@ class Writer:
 
     def close(self) -> None:
         self._file.close()
-        self._events.close()
+        with contextlib.suppress(OSError):  # a full disk: metrics.jsonl has said so, or has it all
+            self._events.close()
 
     def _add(self, event: Event) -> None:
         event.wall_time = time.time()
