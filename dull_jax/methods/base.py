@@ -130,8 +130,7 @@ class Method:
 
     def forward(self, net: Net, images: jax.Array) -> dict[str, jax.Array]:
         """Evaluation mode, images `[b, H, W, C]` normalised: at least logits `[b, K]`, features."""
-        variables = {"params": net.params, "batch_stats": net.batch_stats}
-        return self.network.apply(variables, images, train=False)
+        return evaluated(self.network, net, images)
 
     def predict(self, nets: tuple[Net, ...], images: jax.Array) -> jax.Array:
         """`[b, K]` logits that are scored on the test set: the networks' mean."""
@@ -155,6 +154,12 @@ class Method:
         return {}
 
 
+def evaluated(network: Network, net: Net, images: jax.Array) -> dict[str, jax.Array]:
+    """Evaluation mode: the network's outputs."""
+    variables = {"params": net.params, "batch_stats": net.batch_stats}
+    return network.apply(variables, images, train=False)
+
+
 def applied(
     network: Network, params: Any, own: Net, images: jax.Array, part: str = "__call__"
 ) -> tuple[Any, Any]:
@@ -169,6 +174,17 @@ def applied(
 def sums(**values: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
     """{name: (sum, count)} of per-example arrays `[b]`, as `Aux.metrics` wants them."""
     return {name: (jnp.sum(v), jnp.asarray(v.size, jnp.float32)) for name, v in values.items()}
+
+
+def class_shares(counts: np.ndarray) -> np.ndarray:
+    """`[K]` counts as shares, none below that of half a sample: an empty class has a finite log."""
+    counts = np.maximum(counts, 0.5)
+    return counts / counts.sum()
+
+
+def log_prior(counts: np.ndarray) -> np.ndarray:
+    """float32 `[K]`: log of `class_shares`."""
+    return np.log(class_shares(counts)).astype(np.float32)
 
 
 def supervised(

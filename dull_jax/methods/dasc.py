@@ -73,7 +73,7 @@ class Method(base.Method):
         everything, size = np.arange(len(self.train.given)), self.config.train.batch_size
         stream = base.Stream(everything, semisup.views(self.config), size)
         constants = {
-            "log_counts": np.log(np.maximum(self.train.counts, 0.5)).astype(np.float32),
+            "log_prior": base.log_prior(self.train.counts),
             "contrast": np.float32(run.epoch >= self.config.dasc.sbcl_from),
         }
         return base.Phase("warmup", {"main": stream}, n, constants)
@@ -97,8 +97,8 @@ class Method(base.Method):
             places = np.flatnonzero(split.clean)
             weights = np.ones_like(weights)
             weights[places] = split.probability[: len(places)]
-        log_counts = np.log(semisup.counts(split, given, self.train.num_classes))
-        constants = {"lambda_u": semisup.ramp(c, run.epoch), "log_counts": log_counts}
+        log_prior = semisup.log_prior(split, given, self.train.num_classes)
+        constants = {"lambda_u": semisup.ramp(c, run.epoch), "log_prior": log_prior}
         streams = semisup.streams(split, c, (*semisup.views(c), "weak3"), weights)
         return base.Phase("dasc", streams, n, constants)
 
@@ -114,7 +114,7 @@ class Method(base.Method):
         given = jnp.concatenate([main.given, main.given])
         outputs, stats = base.applied(self.network, params, own, images)
         loss = cross_entropy(outputs["logits"], given)
-        balanced = logit_adjusted(outputs["balanced_logits"], given, constants["log_counts"])
+        balanced = logit_adjusted(outputs["balanced_logits"], given, constants["log_prior"])
         contrast = self._contrast(outputs, jax.nn.one_hot(given, self.train.num_classes))
         total = jnp.mean(loss + balanced + constants["contrast"] * c.sbcl * contrast)
         first = axis.rows(outputs["projection"][: len(main.given)])
@@ -183,7 +183,7 @@ class Method(base.Method):
     def _two_heads(self, outputs, targets, batch, constants):
         lambda_u = constants["lambda_u"]
         total, loss_x, metrics = semisup.two_sided(outputs["logits"], targets, batch, lambda_u)
-        raised = outputs["balanced_logits"] + constants["log_counts"]
+        raised = outputs["balanced_logits"] + constants["log_prior"]
         balanced, _, _ = semisup.two_sided(raised, targets, batch, lambda_u)
         evenness = semisup.evenness(jax.nn.softmax(outputs["logits"]))
         return total + balanced + evenness, loss_x, metrics

@@ -297,6 +297,4 @@ def mixed_prior(
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    """Class shares, none below that of half a sample."""
-    counts = np.maximum(counts, 0.5)
-    return (counts / counts.sum()).astype(np.float32)
+    return base.class_shares(counts).astype(np.float32)

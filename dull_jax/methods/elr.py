@@ -68,7 +68,6 @@ def updated_targets(
       probs: `[B, K]`, clipped predictions, whose rows may not quite sum to 1.
     """
     fresh = beta * targets[places] + (1 - beta) * probs / probs.sum(1, keepdims=True)
-    first = jnp.argmax(
-        places[:, None] == places, axis=1
-    )  # equal rows: any order of writing will do
+    # Rows of one sample are made equal: any order of writing will do.
+    first = jnp.argmax(places[:, None] == places, axis=1)
     return targets.at[places].set(fresh[first])

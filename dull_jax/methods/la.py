@@ -25,9 +25,8 @@ class Method(base.Method):
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         train = self.config.train
         everything = np.arange(len(self.train.given))
-        counts = np.maximum(self.train.counts, 0.5)
         yield base.Phase(
             "la",
             {"main": base.Stream(everything, (train.view,), train.batch_size)},
-            constants={"log_prior": np.log(counts / counts.sum()).astype(np.float32)},
+            constants={"log_prior": base.log_prior(self.train.counts)},
         )

@@ -27,6 +27,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax import contrastive_losses as contrastive
 from dull_jax.errors import UserError
 from dull_jax.losses import info_nce, logit_adjusted, negative_cosine
 from dull_jax.methods import base
@@ -68,8 +69,7 @@ class Method(base.Method):
         return {
             "key": jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes),
             "queue": jnp.zeros((size, self.config.model.projector)),
-            "filled": jnp.zeros((), jnp.int32),  # how many rows hold a key
-            "next": jnp.zeros((), jnp.int32),  # the row that the next key takes
+            "count": jnp.zeros((), jnp.int32),  # as `contrastive_losses.push` counts
         }
 
     def learning_rates(self, params: Any) -> Any:
@@ -84,9 +84,8 @@ class Method(base.Method):
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         c, size = self.config.self_supervised, len(self.train.given)
         stream = base.Stream(np.arange(size), VIEWS, self.config.train.batch_size)
-        counts = np.maximum(self.train.counts, 0.5)  # an empty class keeps a finite logit
-        log_prior = np.log(counts / counts.sum()).astype(np.float32)
-        yield base.Phase(c.variant, {"main": stream}, constants={"log_prior": log_prior})
+        constants = {"log_prior": base.log_prior(self.train.counts)}
+        yield base.Phase(c.variant, {"main": stream}, constants=constants)
         if c.knn_every and (run.epoch + 1) % c.knn_every == 0:
             self._ask_neighbours(run)
 
@@ -117,7 +116,7 @@ class Method(base.Method):
     def _moco(self, params, own, peers, batch, constants, rng):
         """The key encoder moves before it makes the keys; these join the queue after the loss."""
         main, extra = batch["main"], own.extra
-        momentum = jnp.where(extra["filled"] > 0, self.config.self_supervised.momentum, 0.0)
+        momentum = jnp.where(extra["count"] > 0, self.config.self_supervised.momentum, 0.0)
         key = jax.tree.map(lambda k, p: momentum * k + (1 - momentum) * p, extra["key"], own.params)
         outputs, stats = base.applied(self.network, params, own, main.views[VIEWS[0]])
         # Only the keys are wanted of it: in training, running averages are written, never read.
@@ -127,7 +126,7 @@ class Method(base.Method):
             unit_rows(outputs["projection"]),
             keys,
             extra["queue"],
-            jnp.arange(len(extra["queue"])) < extra["filled"],
+            contrastive.filled(extra["queue"], extra["count"]),
             self.config.self_supervised.temperature,
         )
         extra = pushed(extra, axis.rows(keys)) | {"key": key}
@@ -146,16 +145,6 @@ class Method(base.Method):
 
 
 def pushed(extra: Mapping[str, jax.Array], rows: jax.Array) -> dict[str, jax.Array]:
-    """The queue after rows `[B, P]` took the places of the oldest; beyond its size they are lost.
-
-    Args:
-      extra: "queue" `[Q, P]`, "filled" and "next" int32 scalars.
-    """
-    size = len(extra["queue"])
-    rows = rows[:size]
-    places = (extra["next"] + jnp.arange(len(rows))) % size
-    return {
-        "queue": extra["queue"].at[places].set(rows),
-        "filled": jnp.minimum(extra["filled"] + len(rows), size),
-        "next": (extra["next"] + len(rows)) % size,
-    }
+    """ "queue" `[Q, P]` and "count" after rows `[B, P]`; of more than Q the first join it."""
+    queue, count = contrastive.push(extra["queue"], extra["count"], rows[: len(extra["queue"])])
+    return {"queue": queue, "count": count}

@@ -89,12 +89,10 @@ def mixmatch_training(
     )
 
 
-def warmup_phase(
-    config: ConfigDict, size: int, n: int, loss: str = "warmup", **constants: np.ndarray
-) -> base.Phase:
+def warmup_phase(config: ConfigDict, size: int, n: int, **constants: np.ndarray) -> base.Phase:
     """Plain training of network n on all `size` samples."""
     stream = base.Stream(np.arange(size), (config.train.view,), config.train.batch_size)
-    return base.Phase(loss, {"main": stream}, n, constants)
+    return base.Phase("warmup", {"main": stream}, n, constants)
 
 
 def streams(
@@ -130,10 +128,9 @@ def ramp(config: ConfigDict, epoch: int) -> np.float32:
     return np.float32(c.lambda_u * np.clip((epoch - c.warmup + 0.5) / c.ramp, 0, 1))
 
 
-def counts(split: Split, given: np.ndarray, num_classes: int) -> np.ndarray:
-    """float32 [K]: labelled samples of each class, at least a half each."""
-    found = np.bincount(given[split.clean], minlength=num_classes)
-    return np.maximum(found, 0.5).astype(np.float32)
+def log_prior(split: Split, given: np.ndarray, num_classes: int) -> np.ndarray:
+    """float32 [K]: log of the classes' shares among the labelled samples."""
+    return base.log_prior(np.bincount(given[split.clean], minlength=num_classes))
 
 
 def judge(method: base.Method, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
@@ -149,8 +146,7 @@ def judge(method: base.Method, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
 
 def peer_outputs(network: Any, peer: base.Net, images: jax.Array) -> dict[str, jax.Array]:
     """The other network in evaluation mode, without gradient."""
-    variables = {"params": peer.params, "batch_stats": peer.batch_stats}
-    return jax.lax.stop_gradient(network.apply(variables, images, train=False))
+    return jax.lax.stop_gradient(base.evaluated(network, peer, images))
 
 
 def own_outputs(network: Any, params: Any, own: base.Net, images: jax.Array) -> dict[str, Any]:

@@ -49,11 +49,11 @@ class Method(base.Method):
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         c, given, classes = self.config, self.train.given, self.train.num_classes
-        noisy = np.log(np.maximum(self.train.counts, 0.5)).astype(np.float32)
+        noisy = base.log_prior(self.train.counts)
         yield from semisup.co_training(
             run,
             c.semisup.warmup,
-            warmup=lambda n: semisup.warmup_phase(c, len(given), n, log_counts=noisy),
+            warmup=lambda n: semisup.warmup_phase(c, len(given), n, log_prior=noisy),
             select=lambda n: self._split(run, n),
             train=lambda n, split: base.Phase(
                 "sfa",
@@ -61,7 +61,7 @@ class Method(base.Method):
                 network=n,
                 constants={
                     "lambda_u": semisup.ramp(c, run.epoch),
-                    "log_counts": np.log(semisup.counts(split, given, classes)),
+                    "log_prior": semisup.log_prior(split, given, classes),
                 },
             ),
         )
@@ -92,13 +92,13 @@ class Method(base.Method):
         main = batch["main"]
         outputs, stats = base.applied(self.network, params, own, main.views[self.config.train.view])
         loss = cross_entropy(outputs["logits"], main.given)
-        balanced = logit_adjusted(outputs["balanced_logits"], main.given, constants["log_counts"])
+        balanced = logit_adjusted(outputs["balanced_logits"], main.given, constants["log_prior"])
         fits = outputs["logits"].argmax(1) == main.given
         metrics = base.sums(loss=loss, balanced_loss=balanced, fits=fits)
         return jnp.mean(loss + balanced), base.Aux(stats, loss, metrics)
 
     def _sfa(self, params, own, peers, batch, constants, rng):
-        """DivideMix's loss on both classifiers, the balanced one raised by its log counts."""
+        """DivideMix's loss on both classifiers, the balanced one raised by its log prior."""
         images, targets = semisup.mixed_batch(
             self.network, self.config, params, own, peers[0], batch, rng
         )
@@ -106,7 +106,7 @@ class Method(base.Method):
         lambda_u, balanced_logits = constants["lambda_u"], outputs["balanced_logits"]
         total, loss_x, metrics = semisup.two_sided(outputs["logits"], targets, batch, lambda_u)
         balanced, _, _ = semisup.two_sided(
-            balanced_logits + constants["log_counts"], targets, batch, lambda_u
+            balanced_logits + constants["log_prior"], targets, batch, lambda_u
         )
         total += balanced + semisup.evenness(jax.nn.softmax(outputs["logits"]))
         return total, base.Aux(stats, loss_x, metrics)

@@ -54,12 +54,11 @@ class Method(base.Method):
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         train, c = self.config.train, self.config.two_stage
         probing = c.probe_only or run.epoch < c.probe_epochs
-        counts = np.maximum(self.train.counts, 0.5)  # an empty class keeps a finite logit
         everything = np.arange(len(self.train.given))
         yield base.Phase(
             "probe" if probing else "tune",
             {"main": base.Stream(everything, (train.view,), train.batch_size)},
-            constants={"log_prior": np.log(counts / counts.sum()).astype(np.float32)},
+            constants={"log_prior": base.log_prior(self.train.counts)},
             frozen=("backbone",) if probing else (),
         )
 

@@ -142,7 +142,11 @@ def test_no_stream_is_empty(clean, labelled, unlabelled):
     assert found["labelled"].indices.tolist() == labelled
     assert found["unlabelled"].indices.tolist() == unlabelled
     assert found["labelled"].columns["trust"] is split.probability
-    assert semisup.counts(split, np.array([0, 0, 1]), 3).min() == 0.5
+    given = np.array([0, 0, 1])
+    counted = np.maximum([sum(given[split.clean] == k) for k in range(3)], 0.5)
+    log_prior = semisup.log_prior(split, given, 3)
+    np.testing.assert_allclose(log_prior, np.log(counted / counted.sum()), rtol=1e-6)
+    assert counted.min() == 0.5, "no class is without a logit"
 
 
 class Recorder:
