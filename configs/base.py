@@ -56,6 +56,7 @@ def get_config() -> ConfigDict:
     config.model.stem = "cifar"  # cifar (3x3) or imagenet (7x7 and max pool)
     config.model.norm = "batch"  # batch (over the global batch) or group
     config.model.width = 0  # channels of the first stage; 0: the network's own
+    config.model.stages = 0  # small_cnn: convolutions, the image halved between them; 0: three
     config.model.dtype = "float32"  # of the computation: float32 or bfloat16
     config.model.projector = 128  # output size of the projector, where a method has one
     config.model.channels_per_class = 4  # disentangled: at least so many channels a class

@@ -73,6 +73,7 @@ _RANGES = {
     "augment.magnitude": (0, 10),
     "augment.cutout": (0, 1024),
     "model.width": (0, 4096),
+    "model.stages": (0, 10),
     "model.projector": (1, 65536),
     "model.channels_per_class": (0, 1024),
     "train.epochs": (1, 10**6),

@@ -7,8 +7,8 @@ discrimination against a bank of mixed features (MIDL). The networks exchange ba
 
 The paper's form, with the released code's as an option: MIDL's target (`dasc.midl_target`), the
 trust in a label (`dasc.weights`; the code hands it to another sample). Not copied: running
-statistics moved by the passes that only guess labels, and the best test epoch as the result. The
-two views of a warm-up step go through the network as one batch.
+statistics moved by mixed images, and the best test epoch as the result. The two views of a
+warm-up step go through the network as one batch.
 
 Cost per step, in images through the backbone: 4 b forward, 8 b with gradient; warm-up 2 b with
 gradient. Per epoch and network one pass over the train set.
@@ -133,12 +133,11 @@ class Method(base.Method):
         parts, target_x, target_u = self._targets(params, own, peers[0], batch)
         plain = [target_x] * 2 + [target_u] * 2
         images, mixed = semisup.mixup(rng, parts, plain, self.config.semisup.alpha)
-        outputs, stats = base.applied(self.network, params, own, images)
+        outputs, _ = base.applied(self.network, params, own, images)
         total, loss_x, metrics = self._two_heads(outputs, mixed, batch, constants)
-        # The contrastive losses see the images as they are, in a pass of their own.
-        unmixed, stats = base.applied(
-            self.network, params, own.replace(batch_stats=stats), jnp.concatenate(parts)
-        )
+        # The contrastive losses see the images as they are, in a pass of their own, which is also
+        # the one that moves the running statistics (see `semisup.mixed_batch`).
+        unmixed, stats = base.applied(self.network, params, own, jnp.concatenate(parts))
         targets = jnp.concatenate(plain)
         sure = (targets.max(1) > c.confidence).astype(jnp.float32)
         contrast = axis.weighted_mean(self._contrast(unmixed, targets), sure)
@@ -168,7 +167,7 @@ class Method(base.Method):
         x, u, temperature = batch["labelled"], batch["unlabelled"], self.config.semisup.temperature
         weak = jnp.concatenate([x.views["weak3"], u.views["weak3"]])
         seen = (
-            semisup.own_outputs(self.network, params, own, weak),
+            semisup.own_outputs(self.network, params, own, weak)[0],
             semisup.peer_outputs(self.network, peer, weak),
         )
         probs = sum(jax.nn.softmax(o["logits"]) for o in seen) / 2

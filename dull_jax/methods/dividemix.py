@@ -2,8 +2,8 @@
 
 From the released code: one mixture for all classes on the min-max normalised losses, threshold
 0.5, the confidence penalty of the warm-up as an option. Different here: expectation maximisation
-runs to convergence (the code stops after ten iterations at a tolerance of 1e-2), and the guesses
-of the own network do not move its running statistics.
+runs to convergence (the code stops after ten iterations at a tolerance of 1e-2), and mixed images
+do not move the running statistics (`semisup.mixed_batch`).
 
 Cost per step: 6 b images forward and 4 b with gradient, b the size of a stream; per epoch and
 network one pass over the train set.

@@ -149,12 +149,11 @@ def peer_outputs(network: Any, peer: base.Net, images: jax.Array) -> dict[str, j
     return jax.lax.stop_gradient(base.evaluated(network, peer, images))
 
 
-def own_outputs(network: Any, params: Any, own: base.Net, images: jax.Array) -> dict[str, Any]:
-    """The network that is trained, with batch statistics that are not kept, without gradient.
-
-    As in the released codes, but for their running statistics, which this pass moves too.
-    """
-    return jax.lax.stop_gradient(base.applied(network, params, own, images)[0])
+def own_outputs(
+    network: Any, params: Any, own: base.Net, images: jax.Array
+) -> tuple[dict[str, jax.Array], Any]:
+    """The network that is trained, in training mode, without gradient: (outputs, statistics)."""
+    return jax.lax.stop_gradient(base.applied(network, params, own, images))
 
 
 def sharpen(probs: jax.Array, temperature: float) -> jax.Array:
@@ -224,8 +223,8 @@ def mixmatch(network: Any, config: ConfigDict) -> base.LossFn:
     """
 
     def loss_fn(params, own, peers, batch, constants, rng):
-        images, targets = mixed_batch(network, config, params, own, peers[0], batch, rng)
-        outputs, stats = base.applied(network, params, own, images)
+        images, targets, stats = mixed_batch(network, config, params, own, peers[0], batch, rng)
+        outputs, _ = base.applied(network, params, own, images)
         total, loss_x, metrics = two_sided(outputs["logits"], targets, batch, constants["lambda_u"])
         total += evenness(jax.nn.softmax(outputs["logits"]))
         return total, base.Aux(stats, loss_x, metrics)
@@ -241,20 +240,24 @@ def mixed_batch(
     peer: base.Net,
     batch: base.Batch,
     rng: jax.Array,
-) -> tuple[jax.Array, jax.Array]:
-    """Guesses, co-refinement and mixup: images `[4 b, H, W, C]` and targets `[4 b, K]`.
+) -> tuple[jax.Array, jax.Array, Any]:
+    """Guesses, co-refinement and mixup: images `[4 b, H, W, C]`, targets `[4 b, K]`, statistics.
 
-    Order of the rows: two views of the labelled samples, two of the unlabelled ones.
+    Order of the rows: two views of the labelled samples, two of the unlabelled ones. The batch
+    statistics are those of the guesses' images, which are not mixed, as what is evaluated later.
+    Mixed images vary less (lambda^2 + (1 - lambda)^2 of the variance): running averages of theirs
+    would be wrong for the peer's guesses, the split and the test. The released codes let both
+    kinds move the averages, the plain ones by four steps of five.
     """
     c, x, u = config.semisup, batch["labelled"], batch["unlabelled"]
     parts = [x.views[v] for v in views(config)] + [u.views[v] for v in views(config)]
-    mine = own_outputs(network, params, own, jnp.concatenate(parts))["logits"]
+    mine, stats = own_outputs(network, params, own, jnp.concatenate(parts))
     theirs = peer_outputs(network, peer, jnp.concatenate(parts[2:]))["logits"]
-    x1, x2, u1, u2 = jnp.split(jax.nn.softmax(mine), 4)
+    x1, x2, u1, u2 = jnp.split(jax.nn.softmax(mine["logits"]), 4)
     v1, v2 = jnp.split(jax.nn.softmax(theirs), 2)
     target_x = refined(x.given, x.columns["trust"], (x1 + x2) / 2, c.temperature)
     target_u = sharpen((u1 + u2 + v1 + v2) / 4, c.temperature)
-    return mixup(rng, parts, [target_x] * 2 + [target_u] * 2, c.alpha)
+    return *mixup(rng, parts, [target_x] * 2 + [target_u] * 2, c.alpha), stats
 
 
 def two_sided(

@@ -99,10 +99,10 @@ class Method(base.Method):
 
     def _sfa(self, params, own, peers, batch, constants, rng):
         """DivideMix's loss on both classifiers, the balanced one raised by its log prior."""
-        images, targets = semisup.mixed_batch(
+        images, targets, stats = semisup.mixed_batch(
             self.network, self.config, params, own, peers[0], batch, rng
         )
-        outputs, stats = base.applied(self.network, params, own, images)
+        outputs, _ = base.applied(self.network, params, own, images)
         lambda_u, balanced_logits = constants["lambda_u"], outputs["balanced_logits"]
         total, loss_x, metrics = semisup.two_sided(outputs["logits"], targets, batch, lambda_u)
         balanced, _, _ = semisup.two_sided(

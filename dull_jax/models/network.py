@@ -78,7 +78,9 @@ def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.M
     name = one_of("name", model_config.name, tuple(BACKBONES))
     stem = one_of("stem", model_config.stem, ("cifar", "imagenet"))
     kind = one_of("norm", model_config.norm, ("batch", "group"))
-    options = {"width": model_config.width} if model_config.width else {}
+    options = {key: model_config[key] for key in ("width", "stages") if model_config[key]}
+    if "stages" in options and name != "small_cnn":
+        raise UserError(f"model.stages is of small_cnn; {name} has its own: leave it at 0")
     if name not in WITHOUT_STEM:
         options["stem"] = stem
     elif stem != "cifar":

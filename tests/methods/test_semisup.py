@@ -1,7 +1,9 @@
 """The steps of co-training against float64 NumPy, and DaSC's and DivideMix's own bookkeeping."""
 
 import itertools
+from typing import Any
 
+import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,8 +11,9 @@ import pytest
 from ml_collections import ConfigDict
 from test_every_method import recipe
 
+from dull_jax import models
 from dull_jax.data.dataset import TrainSet
-from dull_jax.methods import dasc, dividemix, semisup
+from dull_jax.methods import base, dasc, dividemix, semisup, sfa
 from dull_jax.methods.base import Examples
 from dull_jax.models.axis import AXIS
 
@@ -147,6 +150,49 @@ def test_no_stream_is_empty(clean, labelled, unlabelled):
     log_prior = semisup.log_prior(split, given, 3)
     np.testing.assert_allclose(log_prior, np.log(counted / counted.sum()), rtol=1e-6)
     assert counted.min() == 0.5, "no class is without a logit"
+
+
+@pytest.mark.parametrize(
+    ("method", "loss"), [(dividemix, "mixmatch"), (sfa, "sfa"), (dasc, "dasc")]
+)
+def test_running_statistics_are_those_of_plain_images(method, loss):
+    """Mixed images vary less: their averages would not fit what is evaluated."""
+    config = recipe(method.__name__.rpartition(".")[2])
+    network = models.build(config.model, 2, AXIS, method.Method.head)
+    method = method.Method(config, network, train_set())
+    draw = np.random.default_rng(1)
+    variables = jax.jit(models.build(config.model, 2, None, method.head).init)(
+        jax.random.key(0), jnp.zeros((1, 8, 8, 1))
+    )
+    net = Net(**variables, extra=method.init_extra(jax.random.key(1)))
+    names = (*semisup.views(config), "weak3")
+    batch = {
+        side: Examples(
+            {v: jnp.asarray(draw.normal(size=(B, 8, 8, 1)), jnp.float32) for v in names},
+            jnp.arange(B) % 2,
+            {"trust": jnp.full(B, 0.5)},
+            jax.random.split(jax.random.key(2), B),
+        )
+        for side in ("labelled", "unlabelled")
+    }
+    constants = {"lambda_u": jnp.float32(1), "log_prior": jnp.zeros(2)}
+
+    def step(net, batch, key):
+        _, aux = method.losses[loss](net.params, net, (net,), batch, constants, key)
+        plain = jnp.concatenate([x.views[v] for x in batch.values() for v in names[:2]])
+        return aux.batch_stats, base.applied(network, net.params, net, plain)[1]
+
+    found, expected = on_one_device(step, net, batch, jax.random.key(3))
+    backbone = found["backbone"]
+    jax.tree.map(np.testing.assert_array_equal, backbone, expected["backbone"])
+    assert not np.allclose(jax.tree.leaves(backbone)[0], 0)
+
+
+@flax.struct.dataclass
+class Net:
+    params: Any
+    batch_stats: Any
+    extra: Any
 
 
 class Recorder:

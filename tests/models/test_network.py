@@ -23,6 +23,7 @@ def config(**changes):
             "stem": "cifar",
             "norm": "batch",
             "width": 0,
+            "stages": 0,
             "dtype": "float32",
             "projector": 16,
             "channels_per_class": 4,
@@ -125,6 +126,16 @@ def test_small_networks_take_digits_and_cifar(name, side, expected):
         jax.ShapeDtypeStruct((2, side, side, 3), jnp.float32),
     )
     assert feature_map.shape == (2, expected, expected, {"resnet_small": 64}.get(name, 128))
+
+
+def test_stages_halve_and_double():
+    network = models.build(config(width=8, stages=5), 10)
+    z = jax.eval_shape(network.apply, shapes_of(network, 16), images_of(2, 16))["features"]
+    assert z.shape == (2, 8 * 2**4)
+    with pytest.raises(UserError, match=r"8 pixels cannot be halved 4 times"):
+        shapes_of(network, 8)
+    with pytest.raises(UserError, match=r"model\.stages is of small_cnn"):
+        models.build(config(name="resnet18", stages=4), 10)
 
 
 def test_embed_and_classify_are_the_parts_of_call():
