@@ -4,7 +4,8 @@
 
 writes benchmarks/results/digits/<dataset>-if<IF>-<noise><rate>-<method>-s<seed>.json; tables are
 made from these by `python -m dull_jax.report.table benchmarks/results/digits`. Runs continue where
-they stopped, as ever; the methods of one seed train on the same labels.
+they stopped, as ever; the methods of one seed train on the same labels. `two_stage:self_supervised`
+among the methods trains the second from the first one's backbone.
 """
 
 import argparse
@@ -37,13 +38,25 @@ def main() -> None:
     parallel.cpu_devices(args.devices)
     for seed in args.seeds:
         for method in args.methods:
-            more = f",{args.arg}" if args.arg else ""
-            config = recipe(args.config, f"method={method},seed={seed}{more}")
-            config.compare = ()
-            config.train.devices = args.devices
-            stem = "-".join(filter(None, [pathlib.Path(args.config).stem, args.arg, method]))
-            found = trainer.train(config, args.runs / args.grid / f"{stem}-s{seed}", say=said)
-            _keep(args.grid, found)
+            _keep(args.grid, _trained(args, method, seed, args.arg))
+
+
+def _trained(args: argparse.Namespace, name: str, seed: int, arg: str) -> dict:
+    """The result of one run. A name "two_stage:self_supervised" starts from a run of the latter."""
+    method, _, first = name.partition(":")
+    config = recipe(args.config, ",".join(filter(None, (f"method={method},seed={seed}", arg))))
+    config.compare = ()
+    config.train.devices = args.devices
+    if first:  # it has looked at images only: one run of it serves every noise
+        _trained(args, first, seed, "")
+        config.init = str(_folder(args, first, seed, ""))
+        config.variant = config[first].variant
+    return trainer.train(config, _folder(args, name, seed, arg), say=said)
+
+
+def _folder(args: argparse.Namespace, name: str, seed: int, arg: str) -> pathlib.Path:
+    stem = "-".join(filter(None, [pathlib.Path(args.config).stem, arg, name.replace(":", "-")]))
+    return args.runs / args.grid / f"{stem}-s{seed}"
 
 
 def said(line: str) -> None:
@@ -54,7 +67,7 @@ def _keep(grid: str, found: dict) -> None:
     noise = found["noise"]
     name = (
         f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{noise['rate']:g}"
-        f"-{found['method']}-s{found['seed']}.json"
+        f"-{'-'.join(filter(None, (found['method'], found['variant'])))}-s{found['seed']}.json"
     )
     (RESULTS / grid).mkdir(parents=True, exist_ok=True)
     (RESULTS / grid / name).write_text(json.dumps(found, indent=1))

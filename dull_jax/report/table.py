@@ -1,9 +1,10 @@
 """Result files to tables: Markdown for many runs, plain text for the end of one.
 
-    python -m dull_jax.report.table DIR [DIR ...]
+    python -m dull_jax.report.table [--overview] DIR [DIR ...]
 
-A DIR is a folder of runs, or of collected result files. Absent means unknown, never 0: a mean is
-over the runs that state the number, and says how many those are where some do not.
+`--overview` sets the noises side by side, a row for a method. A DIR is a folder of runs, or of
+collected result files. Absent means unknown, never 0: a mean is over the runs that state the
+number, and says how many those are where some do not.
 """
 
 import json
@@ -69,6 +70,26 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 def markdown(results: Sequence[Result]) -> str:
     """One table for each (dataset, imbalance factor, noise, rate), methods by falling accuracy."""
+    groups = _groups(results)
+    return "\n\n".join(_section(key, groups[key]) for key in sorted(groups))
+
+
+def overview(results: Sequence[Result]) -> str:
+    """One table for each (dataset, imbalance factor): methods down, noises across.
+
+    A cell is the last epoch's accuracy, mean ± sample deviation, and that of the tail classes;
+    (n=…) where a method has other runs than the most of them. The mean over noises sorts.
+    """
+    groups = _groups(results)
+    sets = sorted({key[:2] for key in groups})
+    return "\n\n".join(
+        _across(head, {key[2:]: found for key, found in groups.items() if key[:2] == head})
+        for head in sets
+    )
+
+
+def _groups(results: Sequence[Result]) -> dict[tuple, list[Result]]:
+    """Results by (dataset, imbalance factor, noise, rate)."""
     groups: dict[tuple, list[Result]] = defaultdict(list)
     for result in results:
         noise = result.get("noise") or {}
@@ -76,7 +97,41 @@ def markdown(results: Sequence[Result]) -> str:
         groups[str(result.get("dataset")), factor or 0, str(noise.get("name")), rate or 0].append(
             result
         )
-    return "\n\n".join(_section(key, groups[key]) for key in sorted(groups))
+    return groups
+
+
+def _across(head: tuple, groups: Mapping[tuple, Sequence[Result]]) -> str:
+    rows: dict[str, dict[tuple, list[Result]]] = defaultdict(lambda: defaultdict(list))
+    for noise, results in groups.items():
+        for result in results:
+            rows[title(dict(result))][noise].append(result)
+    noises = sorted(groups)
+    usual = Counter(len(cell) for row in rows.values() for cell in row.values()).most_common(1)[0][
+        0
+    ]
+
+    def mean_over_noises(name: str) -> float:
+        means = [_mean(rows[name][noise], _KEYS["last"]) for noise in noises]
+        return statistics.fmean([m for m in means if m is not None] or [0])
+
+    def cells(results: Sequence[Result]) -> str:
+        if not results:
+            return f"{NA} | {NA}"
+        number = "" if len(results) == usual else f" (n={len(results)})"
+        tail = _mean(results, _KEYS["tail"])
+        last = mean_std(results, _KEYS["last"], 1)
+        return f"{last}{number} | {NA if tail is None else f'{tail:.1f}'}"
+
+    lines = [
+        f"{_cell(head[0])}, IF {head[1]:g}: last epoch, mean ± sample deviation, n = {usual}",
+        "",
+        "| method | " + " | ".join(f"{_cell(n)} {rate:g} | tail" for n, rate in noises) + " |",
+        "|---|" + "--:|--:|" * len(noises),
+    ]
+    for name in sorted(rows, key=lambda name: -mean_over_noises(name)):
+        numbers = " | ".join(cells(rows[name][noise]) for noise in noises)
+        lines.append(f"| {_cell(name)} | {numbers} |")
+    return "\n".join(lines)
 
 
 def _section(key: tuple, results: Sequence[Result]) -> str:
@@ -177,11 +232,13 @@ def _row(cells: Sequence[str], width: int) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    if not arguments:
-        print("usage: python -m dull_jax.report.table DIR [DIR ...]", file=sys.stderr)
+    folders = [a for a in arguments if a != "--overview"]
+    if not folders:
+        print("usage: python -m dull_jax.report.table [--overview] DIR [DIR ...]", file=sys.stderr)
         return 2
+    write = markdown if folders == list(arguments) else overview
     try:
-        print(markdown(load(arguments)))
+        print(write(load(folders)))
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -68,6 +68,21 @@ def test_groups_methods_variants_and_margin(tmp_path):
     assert _cells(part, "DULL minus the best other")[2] == "+1.50"
 
 
+def test_overview_sets_noises_side_by_side():
+    other, three = {"name": "symmetric", "rate": 0.4}, range(3)
+    results = [_result(seed=s, last=80 + s) for s in three]
+    results += [_result("ce", seed=s, last=85 + s, accuracy={"last": 85 + s}) for s in three]
+    results += [_result(seed=s, last=30 + s, noise=other) for s in three]
+    results += [_result("ce", last=10, noise=other), _result("la", last=1, noise=other)]
+    text = table.overview(results)
+    assert "n = 3" in text and "| method | symmetric 0.4 | tail | t2h 0.3 | tail |" in text
+    assert _cells(text, "DULL")[1:] == ["31.0 ± 1.0", "60.0", "81.0 ± 1.0", "60.0"]
+    assert _cells(text, "Cross-entropy")[1:] == ["10.0 ± n/a (n=1)", "60.0", "86.0 ± 1.0", "n/a"]
+    assert _cells(text, "Logit adjustment")[3:] == ["n/a", "n/a"]
+    order = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")][1:]
+    assert order == ["DULL", "Cross-entropy", "Logit adjustment"]
+
+
 def test_the_same_result_twice_is_one_run(tmp_path):
     folder = _save(tmp_path / "a", _result())
     _save(tmp_path / "b", _result())
