@@ -30,7 +30,8 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.train.eval_every, config.train.checkpoint_every = 10, 5
     config.optim.lr, config.optim.ema = 0.05, 0.99
 
-    config.semisup.warmup, config.semisup.ramp = 10, 8
+    config.semisup.warmup, config.semisup.lambda_u = 10, 0.0
+    config.elr.weight = 1.0
     config.dasc.sbcl_from, config.dasc.bank = 4, 512
     config.co_teaching.ramp = 10
     config.dull.warmup, config.dull.memory = 0.1, 0.8
