@@ -22,7 +22,11 @@ def small_pieces(monkeypatch):
 
 @pytest.mark.parametrize("batch", [2, 9])
 @pytest.mark.parametrize(
-    ("side", "kernel_size", "stride"), [(8, 3, 1), (8, 3, 2), (7, 3, 2), (8, 1, 2), (9, 7, 2)]
+    ("side", "kernel_size", "stride"),
+    [
+        *[(8, 3, 1), (8, 3, 2), (7, 3, 2), (8, 1, 2), (9, 7, 2)],
+        *[(1, 3, 1), (2, 3, 1), (2, 3, 2), (5, 7, 2), (6, 7, 2)],  # smaller than the window
+    ],
 )
 def test_value_is_the_sum_over_windows(small_pieces, batch, side, kernel_size, stride):
     x, kernel = arrays(batch, side, kernel_size)
@@ -47,6 +51,20 @@ def test_gradients_in_pieces_are_those_of_the_whole_batch(small_pieces, batch, k
     expected = jax.jit(jax.grad(loss(conv.plain_conv2d), (0, 1)))(x, kernel)
     for ours, lax in zip(got, expected, strict=True):
         np.testing.assert_allclose(ours, lax, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize(("side", "stride"), [(1, 1), (2, 1), (2, 2)])
+def test_images_smaller_than_the_window_take_one_matrix_product(side, stride):
+    x, kernel = arrays(5, side, 3)
+
+    def loss(function):
+        return lambda x, kernel: (function(x, kernel, stride) ** 2).sum()
+
+    gradient = jax.grad(loss(conv.conv2d), (0, 1))
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(gradient)(x, kernel))
+    expected = jax.jit(jax.grad(loss(conv.plain_conv2d), (0, 1)))(x, kernel)
+    for ours, lax in zip(jax.jit(gradient)(x, kernel), expected, strict=True):
+        np.testing.assert_allclose(ours, lax, rtol=1e-4, atol=1e-4)
 
 
 def test_a_piece_holds_no_more_pixels_and_values_than_allowed():
