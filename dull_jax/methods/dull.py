@@ -202,6 +202,9 @@ class Method(base.Method):
             metrics |= base.sums(mixed_loss=mixed_loss)
         fits = logits.argmax(1) == target.argmax(1)
         metrics |= base.sums(loss=loss, fits=fits, wrongness=wrongness)
+        if c.ifpu:
+            of_given = jnp.take_along_axis(jax.nn.softmax(logits), main.given[:, None], axis=1)
+            metrics["unlearned_given"] = (wrongness @ of_given[:, 0], jnp.sum(wrongness))
         return total, base.Aux(stats, loss, metrics)
 
     def _classify(self, params, z):

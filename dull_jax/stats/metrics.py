@@ -66,6 +66,48 @@ def wrong_labels(
     return found
 
 
+def suggestions(
+    suggested: np.ndarray,
+    given: np.ndarray,
+    clean: np.ndarray,
+    groups: Mapping[str, Sequence[int]],
+) -> dict[str, float]:
+    """How often the label that is suggested for a sample is its true one, in [0, 1].
+
+    Args:
+      suggested, given, clean: `[N]` labels suggested, given and true.
+      groups: group -> class ids.
+
+    Returns:
+      suggested_right, suggested_right_of_wrong (among the samples whose given label is wrong), and
+      both by group of the true class, `suggested_right_<group>`.
+    """
+    right, wrong = suggested == clean, given != clean
+    everyone = np.ones_like(wrong)
+    members = {"": everyone} | {f"_{g}": np.isin(clean, ids) for g, ids in groups.items()}
+    found = {f"suggested_right{name}": _share(right, inside) for name, inside in members.items()}
+    return found | {
+        f"suggested_right_of_wrong{name}": _share(right, wrong & inside)
+        for name, inside in members.items()
+    }
+
+
+def transition_distance(estimate: np.ndarray, given: np.ndarray, clean: np.ndarray) -> float:
+    """Between an estimated label transition and the realised one: total variation, class mean.
+
+    Args:
+      estimate: `[K, K]`, P(given j | true i), rows sum to 1.  given, clean: `[N]`.
+
+    Returns:
+      Mean over the classes that occur of half the L1 distance of their rows, in [0, 1].
+    """
+    counts = np.zeros(estimate.shape)
+    np.add.at(counts, (clean, given), 1)
+    there = counts.any(1)
+    realised = counts[there] / counts[there].sum(1, keepdims=True)
+    return float(np.abs(estimate[there] - realised).sum(1).mean() / 2)
+
+
 def _auroc(wrong: np.ndarray, score: np.ndarray) -> float:
     both = wrong.any() and not wrong.all()
     return float(roc_auc_score(wrong, score)) if both else float("nan")

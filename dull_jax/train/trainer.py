@@ -235,7 +235,12 @@ class Trainer:
         by_class = metrics.class_accuracy(predicted, truth, classes)
         run = self._run or EpochRun(self, self.at.epoch)
         score, suggested = method.judge(run)
-        labels = metrics.wrong_labels(score, dataset.train.given, dataset.clean, dataset.groups)
+        given, clean, groups = dataset.train.given, dataset.clean, dataset.groups
+        labels = metrics.wrong_labels(score, given, clean, groups)
+        labels |= metrics.suggestions(suggested, given, clean, groups)
+        estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
+        if estimate is not None:
+            labels["transition_distance"] = metrics.transition_distance(estimate, given, clean)
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
         return values | {f"labels/{k}": v for k, v in labels.items()}

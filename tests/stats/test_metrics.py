@@ -65,3 +65,27 @@ def test_ece_against_a_loop():
             wanted += inside.mean() * abs(hits - confidence[inside].mean()) * 100
     assert expected_calibration_error(probs, labels) == pytest.approx(wanted)
     assert expected_calibration_error(np.eye(4)[labels], labels) == 0
+
+
+def test_suggestions_by_hand():
+    clean, given = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 0, 0])
+    suggested = np.array([0, 0, 0, 0, 2])
+    found = metrics.suggestions(suggested, given, clean, {"head": [0], "tail": [1, 2]})
+    assert found == pytest.approx(
+        {
+            "suggested_right": 3 / 5,
+            "suggested_right_head": 1,
+            "suggested_right_tail": 1 / 3,
+            "suggested_right_of_wrong": 2 / 3,
+            "suggested_right_of_wrong_head": 1,
+            "suggested_right_of_wrong_tail": 1 / 2,
+        }
+    )
+
+
+def test_transition_distance():
+    clean, given = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 0, 1, 1, 0])
+    realised = np.array([[0.75, 0.25, 0], [0.5, 0.5, 0], [0, 0, 1]])
+    assert metrics.transition_distance(realised, given, clean) == 0
+    estimate = np.array([[1, 0, 0], [0.5, 0.5, 0], [1, 0, 0]])  # no sample of class 2
+    assert metrics.transition_distance(estimate, given, clean) == pytest.approx(0.125)
