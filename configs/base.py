@@ -174,6 +174,6 @@ def get_config() -> ConfigDict:
     config.dull.h2t_share = 0.5  # size of its stream relative to the batch
     config.dull.h2t_mix = "cutmix"  # cutmix or mixup
     config.dull.h2t_power = 0.25  # k of the label share
-    config.dull.transition = True  # transition-aware posterior; off: T = identity-dominant
-    config.dull.transition_strength = 0.1  # pseudo-counts, as a share of each class's size
+    config.dull.transition = "free"  # of the posterior: free (EM), structured, or none
+    config.dull.transition_strength = 0.1  # free, none: pseudo-counts, as a share of a class's size
     return config

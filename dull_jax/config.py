@@ -54,6 +54,7 @@ _CHOICES = {
     "two_stage.weigh_by": ("plain", "adjusted"),
     "two_stage.threshold": ("log_classes", "mean"),
     "dull.gate": ("csg", "sinkhorn"),
+    "dull.transition": ("structured", "free", "none"),
     "dull.h2t_mix": ("cutmix", "mixup"),
 }
 

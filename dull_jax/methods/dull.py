@@ -27,7 +27,7 @@ from dull_jax.data.mixing import mixed_images, rare_label_share
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
-from dull_jax.stats import mixture, transition
+from dull_jax.stats import mixture, noise_structure, transition
 
 
 class Method(base.Method):
@@ -93,15 +93,30 @@ class Method(base.Method):
 
     def _believe(self, memory: dict[str, np.ndarray]) -> np.ndarray:
         """2. Transition, true class shares, and the posterior of every true label `[N, K]`."""
-        probs, given = memory["probs"] / memory["weight"], self.train.given
-        pseudo = transition.headward_pseudo_counts(
-            self.train.counts.astype(np.float32), self.config.dull.transition_strength
-        )
-        iterations = 30 if self.config.dull.transition else 0
-        model = transition.estimate(probs, given, pseudo, iterations)
-        memory["transition"], memory["prior"] = map(np.asarray, model)
+        c, given, counts = self.config.dull, self.train.given, self.train.counts
+        if c.transition != "structured":
+            pseudo = transition.headward_pseudo_counts(
+                counts.astype(np.float32), c.transition_strength
+            )
+            iterations = 30 if c.transition == "free" else 0
+            probs = memory["probs"] / memory["weight"]
+            model = transition.estimate(probs, given, pseudo, iterations)
+            memory["transition"], memory["prior"] = map(np.asarray, model)
+        elif not memory["posterior"].any():
+            self._find_structure(memory)
+        model = transition.LabelModel(memory["transition"], memory["prior"])
+        probs = memory["probs"] / memory["weight"]
         memory["posterior"] = np.asarray(transition.label_posterior(probs, given, model))
         return memory["posterior"]
+
+    def _find_structure(self, memory: dict[str, np.ndarray]) -> None:
+        """Once, on predictions of the given labels; what is remembered is freed from the noise."""
+        noisy = memory["probs"] * _shares(self.train.counts)
+        noisy /= noisy.sum(1, keepdims=True)
+        found = noise_structure.find(noisy, self.train.given)
+        memory["transition"], memory["prior"] = map(np.asarray, found.model)
+        balanced = found.clean_probs / found.model.prior
+        memory["probs"] = memory["weight"] * balanced / balanced.sum(1, keepdims=True)
 
     def _targets(self, posterior: np.ndarray, ramp: float) -> np.ndarray:
         """3. AML: soft targets `[N, K]`; the candidate sets grow with the ramp."""
@@ -119,6 +134,7 @@ class Method(base.Method):
             "dull/doubted": float(np.mean(memory["posterior"][everyone, given] < 0.5)),
             "dull/doubted_by_small_loss": float(np.mean(np.asarray(split.posterior_low) < 0.5)),
             "dull/posterior_confidence": float(memory["posterior"].max(1).mean()),
+            "dull/noise_rate": float(1 - memory["prior"] @ memory["transition"].diagonal()),
         }
 
     def _warmup_phase(self) -> base.Phase:

@@ -14,7 +14,8 @@ SWITCHES = {
     "no ifpu": {"dull.ifpu": False},
     "no aml": {"dull.aml": False},
     "no h2t": {"dull.h2t": False},
-    "no transition": {"dull.transition": False},
+    "structured transition": {"dull.transition": "structured"},
+    "no transition": {"dull.transition": "none"},
     "sinkhorn": {"dull.gate": "sinkhorn"},
     "mixup": {"dull.h2t_mix": "mixup"},
 }

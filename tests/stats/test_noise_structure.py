@@ -1,0 +1,177 @@
+"""The kind and amount of noise, from predictions whose noise is known exactly."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_predict
+
+from dull_jax.data import class_noise, tail_to_head
+from dull_jax.data.noise import NoiseSpec, corrupt
+from dull_jax.stats import noise_structure as structure
+from dull_jax.stats import transition
+
+COUNTS = np.array([400, 200, 100, 50, 25])
+SIZE = len(COUNTS)
+
+
+def world(seed=0, times=1):
+    """Gaussian classes in five dimensions: true labels, positions, exact p(true | x), numbers."""
+    rng = np.random.default_rng(seed)
+    clean = np.repeat(np.arange(SIZE), times * COUNTS)
+    centres = 2.5 * np.eye(SIZE)
+    x = centres[clean] + rng.normal(size=(len(clean), SIZE))
+    log = -0.5 * ((x[:, None] - centres) ** 2).sum(2) + np.log(COUNTS / COUNTS.sum())
+    probs = np.exp(log - log.max(1, keepdims=True))
+    return clean, x, probs / probs.sum(1, keepdims=True), rng
+
+
+def drawn(clean, table, rng):
+    return np.array([rng.choice(SIZE, p=table[k]) for k in clean])
+
+
+def richardson_lucy(noisy, table, steps=60):
+    """Sample by sample, class by class."""
+    out = np.empty_like(noisy)
+    for n, observed in enumerate(noisy):
+        p = observed.copy()
+        for _ in range(steps):
+            mixed = [sum(p[i] * table[i, j] for i in range(SIZE)) for j in range(SIZE)]
+            p = np.array(
+                [p[i] * sum(table[i, j] * observed[j] / mixed[j] for j in range(SIZE))
+                 for i in range(SIZE)]
+            )  # fmt: skip
+            p /= p.sum()
+        out[n] = p
+    return out
+
+
+def test_deconvolution_and_gain_against_loops():
+    _, _, probs, rng = world()
+    noisy, given = rng.dirichlet(np.ones(SIZE), 6), rng.integers(0, SIZE, 6)
+    table = structure.joint(COUNTS.astype(float), 0.35)
+    expected = richardson_lucy(noisy, table)
+    found = np.asarray(structure.clean_probs(noisy, table.astype(np.float32)))
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+    prior, best = COUNTS / COUNTS.sum(), -np.inf
+    for temperature in structure.TEMPERATURES:
+        sharp = prior * (expected / prior) ** (1 / temperature)
+        again = sharp / sharp.sum(1, keepdims=True) @ table
+        gain = np.array([np.log(again[n, k] / noisy[n, k]) for n, k in enumerate(given)])
+        if gain.mean() > best:
+            best, gains, chosen = gain.mean(), gain, temperature
+    model = transition.LabelModel(table[None].astype(np.float32), prior[None].astype(np.float32))
+    found, temperatures = structure.likelihood_gain(noisy, given, model)
+    np.testing.assert_allclose(found[0], gains, atol=1e-3)
+    assert float(temperatures[0]) == pytest.approx(chosen)
+    exact = np.asarray(structure.clean_probs(probs @ table, table.astype(np.float32)))
+    assert np.abs(exact - probs).mean() < 0.02, "what mixing did is undone"
+
+
+def test_kinds_are_those_of_the_noise_that_is_drawn():
+    """Against the label generators, on counts so large that their rounding does not matter."""
+    counts = COUNTS * 400
+    clean = np.repeat(np.arange(SIZE), counts)
+    rng = np.random.default_rng(0)
+
+    def realised(given):
+        table = np.zeros((SIZE, SIZE))
+        np.add.at(table, (clean, given), 1)
+        return table / table.sum(1, keepdims=True)
+
+    for cap in structure.CAPS:
+        given = corrupt(NoiseSpec("t2h", 0.2, 0, cap), clean, SIZE).given
+        np.testing.assert_allclose(structure.t2h(counts, 0.2, cap), realised(given), atol=0.01)
+    given = class_noise.symmetric(0.3, clean, SIZE, rng)
+    np.testing.assert_allclose(structure.symmetric(counts, 0.3), realised(given), atol=0.01)
+    given = class_noise.joint(0.3, clean, SIZE, rng)
+    np.testing.assert_allclose(structure.joint(counts, 0.3), realised(given), atol=0.02)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
+def test_transitions_are_transitions(rate):
+    counts = COUNTS.astype(float)
+    confused = structure.confident_confusions(
+        np.random.default_rng(0).dirichlet(np.ones(SIZE), 50), np.arange(50) % SIZE
+    )
+    for name, _, make in structure.kinds(counts, confused, [rate]):
+        table = make(counts)
+        assert (table >= 0).all(), name
+        np.testing.assert_allclose(table.sum(1), 1, err_msg=name)
+    t2h = structure.t2h(counts, rate, 0.6)
+    assert (np.triu(t2h, 1) == 0).all() and t2h[0, 0] == 1, "never towards a rarer class"
+    assert t2h.diagonal().min() >= 0.4 - 1e-9
+    slope = tail_to_head.tailness(COUNTS)
+    assert (np.diff((1 - t2h.diagonal())[np.argsort(slope)]) >= -1e-9).all()
+
+
+def test_true_counts_are_solved_for():
+    for make in (
+        lambda n: structure.t2h(n, 0.25, 0.6),
+        lambda n: structure.symmetric(n, 0.3),
+        lambda n: structure.joint(n, 0.3),
+    ):
+        true = COUNTS / COUNTS.sum()
+        model = structure.solved(COUNTS @ make(COUNTS.astype(float)), make)
+        np.testing.assert_allclose(model.prior, true, rtol=0.05)
+        np.testing.assert_allclose(model.transition, make(COUNTS.astype(float)), atol=0.03)
+
+
+def predictions(x, given):
+    """Cross-validated, of the given labels."""
+    return cross_val_predict(LogisticRegression(), x, given, cv=4, method="predict_proba")
+
+
+def doubts(found, given):
+    balanced = found.clean_probs / found.model.prior
+    posterior = np.asarray(transition.label_posterior(balanced, given, found.model))
+    return posterior[np.arange(len(given)), given] < 0.5
+
+
+@pytest.mark.parametrize("kind", ["t2h", "symmetric", "joint", "confused"])
+def test_kind_and_rate_are_found(kind):
+    counts = 4 * COUNTS
+    clean, x, _, rng = world(1, 4)
+    pairs = np.eye(SIZE)
+    pairs[0, :2], pairs[1, [1, 2]], pairs[3, [3, 0]] = [0.7, 0.3], [0.7, 0.3], [0.6, 0.4]
+    table = {
+        "t2h": structure.t2h(counts, 0.25, 0.6),
+        "symmetric": structure.symmetric(counts, 0.3),
+        "joint": structure.joint(counts, 0.3),
+        "confused": pairs,
+    }[kind]
+    given = drawn(clean, table, rng)
+    found = structure.find(predictions(x, given), given)
+    assert found.name.startswith(kind), found.name
+    wrong, doubted = given != clean, doubts(found, given)
+    assert wrong[doubted].mean() > (2 * wrong.mean() if kind == "confused" else 0.85)
+    assert doubted[wrong].mean() > 0.5 and found.gain > 0
+    if kind != "confused":  # whose amount is found only roughly
+        rate = float(found.name.split("rate ")[1].split()[0])
+        assert rate == pytest.approx(wrong.mean(), abs=0.08)
+
+
+def test_without_noise_hardly_anything_is_doubted():
+    clean, x, exact, _ = world(3, 2)
+    for probs in (exact, predictions(x, clean)):
+        found = structure.find(probs, clean)
+        assert doubts(found, clean).mean() < 0.03, found.name
+
+
+def test_exact_predictions_show_the_most_noise_they_allow():
+    """They contain the noise already: nothing is gained by undoing it, but nothing lost."""
+    clean, _, exact, rng = world(4, 8)
+    table = structure.t2h(8 * COUNTS, 0.25, 0.6)
+    given = drawn(clean, table, rng)
+    found = structure.find(exact @ table, given)
+    assert found.name.startswith("t2h"), found.name
+    np.testing.assert_allclose(found.model.transition, table, atol=0.12)
+
+
+@pytest.mark.parametrize("counts", [[6, 1], [5, 5], [4, 0, 3]])
+def test_small_equal_and_empty_classes_stay_finite(counts):
+    given = np.repeat(np.arange(len(counts)), counts)
+    probs = np.random.default_rng(0).dirichlet(np.ones(len(counts)), len(given))
+    probs[0] = np.eye(len(counts))[-1]  # zeros, too
+    found = structure.find(probs, given)
+    assert np.isfinite(found.clean_probs).all() and np.isfinite(found.model.transition).all()
+    np.testing.assert_allclose(found.model.transition.sum(1), 1, rtol=1e-5)
