@@ -48,8 +48,9 @@ def _trained(args: argparse.Namespace, name: str, seed: int, arg: str) -> dict:
     config.compare = ()
     config.train.devices = args.devices
     if first:  # it has looked at images only: one run of it serves every noise
-        _trained(args, first, seed, "")
-        config.init = str(_folder(args, first, seed, ""))
+        images = [a for a in arg.split(",") if a and a.partition("=")[0] not in ("noise", "rate")]
+        _trained(args, first, seed, ",".join(images))
+        config.init = str(_folder(args, first, seed, ",".join(images)))
         config.variant = config[first].variant
     return trainer.train(config, _folder(args, name, seed, arg), say=said)
 

@@ -1,7 +1,8 @@
 """All methods in small, for two CPU cores: 3,356 long-tailed CIFAR-10 images, a 100,000-weight CNN.
 
 Imbalance 50, 40 epochs, the same images, labels, views and optimiser for every method; only the
-fields of the method itself differ, scaled to the number of epochs. The network is narrow but deep:
+fields of the method itself differ, scaled to the number of epochs; two of them, semisup.lambda_u
+and elr.weight, were chosen on a noisy hold-out (docs/methods.md). The network is narrow but deep:
 it begins to learn wrong labels by heart in the last third, as large ones do in the full recipes
 (three stages, twice as wide, never did). Results: docs/methods.md.
 

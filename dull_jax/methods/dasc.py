@@ -7,8 +7,8 @@ discrimination against a bank of mixed features (MIDL). The networks exchange ba
 
 The paper's form, with the released code's as an option: MIDL's target (`dasc.midl_target`), the
 trust in a label (`dasc.weights`; the code hands it to another sample). Not copied: running
-statistics moved by mixed images, and the best test epoch as the result. The two views of a
-warm-up step go through the network as one batch.
+statistics moved by mixed images or by the passes that only guess labels, and the best test epoch
+as the result. The two views of a warm-up step go through the network as one batch.
 
 Cost per step, in images through the backbone: 4 b forward, 8 b with gradient; warm-up 2 b with
 gradient. Per epoch and network one pass over the train set.

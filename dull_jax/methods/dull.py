@@ -4,7 +4,8 @@ The paper names the parts; its equations are not published in a form we could us
 equations here are ours (docs/dull.md). An epoch, after a warm-up with logit-adjusted CE:
 
   1. The teacher (averaged weights) predicts the train set; predictions are averaged over epochs.
-  2. Transition and true class shares by EM; from them the posterior of every true label.
+  2. Transition and true class shares, by EM or found once (`dull.transition`); from them the
+     posterior of every true label.
   3. AML: the candidate labels of every sample and the soft target on them.
   4. The student trains on another view against the targets, with
      IFD:  channels tied to classes by G, a second path through the gated features;
@@ -110,8 +111,11 @@ class Method(base.Method):
         return memory["posterior"]
 
     def _find_structure(self, memory: dict[str, np.ndarray]) -> None:
-        """Once, on predictions of the given labels; what is remembered is freed from the noise."""
-        noisy = memory["probs"] * _shares(self.train.counts)
+        """Once, on predictions of the given labels; what is remembered is freed from the noise.
+
+        They are the warm-up's, on what it trained on: it should end before it knows them by heart.
+        """
+        noisy = memory["probs"] * _shares(self.train.counts) ** self.config.dull.tau
         noisy /= noisy.sum(1, keepdims=True)
         found = noise_structure.find(noisy, self.train.given)
         memory["transition"], memory["prior"] = map(np.asarray, found.model)
@@ -278,7 +282,10 @@ class Method(base.Method):
 
     def instruments(self, nets: tuple[base.Net, ...], memory: base.Arrays) -> dict[str, np.ndarray]:
         gate = self._gate(jax.device_get(nets[0].params))
-        return {"gate": np.asarray(gate), "transition_estimate": memory["transition"]}
+        found = {"gate": np.asarray(gate)}
+        if memory["posterior"].any():  # after warm-up
+            found["transition_estimate"] = memory["transition"]
+        return found
 
 
 def class_even(targets: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:

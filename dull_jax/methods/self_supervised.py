@@ -145,6 +145,6 @@ class Method(base.Method):
 
 
 def pushed(extra: Mapping[str, jax.Array], rows: jax.Array) -> dict[str, jax.Array]:
-    """ "queue" `[Q, P]` and "count" after rows `[B, P]`; of more than Q the first join it."""
+    """{"queue" `[Q, P]`, "count"} after rows `[B, P]` joined it; of more than Q only the first."""
     queue, count = contrastive.push(extra["queue"], extra["count"], rows[: len(extra["queue"])])
     return {"queue": queue, "count": count}

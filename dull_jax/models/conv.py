@@ -1,7 +1,7 @@
 """The convolution of all backbones, in the forms that suit XLA's CPU backend.
 
-Where the image is smaller than the window, XLA's own convolution there takes a path that is twenty
-times slower; patches written out and one matrix product are used instead.
+Where the image is smaller than the window, XLA's own convolution there is many times slower (9 to
+22 times, 3x3 on 2x2: docs/speed.md); windows written out and one matrix product are used instead.
 
 XLA takes the weight gradient there as a convolution whose window is a whole image and whose
 channels are the batch: it writes out a matrix of patches that no cache holds and slows down as the

@@ -78,7 +78,8 @@ def overview(results: Sequence[Result]) -> str:
     """One table for each (dataset, imbalance factor): methods down, noises across.
 
     A cell is the last epoch's accuracy, mean ± sample deviation, and that of the tail classes;
-    (n=…) where a method has other runs than the most of them. The mean over noises sorts.
+    (n=…) where a method has other runs than the most of them. Methods with the most noises come
+    first, those with the same number by the mean over theirs.
     """
     groups = _groups(results)
     sets = sorted({key[:2] for key in groups})
@@ -111,7 +112,7 @@ def _across(head: tuple, groups: Mapping[tuple, Sequence[Result]]) -> str:
     ]
 
     def mean_over_noises(name: str) -> float:
-        means = [_mean(rows[name][noise], _KEYS["last"]) for noise in noises]
+        means = [_mean(results, _KEYS["last"]) for results in rows[name].values()]
         return statistics.fmean([m for m in means if m is not None] or [0])
 
     def cells(results: Sequence[Result]) -> str:
@@ -128,10 +129,13 @@ def _across(head: tuple, groups: Mapping[tuple, Sequence[Result]]) -> str:
         "| method | " + " | ".join(f"{_cell(n)} {rate:g} | tail" for n, rate in noises) + " |",
         "|---|" + "--:|--:|" * len(noises),
     ]
-    for name in sorted(rows, key=lambda name: -mean_over_noises(name)):
-        numbers = " | ".join(cells(rows[name][noise]) for noise in noises)
+    for name in sorted(rows, key=lambda name: (-len(rows[name]), -mean_over_noises(name))):
+        numbers = " | ".join(cells(rows[name].get(noise, [])) for noise in noises)
         lines.append(f"| {_cell(name)} | {numbers} |")
-    return "\n".join(lines)
+    remarks = {
+        r for name, row in rows.items() for cell in row.values() for r in _remarks(name, cell)
+    }
+    return "\n".join(lines + [f"\n- {_cell(remark)}" for remark in sorted(remarks)])
 
 
 def _section(key: tuple, results: Sequence[Result]) -> str:

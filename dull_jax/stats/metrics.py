@@ -92,20 +92,12 @@ def suggestions(
     }
 
 
-def transition_distance(estimate: np.ndarray, given: np.ndarray, clean: np.ndarray) -> float:
-    """Between an estimated label transition and the realised one: total variation, class mean.
+def transition_distance(estimate: np.ndarray, realised: np.ndarray) -> float:
+    """Between two label transitions `[K, K]`, P(given j | true i): total variation, class mean.
 
-    Args:
-      estimate: `[K, K]`, P(given j | true i), rows sum to 1.  given, clean: `[N]`.
-
-    Returns:
-      Mean over the classes that occur of half the L1 distance of their rows, in [0, 1].
+    Rows sum to 1; rows of nan in `realised` (classes without a sample) do not count. In [0, 1].
     """
-    counts = np.zeros(estimate.shape)
-    np.add.at(counts, (clean, given), 1)
-    there = counts.any(1)
-    realised = counts[there] / counts[there].sum(1, keepdims=True)
-    return float(np.abs(estimate[there] - realised).sum(1).mean() / 2)
+    return float(np.nanmean(np.abs(estimate - realised).sum(1)) / 2)
 
 
 def _auroc(wrong: np.ndarray, score: np.ndarray) -> float:

@@ -37,7 +37,8 @@ class Structure(NamedTuple):
     name: str  # "t2h rate 0.30 cap 0.6", "none"
     model: LabelModel  # numpy float32
     clean_probs: np.ndarray  # [N, K], p(true | x), not knowing the given label
-    gain: float  # log-likelihood of a given label over that without noise, mean, nats
+    gain: float  # log-likelihood of a given label over that without noise, mean, nats; about 0
+    # where predictions know the noise already, so no evidence for or against
     temperature: float  # of clean_probs, chosen with the noise
 
 
@@ -56,7 +57,8 @@ def find(noisy_probs: np.ndarray, given: np.ndarray) -> Structure:
 
     Args:
       noisy_probs: `[N, K]` p(given | x), rows sum to 1, from a model that was not trained on the
-        sample (cross-validation), or not yet by heart.
+        sample (cross-validation), or not yet by heart. Predictions that say next to nothing
+        allow any noise, and the most is taken.
       given: `[N]` int.
     """
     probs = np.maximum(np.asarray(noisy_probs, np.float32), 1e-6)
@@ -81,7 +83,9 @@ def find(noisy_probs: np.ndarray, given: np.ndarray) -> Structure:
     clean = np.asarray(
         tempered(clean_probs(probs, model.transition), model.prior, best.temperature)
     )
-    return Structure(name, model, clean, float(best.gains.mean()), best.temperature)
+    none = next(t for t in trials if t.kind == "none")
+    gain = float((best.gains - none.gains).mean())
+    return Structure(name, model, clean, gain, best.temperature)
 
 
 def tried(
@@ -96,16 +100,21 @@ def tried(
     Each half of the samples is judged with the confusions that the other half shows.
     """
     halves = [(probs[half::2], given[half::2]) for half in (0, 1)]
-    gains, realised, temperatures = [], [], []
-    for (p, y), other in zip(halves, reversed(halves), strict=True):
-        searched = kinds(counts, confident_confusions(*other), rates)
+    searched, models = [], []
+    for part in reversed(halves):
+        searched = kinds(counts, confident_confusions(*part), rates)
         searched = [found for found in searched if only in ("", found[0])]
-        models = [solved(counts, make) for _, _, make in searched]
-        stacked = LabelModel(*(np.stack(part) for part in zip(*models, strict=True)))
+        models.append([solved(counts, make) for _, _, make in searched])
+    possible = [all(identifiable(m, counts) for m in pair) for pair in zip(*models, strict=True)]
+    searched = [found for found, ok in zip(searched, possible, strict=True) if ok]
+    gains, realised, temperatures = [], [], []
+    for (p, y), found in zip(halves, models, strict=True):
+        found = [model for model, ok in zip(found, possible, strict=True) if ok]
+        stacked = LabelModel(*(np.stack(part) for part in zip(*found, strict=True)))
         gain, temperature = likelihood_gain(p, y, stacked)
         gains.append(np.asarray(gain))
         temperatures.append(np.asarray(temperature))
-        realised.append([1 - m.prior @ m.transition.diagonal() for m in models])
+        realised.append([1 - m.prior @ m.transition.diagonal() for m in found])
     columns = (
         searched,
         np.mean(realised, axis=0),
@@ -116,6 +125,19 @@ def tried(
         Trial(kind, rate, float(wrong), gain, float(temperature))
         for (kind, rate, _), wrong, gain, temperature in zip(*columns, strict=True)
     ]
+
+
+def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
+    """Whether names keep their meaning, and the model does lead to the given counts `[K]`.
+
+    A given label must be likeliest for its own class: beyond that, classes could swap names (two
+    classes at a rate of 0.4 and of 0.6 explain the same labels). EM may fail to find true counts.
+    """
+    own = model.transition.diagonal()
+    others = model.transition - np.diag(own)
+    given_shares = np.maximum(given_counts, 0.5) / np.maximum(given_counts, 0.5).sum()
+    missed = np.abs(model.prior @ model.transition - given_shares).sum() / 2
+    return bool((own > others.max(0)).all() and missed < 0.05)
 
 
 def noisiest(trials: Sequence[Trial]) -> Trial:
@@ -170,6 +192,8 @@ def joint(counts: np.ndarray, rate: float) -> np.ndarray:
 
 def t2h(counts: np.ndarray, rate: float, cap: float) -> np.ndarray:
     """Tail-to-head noise (`data.tail_to_head`); where the cap forbids the rate, what it allows."""
+    if counts.max() <= counts.min():
+        return np.eye(len(counts))
     towards = tail_to_head.destination_weights(counts)
     slope = tail_to_head.tailness(counts) * towards.any(1)
     low, high = 0.0, cap / slope[slope > 0].min(initial=1.0)
@@ -183,7 +207,10 @@ def t2h(counts: np.ndarray, rate: float, cap: float) -> np.ndarray:
 
 
 def confusion(confused: np.ndarray, rate: float) -> np.ndarray:
-    """`confused` `[K, K]` with off-diagonal parts scaled: mean share of wrong labels `rate`."""
+    """`confused` `[K, K]`, its off-diagonal parts scaled: class mean of wrong labels `rate`.
+
+    No class loses more than 0.95, so that the mean may fall short.
+    """
     away = confused * (1 - np.eye(len(confused)))
     scale = rate / max(away.sum(1).mean(), 1e-12)
     away = away * np.minimum(scale, 0.95 / np.maximum(away.sum(1, keepdims=True), 1e-12))
@@ -211,9 +238,10 @@ def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
 
 
 def solved(given_counts: np.ndarray, make: Make, iterations: int = 200) -> LabelModel:
-    """True class shares n with n T(n) nearest the given counts, by EM, and that T.
+    """True class shares n by EM, so that n T(n) is near the given counts, and that T.
 
-    given_counts: `[K]` of the given labels.
+    given_counts: `[K]` of the given labels. Where T(n) jumps with the order of nearly equal counts
+    it may not settle; see `identifiable`.
     """
     counts = np.maximum(np.asarray(given_counts, np.float64), 0.5)
     for _ in range(iterations):

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
+from dull_jax.data.noise import describe
 from dull_jax.errors import Stopped
 from dull_jax.files import write_text
 from dull_jax.stats import metrics
@@ -240,7 +241,8 @@ class Trainer:
         labels |= metrics.suggestions(suggested, given, clean, groups)
         estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
         if estimate is not None:
-            labels["transition_distance"] = metrics.transition_distance(estimate, given, clean)
+            realised = describe(given, clean, dataset.train.num_classes).transition
+            labels["transition_distance"] = metrics.transition_distance(estimate, realised)
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
         return values | {f"labels/{k}": v for k, v in labels.items()}

@@ -150,6 +150,31 @@ def test_kind_and_rate_are_found(kind):
         assert rate == pytest.approx(wrong.mean(), abs=0.08)
 
 
+def test_two_classes_do_not_swap_their_names():
+    """A rate of 0.6 explains the same labels as one of 0.4 does."""
+    rng = np.random.default_rng(0)
+    clean = np.repeat([0, 1], [2000, 1000])
+    certain = np.where(rng.random(3000) < 0.9, clean, 1 - clean)
+    probs = np.where(np.eye(2)[certain] == 1, 0.9, 0.1)
+    table = structure.symmetric(np.array([2000, 1000]), 0.4)
+    given = np.where(rng.random(3000) < 0.4, 1 - clean, clean)
+    found = structure.find(probs @ table, given)
+    assert (found.clean_probs.argmax(1) == clean).mean() > 0.85, found.name
+
+
+def test_what_cannot_be_told_is_left_out():
+    counts = np.array([101.0, 100.0, 99.0])
+    swapped = structure.solved(counts, lambda n: structure.symmetric(n, 0.7))
+    assert not structure.identifiable(swapped, counts)
+    assert structure.identifiable(
+        structure.solved(counts, lambda n: structure.symmetric(n, 0.5)), counts
+    )
+    given = np.repeat([0, 1, 2], counts.astype(int))
+    for trial in structure.tried(np.full((300, 3), 1 / 3, np.float32), given, counts, [0.3, 0.6]):
+        if trial.kind.startswith("t2h"):
+            assert trial.realised < 0.3 + 0.05
+
+
 def test_without_noise_hardly_anything_is_doubted():
     clean, x, exact, _ = world(3, 2)
     for probs in (exact, predictions(x, clean)):

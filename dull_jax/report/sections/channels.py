@@ -6,6 +6,7 @@ from dull_jax.report import curves, heatmap
 from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, tag
 from dull_jax.report.plots import MANY, figure, row
+from dull_jax.stats.metrics import transition_distance
 
 _OTHERS = ("test/", "labels/", "time/", "train/loss")  # what every method logs
 _SHOWN = 12
@@ -73,7 +74,7 @@ def _transitions(run: Run) -> list[Markup | None]:
 def _distance(estimate: np.ndarray, true: list | None) -> str:
     if not true:
         return "P(given label | true class)."
-    gap = 0.5 * np.nanmean(np.abs(estimate - np.asarray(true, np.float64)).sum(1))
+    gap = transition_distance(estimate, np.asarray(true, np.float64))
     return f"Rows differ from the true ones in {100 * gap:.1f} % of their mass on average."
 
 
