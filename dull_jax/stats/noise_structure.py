@@ -71,9 +71,9 @@ def find(noisy_probs: np.ndarray, given: np.ndarray) -> Structure:
     confused = max(trials, key=lambda t: t.gains.mean() if t.kind == "confused" else -np.inf)
     if _lead(confused, best) > 4:  # its many parameters must earn their place
         best = confused
-    fine = [r for r in (round(best.rate + d, 2) for d in FINE) if 0 < r < 1]
     if best.kind != "none":
-        best = noisiest([best, *tried(probs[chosen], given[chosen], counts, fine, best.kind)])
+        fine = [r for r in (round(best.rate + d, 2) for d in FINE) if 0 < r < 1]  # and it itself
+        best = noisiest(tried(probs[chosen], given[chosen], counts, fine, best.kind))
 
     confusions = confident_confusions(probs[chosen], given[chosen])
     makes = {kind: make for kind, _, make in kinds(counts, confusions, [best.rate])}

@@ -22,7 +22,6 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
-from dull_jax.data.noise import describe
 from dull_jax.errors import Stopped
 from dull_jax.files import write_text
 from dull_jax.stats import metrics
@@ -241,7 +240,7 @@ class Trainer:
         labels |= metrics.suggestions(suggested, given, clean, groups)
         estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
         if estimate is not None:
-            realised = describe(given, clean, dataset.train.num_classes).transition
+            realised = np.array(dataset.description["transition"], np.float64)  # null becomes nan
             labels["transition_distance"] = metrics.transition_distance(estimate, realised)
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
