@@ -19,6 +19,7 @@ from scipy.special import softmax
 
 from dull_jax.data.dataset import TrainSet
 from dull_jax.models.network import Network
+from dull_jax.stats.transition import class_shares
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -174,12 +175,6 @@ def applied(
 def sums(**values: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
     """{name: (sum, count)} of per-example arrays `[b]`, as `Aux.metrics` wants them."""
     return {name: (jnp.sum(v), jnp.asarray(v.size, jnp.float32)) for name, v in values.items()}
-
-
-def class_shares(counts: np.ndarray) -> np.ndarray:
-    """`[K]` counts as shares, none below that of half a sample: an empty class has a finite log."""
-    counts = np.maximum(counts, 0.5)
-    return counts / counts.sum()
 
 
 def log_prior(counts: np.ndarray) -> np.ndarray:

@@ -323,4 +323,4 @@ def mixed_prior(
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:
-    return base.class_shares(counts).astype(np.float32)
+    return transition.class_shares(counts).astype(np.float32)

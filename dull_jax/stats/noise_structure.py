@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.data import tail_to_head
-from dull_jax.stats.transition import LabelModel
+from dull_jax.stats.transition import LabelModel, class_shares
 
 RATES = tuple(np.arange(0.05, 0.61, 0.05).round(2))  # of the first search
 FINE = tuple(np.arange(-0.04, 0.05, 0.01).round(2))  # around the best of them, of the second
@@ -135,8 +135,7 @@ def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
     """
     own = model.transition.diagonal()
     others = model.transition - np.diag(own)
-    given_shares = np.maximum(given_counts, 0.5) / np.maximum(given_counts, 0.5).sum()
-    missed = np.abs(model.prior @ model.transition - given_shares).sum() / 2
+    missed = np.abs(model.prior @ model.transition - class_shares(given_counts)).sum() / 2
     return bool((own > others.max(0)).all() and missed < 0.05)
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 class LabelModel(NamedTuple):
@@ -15,6 +16,12 @@ class LabelModel(NamedTuple):
 
     transition: jax.Array
     prior: jax.Array
+
+
+def class_shares(counts: np.ndarray) -> np.ndarray:
+    """`[K]` counts as shares, none below that of half a sample: an empty class has a finite log."""
+    counts = np.maximum(counts, 0.5)
+    return counts / counts.sum()
 
 
 @jax.jit
