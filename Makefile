@@ -2,13 +2,22 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint setup clean
+.PHONY: demo test test-faults results lint setup clean
 
 demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
 
 test: setup lint
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+
+# Kills, signals, damaged files and full disks, about half an hour; its counts are a result file.
+test-faults: setup
+	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -m faults tests/faults \
+	  --faults-json=benchmarks/results/faults.json
+
+# The measured tables of README and docs, from the committed result files.
+results: setup
+	$(BIN)/python -m benchmarks.documents
 
 lint: setup
 	$(BIN)/ruff format --check .

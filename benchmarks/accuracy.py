@@ -5,10 +5,14 @@
 writes benchmarks/results/digits/<dataset>-if<IF>-<noise><rate>-<method>-s<seed>.json; tables are
 made from these by `python -m dull_jax.report.table benchmarks/results/digits`. Runs continue where
 they stopped, as ever; the methods of one seed train on the same labels. `two_stage:self_supervised`
-among the methods trains the second from the first one's backbone.
+among the methods trains the second from the first one's backbone. A setting under another name:
+
+    python -m benchmarks.accuracy ablation configs/digits_t2h.py --variant "no H2T" \
+        --set dull.h2t=False
 """
 
 import argparse
+import ast
 import importlib.util
 import json
 import pathlib
@@ -32,6 +36,8 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["dull"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--arg", default="", help="further recipe arguments, key=value,…")
+    parser.add_argument("--variant", default="", help="a name for what --set changes")
+    parser.add_argument("--set", nargs="*", default=[], help="fields of the recipe, key=value")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs"))
     parser.add_argument("--devices", type=int, default=0, help="see config.train.devices")
     args = parser.parse_args()
@@ -46,7 +52,8 @@ def _trained(args: argparse.Namespace, name: str, seed: int, arg: str) -> dict:
     method, _, first = name.partition(":")
     config = recipe(args.config, ",".join(filter(None, (f"method={method},seed={seed}", arg))))
     config.compare = ()
-    config.train.devices = args.devices
+    config.train.devices, config.variant = args.devices, args.variant
+    config.update_from_flattened_dict(dict(map(_setting, args.set)))
     if first:  # it has looked at images only: one run of it serves every noise
         images = [a for a in arg.split(",") if a and a.partition("=")[0] not in ("noise", "rate")]
         _trained(args, first, seed, ",".join(images))
@@ -55,8 +62,20 @@ def _trained(args: argparse.Namespace, name: str, seed: int, arg: str) -> dict:
     return trainer.train(config, _folder(args, name, seed, arg), say=said)
 
 
+def _setting(text: str) -> tuple[str, object]:
+    """'dull.h2t=False' -> ('dull.h2t', False); what is no Python literal is text."""
+    key, _, value = text.partition("=")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
+
+
 def _folder(args: argparse.Namespace, name: str, seed: int, arg: str) -> pathlib.Path:
-    stem = "-".join(filter(None, [pathlib.Path(args.config).stem, arg, name.replace(":", "-")]))
+    variant = args.variant.replace(" ", "_")
+    stem = "-".join(
+        filter(None, [pathlib.Path(args.config).stem, arg, name.replace(":", "-"), variant])
+    )
     return args.runs / args.grid / f"{stem}-s{seed}"
 
 
@@ -66,10 +85,11 @@ def said(line: str) -> None:
 
 def _keep(grid: str, found: dict) -> None:
     noise = found["noise"]
+    rate = f"{noise['rate']:g}" if "rate" in noise else ""  # there is none of no noise
     name = (
-        f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{noise['rate']:g}"
+        f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{rate}"
         f"-{'-'.join(filter(None, (found['method'], found['variant'])))}-s{found['seed']}.json"
-    )
+    ).replace(" ", "_")
     (RESULTS / grid).mkdir(parents=True, exist_ok=True)
     (RESULTS / grid / name).write_text(json.dumps(found, indent=1))
     print(name, json.dumps({k: v for k, v in found["accuracy"].items() if k != "by_class"}))

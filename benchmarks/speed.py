@@ -89,7 +89,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="cases whose network or method has this name")
     args = parser.parse_args()
     if args.table:
-        print(_markdown(json.loads(args.table.read_text())["cases"]))
+        print(markdown(json.loads(args.table.read_text())["cases"]))
         return
     jax.config.update("jax_enable_compilation_cache", False)
     parallel.cpu_devices(args.devices)
@@ -111,7 +111,7 @@ def main() -> None:
         args.out.write_text(json.dumps(found, indent=1) + "\n")
 
 
-def _markdown(cases: list[dict[str, object]]) -> str:
+def markdown(cases: list[dict[str, object]]) -> str:
     head = "method|network|batch|images/s|of the floor|first step|pass, 1000 images|of PyTorch"
     lines = [head, "---|---|--:|--:|--:|--:|--:|--:"]
     for c in cases:

@@ -22,8 +22,16 @@ def get_config() -> ConfigDict:
     config.init = ""  # workdir of another run whose backbone a fresh run starts from
 
     config.data = ConfigDict()
-    config.data.name = "digits"  # digits, cifar10, cifar100, or another TFDS set in ArrayRecord
-    config.data.dir = ""  # of TFDS data; empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets
+    config.data.name = "digits"  # digits, cifar10, cifar100, another TFDS set in ArrayRecord, or
+    # your own images: folder, csv, clothing1m, webvision
+    config.data.dir = ""  # of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of
+    # your own images
+    config.data.file = ""  # csv: the table of paths and labels
+    config.data.size = 0  # own images: side in pixels; 0: chosen by how large the images are
+    config.data.fit = "crop"  # own images: crop (centre), pad (black borders) or stretch
+    config.data.on_error = "skip"  # own images: what cannot be read is skipped and listed, or: fail
+    config.data.test_share = 0.2  # own images without a test part: share held out of each class
+    config.data.resident_gb = 4.0  # images of up to so much memory are held on the device
     config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
     config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest
     config.data.max_count = 0  # images of the largest class; 0: as many as every class has
@@ -53,6 +61,7 @@ def get_config() -> ConfigDict:
 
     config.model = ConfigDict()
     config.model.name = "small_cnn"  # small_cnn, resnet_small, preact_resnet18, resnet18, resnet50
+    config.model.pretrained = ""  # resnet18, resnet50: a timm safetensors file to start from
     config.model.stem = "cifar"  # cifar (3x3) or imagenet (7x7 and max pool)
     config.model.norm = "batch"  # batch (over the global batch) or group
     config.model.width = 0  # channels of the first stage; 0: the network's own
@@ -173,7 +182,8 @@ def get_config() -> ConfigDict:
     config.dull.h2t = True  # head-to-tail transfer
     config.dull.h2t_share = 0.5  # size of its stream relative to the batch
     config.dull.h2t_mix = "cutmix"  # cutmix or mixup
+    config.dull.h2t_repeats = 3.0  # draws an epoch of a sample in that stream, on average, at most
     config.dull.h2t_power = 0.25  # k of the label share
-    config.dull.transition = "free"  # of the posterior: free (EM), structured, or none
+    config.dull.transition = "structured"  # of the posterior: structured, free (EM), or none
     config.dull.transition_strength = 0.1  # free, none: pseudo-counts, as a share of a class's size
     return config

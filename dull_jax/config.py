@@ -15,12 +15,15 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dull_jax.errors import UserError
+from dull_jax.names import quoted, shown
 
 # Fields that change where and how fast a run goes, but not its numbers.
 _NOT_RESULTS = (
     "compare",
     "variant",
     "data.dir",
+    "data.file",
+    "data.resident_gb",
     "train.checkpoint_every",
     "train.devices",
     "train.eval_batch_size",
@@ -28,9 +31,14 @@ _NOT_RESULTS = (
     "train.steps_per_dispatch",
 )
 
+# Values of data.name that mean images of the user's own; for them some fields may be left open.
+OWN_IMAGES = ("folder", "csv", "clothing1m", "webvision")
+
 _CHOICES = {
     "data.profile": ("exponential", "step", "none"),
     "data.groups": ("auto", "rank", "counts"),
+    "data.fit": ("crop", "pad", "stretch"),
+    "data.on_error": ("skip", "fail"),
     "noise.name": (
         "t2h symmetric asymmetric joint tabasco_symmetric tabasco_asymmetric file none".split()
     ),
@@ -39,7 +47,14 @@ _CHOICES = {
     "noise.which": ("uniform", "confusing"),
     "noise.join": ("id", "position"),
     "augment.strong": ("randaugment", "autoaugment"),
-    "model.name": ("small_cnn", "resnet_small", "preact_resnet18", "resnet18", "resnet50"),
+    "model.name": (
+        "small_cnn",
+        "resnet_small",
+        "preact_resnet18",
+        "resnet18",
+        "resnet50",
+        "auto",
+    ),
     "model.stem": ("cifar", "imagenet"),
     "model.norm": ("batch", "group"),
     "model.dtype": ("float32", "bfloat16"),
@@ -66,6 +81,9 @@ _RANGES = {
     "data.imbalance_factor": (1, 1e6),
     "data.max_count": (0, 10**9),
     "data.holdout": (0, 0.5),
+    "data.size": (0, 1024),
+    "data.test_share": (0.01, 0.9),
+    "data.resident_gb": (0, 1e6),
     "noise.rate": (0, 1, "<"),
     "noise.cap": (0, 1),
     "noise.temperature": (1e-6, 1e6),
@@ -77,7 +95,7 @@ _RANGES = {
     "model.stages": (0, 10),
     "model.projector": (1, 65536),
     "model.channels_per_class": (0, 1024),
-    "train.epochs": (1, 10**6),
+    "train.epochs": (0, 10**6),
     "train.batch_size": (1, 10**6),
     "train.devices": (0, 10**5),
     "train.steps_per_dispatch": (0, 10**4),
@@ -140,6 +158,7 @@ _RANGES = {
     "dull.gate_lr": (0, 1e6),
     "dull.unlearn": (0, 1e3),
     "dull.h2t_share": (0.01, 1),
+    "dull.h2t_repeats": (0.01, 1e6),
     "dull.h2t_power": (0, 10),
     "dull.transition_strength": (1e-6, 1e3),
 }
@@ -174,11 +193,33 @@ def _validate_together(config: ConfigDict) -> None:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
     if config.noise.name == "file" and not config.noise.file:
         raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
+    if config.model.pretrained:
+        _validate_pretrained(config)
+    if config.data.name not in OWN_IMAGES:
+        for field, left_open in (("model.name", "auto"), ("train.epochs", 0)):
+            if _get(config, field) == left_open:
+                raise UserError(
+                    f"config.{field} = {left_open!r}: is chosen for images of your own only "
+                    f"(config.data.name = {', '.join(OWN_IMAGES)}); set it"
+                )
     mass = tuple(config.dull.candidate_mass)
     if len(mass) != 2 or not 0 < mass[0] <= mass[1] <= 1:
         raise UserError(f"config.dull.candidate_mass = {mass}: (start, end), 0 < start <= end <= 1")
     if any(not 0 < share < 1 for share in config.optim.milestones):
         raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
+
+
+def _validate_pretrained(config: ConfigDict) -> None:
+    """Weights of a file fit one network only."""
+    wanted = {"name": ("resnet18", "resnet50"), "stem": ("imagenet",), "norm": ("batch",)}
+    for field, choices in (wanted | {"width": (0,)}).items():
+        if config.model[field] not in choices:
+            raise UserError(
+                f"config.model.{field} = {config.model[field]!r}: config.model.pretrained needs "
+                f"{' or '.join(map(repr, choices))}"
+            )
+    if config.init:
+        raise UserError("config.init and config.model.pretrained: a run starts from one of them")
 
 
 def beside(config: ConfigDict, method: str) -> ConfigDict:
@@ -262,8 +303,12 @@ def fingerprint(config: ConfigDict) -> str:
 def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
     """'field: old -> new' for each field that makes another run of `config` than of `old`."""
     before, after = _recipe(flatten(dict(old))), _recipe(flatten(config))
+
+    def value(recipe: Mapping[str, Any], key: str) -> str:
+        return quoted(recipe[key]) if key in recipe else "absent"
+
     return [
-        f"{key}: {before.get(key, 'absent')} -> {after.get(key, 'absent')}"
+        f"{shown(key)}: {value(before, key)} -> {value(after, key)}"
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]

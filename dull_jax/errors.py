@@ -9,6 +9,16 @@ class UserError(Exception):
     """
 
 
+def reason(error: Exception) -> str:
+    """What another library says of a damaged file, on one printable line that is not too long.
+
+    >>> reason(ValueError("bad\\n  byte \\x1b"))
+    'bad byte \ufffd'
+    """
+    text = " ".join(str(error).split())[:200] or type(error).__name__
+    return "".join(mark if mark.isprintable() else "\ufffd" for mark in text)
+
+
 class SaveError(UserError):
     """A checkpoint could not be written; threads of the writer may be at work for good."""
 

@@ -1,35 +1,44 @@
 """Trains a recipe, or continues it, and writes the report.
 
 python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
+
+On several hosts the same command runs on each of them; see launch/README.md.
 """
 
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from dull_jax import config as recipe
-from dull_jax import door
+from dull_jax import door, files
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
-from dull_jax.train import parallel, trainer
+from dull_jax.train import hosts, parallel, rendezvous, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
 )
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
+_DISTRIBUTED = flags.DEFINE_string(
+    "distributed",
+    "auto",
+    "HOST:PORT,N,I: this is process I of N, the first of which listens at HOST:PORT. "
+    "auto: as Slurm or Cloud TPU say, else alone. off: alone.",
+)
+_SECONDS = flags.DEFINE_float(
+    "distributed_timeout", 120, "Seconds to wait for the other processes.", lower_bound=1
+)
 
 
-def run(config: ConfigDict, workdir: str | pathlib.Path) -> dict[str, dict[str, Any]]:
+def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:
     """Trains `config.method` and `config.compare` on the same arrays: {method: result.json}.
 
     The compared runs lie below workdir/compare and take the labels of the main run.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = files.path_of(workdir)
     recipe.validate(config)
     results = {config.method: trainer.train(config, workdir, say)}
     for method in config.compare:
@@ -40,7 +49,8 @@ def run(config: ConfigDict, workdir: str | pathlib.Path) -> dict[str, dict[str, 
 
 
 def say(text: str) -> None:
-    print(text, flush=True)
+    if hosts.is_first():
+        print(text, flush=True)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -49,12 +59,13 @@ def main(argv: Sequence[str]) -> None:
     for flag in (_CONFIG, _WORKDIR):
         if flag.value is None:
             raise UserError(f"--{flag.name} is needed; see python -m dull_jax.main --help")
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        cache = pathlib.Path.home() / ".cache" / "dull_jax" / "xla"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+    workdir = files.path_of(_WORKDIR.value)
     parallel.cpu_devices(_CONFIG.value.train.devices)
-    results = run(_CONFIG.value, _WORKDIR.value)
-    report = html.write(pathlib.Path(_WORKDIR.value))
+    rendezvous.start(_DISTRIBUTED.value, _SECONDS.value)
+    results = run(_CONFIG.value, workdir)
+    if not hosts.is_first():
+        return
+    report = html.write(workdir)
     say("\n" + table.console(list(results.values())))
     say(f"\nreport: {report}")
 

@@ -2,19 +2,23 @@
 
 import os
 import pathlib
+import subprocess
 import tempfile
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 cache = pathlib.Path(tempfile.gettempdir()) / f"dull_jax_test_cache_{os.getuid()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+os.environ["XDG_CACHE_HOME"] = str(cache / "xdg")  # what scans of image folders remember
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
 
 
 import jax  # noqa: E402
 import pytest  # noqa: E402
+
 from toy import make_source  # noqa: E402
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """What shares module fixtures shares a worker: a file, or one method of the shared tests."""
     for item in items:
@@ -43,6 +47,7 @@ def small_recipe():
         config.train.eval_every = config.train.checkpoint_every = 2
         config.train.view = "weak"  # the strong one takes seconds to compile
         config.dull.warmup = 0.5
+        config.dull.transition = "free"  # the search for a structure takes seconds to compile
         config.update_from_flattened_dict(fields)
         return config
 
@@ -60,3 +65,20 @@ def toy_source(monkeypatch):
         return source
 
     return install
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A function that mounts a small file system; skips without the right to."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        what = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if subprocess.run(what, capture_output=True).returncode:
+            pytest.skip("may not mount")
+        return folder
+
+    yield mount
+    while not subprocess.run(["umount", str(folder)], capture_output=True).returncode:
+        pass

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from dull_jax.data.cifar_archive import ARCHIVES, Archive
+from dull_jax.data.tfds.cifar_archive import ARCHIVES, Archive
 
 FINE = [b"apple", b"bear", b"cloud", b"dolphin"]
 COARSE = [b"living", b"not living"]

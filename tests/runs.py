@@ -1,10 +1,14 @@
-"""Reading a run's folder in tests: its last state and its metrics without the times."""
+"""Runs in tests: what their folders hold, and a signal at a chosen step."""
 
 import json
+import os
 import pathlib
+import signal
 
 import numpy as np
 import orbax.checkpoint as ocp
+
+from dull_jax.train import executor
 
 
 def last_state(folder: pathlib.Path) -> dict[str, np.ndarray]:
@@ -31,3 +35,17 @@ def assert_same_run(one: pathlib.Path, other: pathlib.Path) -> None:
     with np.load(one / "outputs.npz") as x, np.load(other / "outputs.npz") as y:
         for name in x.files:
             assert x[name].tobytes() == y[name].tobytes(), name
+
+
+def stopping_at(step: int, patch) -> list[int]:
+    """SIGTERM comes to this process in its dispatch number `step`; returns what is left of it."""
+    plain, left = executor.Executor._dispatch, [step]
+
+    def dispatch(self, *args):
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, *args)
+
+    patch.setattr(executor.Executor, "_dispatch", dispatch)
+    return left

@@ -65,6 +65,15 @@ def test_fingerprint_is_that_of_the_numbers():
     assert recipe.difference(json.loads(recipe.to_json(one)), other) == ["dull.tau: 1.0 -> 0.5"]
 
 
+def test_what_differs_is_said_in_one_line_whatever_is_in_the_file():
+    config = base.get_config()
+    old = json.loads(recipe.to_json(config))
+    old["dull"] |= {"g\nate": "x" * 99, "gate": "a\x1b[2J"}
+    first, second = recipe.difference(old, config)
+    assert first == r"dull.g\nate: '" + "x" * 56 + "... -> absent"
+    assert second == r"dull.gate: 'a\x1b[2J' -> 'csg'"
+
+
 def test_every_field_of_the_base_recipe_has_a_comment():
     import inspect
 

@@ -7,14 +7,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "files", "config"},
+    {"errors", "names", "files", "config"},
     {"data"},
     {"models"},
     {"losses", "contrastive_losses", "stats"},
     {"methods"},
     {"train"},
-    {"report"},
-    {"door", "main", "prepare"},
+    {"report", "audited", "inference"},
+    {"door", "main", "prepare", "audit", "predict", "export"},
 )
 
 

@@ -4,11 +4,11 @@ import pathlib
 import subprocess
 import sys
 
-import mini_cifar
 import pytest
 
+import mini_cifar
 from dull_jax import prepare
-from dull_jax.data import cifar_archive
+from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
 
 

@@ -4,17 +4,21 @@ A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serv
 """
 
 import dataclasses
+import functools
 import hashlib
-import pathlib
 from typing import Any
 
 import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import files
-from dull_jax.data import draws, given_labels, longtail, noise, sources
+from dull_jax.config import OWN_IMAGES
+from dull_jax.data import draws, longtail, noise, own_images, pipeline, sources
 from dull_jax.data.groups import class_groups
-from dull_jax.errors import UserError
+from dull_jax.data.own import given_labels, image_files
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.manifest import Manifest
+from dull_jax.errors import UserError, reason
 
 _COLUMNS = ("ids", "given", "clean")
 
@@ -23,7 +27,7 @@ _COLUMNS = ("ids", "given", "clean")
 class TrainSet:
     """What training may look at: images uint8 `[N, H, W, C]`, given labels and ids `[N]`."""
 
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
     given: np.ndarray
     ids: np.ndarray
     class_names: tuple[str, ...]
@@ -37,51 +41,83 @@ class TrainSet:
         """`[K]` given labels of each class."""
         return np.bincount(self.given, minlength=self.num_classes)
 
+    @functools.cached_property
+    def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """(mean, std) of each channel of the images, in [0, 1]."""
+        return pipeline.channel_statistics(self.images)
+
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
     """A train set with the truth about it beside, a held-out part of it, and the test set."""
 
     train: TrainSet
-    clean: np.ndarray  # [N] true labels, for reports only
+    clean: np.ndarray  # [N] true labels, for reports only; where nobody knows them, as given
     holdout: TrainSet  # noisy, like train; empty unless config.data.holdout
     test: sources.Split
     groups: dict[str, list[int]]
     description: dict[str, Any]  # data.json
     labels: dict[str, np.ndarray]  # labels.npz
+    manifest: Manifest | None = None  # of your own images
 
-    def save(self, path: pathlib.Path) -> None:
+    @property
+    def truth_known(self) -> bool:
+        return self.description["truth_known"]
+
+    def save(self, path: files.Path) -> None:
         """Writes labels.npz: ids, given and true labels, of the train set and of the holdout."""
         with files.whole(path) as file:
             np.savez_compressed(file, **self.labels)
 
 
-def build(config: ConfigDict, saved: pathlib.Path | None = None) -> Dataset:
+def build(
+    config: ConfigDict, saved: files.Path | None = None, manifest: Manifest | None = None
+) -> Dataset:
     """Loads the images and draws the long tail, the noise and the held-out part.
 
     Args:
       config: reads `data` and `noise`.
       saved: a labels.npz to use instead of drawing.
+      manifest: of your own images, where they are scanned already.
 
     Raises:
       UserError: see `sources.load`, `longtail`, `noise.corrupt`.
     """
-    source = sources.load(config.data.name, config.data.dir)
+    if config.data.name in OWN_IMAGES:
+        source = own_images.load(config.data, manifest)
+    else:
+        source = sources.load(config.data.name, config.data.dir)
     if saved is not None and saved.exists():
-        labels = _load_labels(saved)
+        labels = _load_labels(saved, len(source.class_names))
+        _check_unchanged(source, labels, saved)
     else:
         labels = _draw(config, source)
     clean = labels["clean"]
     train, holdout = (_train_set(source, labels, prefix) for prefix in ("", "holdout_"))
     groups, rule = class_groups(np.bincount(clean, minlength=train.num_classes), config.data.groups)
     description = _describe(config, source, train, clean) | {"groups": groups, "group_rule": rule}
-    return Dataset(train, clean, holdout, source.test, groups, description, labels)
+    return Dataset(train, clean, holdout, source.test, groups, description, labels, source.manifest)
+
+
+def _check_unchanged(
+    source: sources.Source, labels: dict[str, np.ndarray], saved: files.Path
+) -> None:
+    """Your own labels may have been corrected since: that is another run."""
+    for prefix in ("", "holdout_"):
+        ids = labels[f"{prefix}ids"]
+        now = source.train.labels[_locate(source.train.ids, ids)]
+        changed = np.flatnonzero(now != labels[f"{prefix}clean"])
+        if len(changed):
+            raise UserError(
+                f"{saved} holds other labels than there are now for {len(changed)} images (the "
+                f"first: {ids[changed[0]]}); train on the new ones in another workdir"
+            )
 
 
 def _train_set(source: sources.Source, labels: dict[str, np.ndarray], prefix: str) -> TrainSet:
     ids, given = labels[f"{prefix}ids"], labels[f"{prefix}given"]
-    images = source.train.images[_locate(source.train.ids, ids)]
-    return TrainSet(np.ascontiguousarray(images), given, ids, source.class_names)
+    images = image_files.subset(source.train.images, _locate(source.train.ids, ids))
+    return TrainSet(images, given, ids, source.class_names)
 
 
 def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
@@ -142,13 +178,31 @@ def _corrupt(
     return noise.corrupt(spec, clean, num_classes, **options)
 
 
-def _load_labels(path: pathlib.Path) -> dict[str, np.ndarray]:
+def _load_labels(path: files.Path, num_classes: int) -> dict[str, np.ndarray]:
+    """What `Dataset.save` wrote."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
             wanted = [f"{part}{name}" for part in ("", "holdout_") for name in _COLUMNS]
-            return {name: file[name] for name in wanted}
+            found = {name: file[name] for name in wanted}
     except Exception as error:  # zipfile, zlib, ValueError, KeyError, EOFError: all mean the same
-        raise UserError(f"{path}: unreadable ({error}); the labels of this run are lost") from None
+        text = f"{path}: unreadable ({reason(error)}); the labels of this run are lost"
+        raise UserError(text) from None
+    for part in ("", "holdout_"):
+        ids, *labels = (found[f"{part}{name}"] for name in _COLUMNS)
+        if (
+            ids.ndim != 1
+            or ids.dtype.kind != "U"
+            or not all(
+                column.shape == ids.shape
+                and column.dtype.kind == "i"
+                and np.all((column >= 0) & (column < num_classes))
+                for column in labels
+            )
+        ):
+            raise UserError(
+                f"{path}: damaged, or of other classes; the labels of this run are lost"
+            )
+    return found
 
 
 def _locate(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -158,7 +212,10 @@ def _locate(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     positions = order[found]
     missing = wanted[known[positions] != wanted]
     if len(missing):
-        raise UserError(f"{len(missing)} labelled images are not in the data set: {missing[0]} …")
+        raise UserError(
+            f"{len(missing)} images of this run (the first: {missing[0]}) are gone, changed, or "
+            "now held out as test images; restore them, or start in another workdir"
+        )
     return positions
 
 
@@ -175,7 +232,7 @@ def _describe(
         "num_test": len(source.test.labels),
         "image_shape": list(train.images.shape[1:]),
         "profile": config.data.profile,
-        "imbalance_factor": config.data.imbalance_factor if config.data.profile != "none" else 1,
+        "imbalance_factor": _imbalance(config, clean, num_classes),
         "counts_true": np.bincount(clean, minlength=num_classes).tolist(),
         "counts_given": train.counts.tolist(),
         "noise": {
@@ -188,10 +245,18 @@ def _describe(
             "realised_by_class": _json(realised.rate_by_class),
         },
         "transition": _json(realised.transition),
-        "truth_known": True,
+        "truth_known": source.manifest is None or config.noise.name != "none",
         "data_digest": _digest(train, source.test),
         "labels_digest": realised.sha256,
     }
+
+
+def _imbalance(config: ConfigDict, clean: np.ndarray, num_classes: int) -> float:
+    """Of the long tail that was asked for; of the counts, where all images are taken."""
+    if config.data.profile != "none":
+        return config.data.imbalance_factor
+    counts = np.bincount(clean, minlength=num_classes)
+    return round(float(counts.max() / max(counts.min(), 1)), 1)
 
 
 def _json(array: np.ndarray) -> list[Any]:
@@ -200,7 +265,10 @@ def _json(array: np.ndarray) -> list[Any]:
 
 
 def _digest(train: TrainSet, test: sources.Split) -> str:
+    """Of everything that is trained on and scored; an image in a file counts by its id."""
     digest = hashlib.sha256()
-    for array in (train.images, test.images, test.labels.astype("<i8")):
-        digest.update(np.ascontiguousarray(array).data)
+    for images, ids in ((train.images, train.ids), (test.images, test.ids)):
+        content = ids.astype("<U40") if isinstance(images, ImageFiles) else images
+        digest.update(np.ascontiguousarray(content).data)
+    digest.update(np.ascontiguousarray(test.labels.astype("<i8")).data)
     return digest.hexdigest()

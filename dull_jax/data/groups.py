@@ -1,8 +1,19 @@
 """Head, medium and tail: the groups of classes that every number is also given for."""
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
 GROUPS = ("head", "medium", "tail")
+
+
+def group_of(groups: Mapping[str, Iterable[int]], num_classes: int) -> list[str]:
+    """`[K]` the group of each class, "" where it is in none."""
+    names = [""] * num_classes
+    for group in GROUPS:
+        for k in groups.get(group, ()):
+            names[k] = group
+    return names
 
 
 def class_groups(counts: np.ndarray, rule: str = "auto") -> tuple[dict[str, list[int]], str]:

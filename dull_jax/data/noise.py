@@ -20,6 +20,7 @@ __all__ = [
     "VERSION",
     "NoiseSpec",
     "NoisyLabels",
+    "T2HNoise",
     "class_distance",
     "class_similarity",
     "corrupt",
@@ -89,6 +90,29 @@ class NoiseSpec:
     def options(self) -> dict[str, object]:
         """The options that this noise reads, for a run's record."""
         return {option: getattr(self, option) for option in NOISES[self.name]}
+
+
+@dataclasses.dataclass(frozen=True)
+class T2HNoise:
+    """Tail-to-head noise as a function of labels: rare classes get the names of frequent ones.
+
+    Args and errors as those of `NoiseSpec`; K is the largest label + 1 unless given.
+
+    >>> labels = np.repeat([0, 1, 2], [100, 30, 10])
+    >>> noisy = T2HNoise(rate=0.1, seed=0)(labels)
+    >>> noisy.rate, int((noisy.given[labels == 2] != 2).sum())
+    (0.1, 5)
+    """
+
+    rate: float = 0.3
+    seed: int = 0
+    cap: float = 0.6
+    profile: str = "tailness"
+
+    def __call__(self, labels: np.ndarray, num_classes: int = 0) -> "NoisyLabels":
+        """labels: int `[N]`."""
+        spec = NoiseSpec("t2h", self.rate, self.seed, self.cap, self.profile)
+        return corrupt(spec, labels, num_classes or int(np.max(labels, initial=0)) + 1)
 
 
 @dataclasses.dataclass(frozen=True)

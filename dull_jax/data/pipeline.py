@@ -1,18 +1,34 @@
 """Which examples enter which step (host), and how a step gets their images (device).
 
 The order of a sweep is a pure function of (seed, epoch, phase, stream): no iterator has a state,
-so a run stopped anywhere continues exactly. The images live on the device; a step receives
-positions and gathers and augments inside the compiled program.
+so a run stopped anywhere continues exactly. Images that fit live on the device; a step receives
+positions and gathers and augments inside the compiled program. Others come with the positions.
 """
 
 import zlib
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from dull_jax.data.augment import AugmentSpec, view
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.views.augment import AugmentSpec, view
+
+_LOOKED_AT = 65_536  # images whose pixels stand for all of a larger set
+
+
+class Rows(NamedTuple):
+    """Examples on their way into a program; `…` are devices and steps."""
+
+    places: Any  # int32 […, b] positions in the set
+    images: Any = None  # uint8 […, b, H, W, C]; None: the program gathers them from its data
+
+
+def images_at(data: Mapping[str, jax.Array], rows: Rows) -> jax.Array:
+    """uint8 `[b, H, W, C]`."""
+    return data["images"][rows.places] if rows.images is None else rows.images
 
 
 def num_steps(num_examples: int, batch_size: int) -> int:
@@ -42,11 +58,11 @@ def batches(
     return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
 
-def padded(num_examples: int, batch_size: int) -> np.ndarray:
-    """int32 `[steps, batch_size]`: every position once, in order; the last repeated as padding."""
-    steps = num_steps(num_examples, batch_size)
-    positions = np.arange(steps * batch_size, dtype=np.int32)
-    return np.minimum(positions, num_examples - 1).reshape(steps, batch_size)
+def padded(positions: np.ndarray, batch_size: int) -> np.ndarray:
+    """int32 `[steps, batch_size]`: positions `[n]` in order; the last repeated as padding."""
+    steps = num_steps(len(positions), batch_size)
+    places = np.minimum(np.arange(steps * batch_size), len(positions) - 1)
+    return positions[places].astype(np.int32).reshape(steps, batch_size)
 
 
 def example_keys(key: jax.Array, stream: str, first: jax.Array, count: int) -> jax.Array:
@@ -73,15 +89,23 @@ def views_of(
     return made
 
 
-def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def channel_statistics(
+    images: np.ndarray | ImageFiles,
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """(mean, std) of each channel of uint8 images `[N, H, W, C]`, in [0, 1].
 
-    Exact integer sums over the histogram of values: no float copy of the set.
+    Exact integer sums over the histogram of values: no float copy of the set. Of a large set some
+    ten thousand, evenly spaced, stand for all, wherever they are held.
     """
+    chosen = np.linspace(0, len(images) - 1, min(len(images), _LOOKED_AT)).astype(int)
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    for start in range(0, len(chosen), 1024):
+        block = images[chosen[start : start + 1024]]
+        for channel in range(len(counts)):
+            counts[channel] += np.bincount(block[..., channel].ravel(), minlength=256)
     means, deviations = [], []
     values = np.arange(256) / 255
-    for channel in range(images.shape[-1]):
-        share = np.bincount(images[..., channel].ravel(), minlength=256) / images[..., 0].size
+    for share in counts / max(counts[0].sum(), 1):
         mean = float(share @ values)
         means.append(round(mean, 6))
         deviations.append(round(float(np.sqrt(share @ (values - mean) ** 2)), 6) or 1.0)

@@ -13,7 +13,10 @@ import re
 import numpy as np
 from etils import epath
 
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError
+from dull_jax.files import parsed
 
 PREPARABLE = ("cifar10", "cifar100")
 
@@ -22,19 +25,23 @@ PREPARABLE = ("cifar10", "cifar100")
 class Split:
     """images uint8 [N, H, W, C]; labels int32 [N]; ids str [N], unique and the same for ever."""
 
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
     labels: np.ndarray
     ids: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """A data set as it was published; `class_names[k]` belongs to label k."""
+    """A data set; `class_names[k]` belongs to label k.
+
+    `manifest` is there for your own images, whose labels nobody vouches for.
+    """
 
     name: str
     class_names: tuple[str, ...]
     train: Split
     test: Split
+    manifest: Manifest | None = None
 
 
 def load(name: str, data_dir: str = "") -> Source:
@@ -50,7 +57,7 @@ def load(name: str, data_dir: str = "") -> Source:
     """
     if name == "digits":
         return _digits()
-    from dull_jax.data import prepared  # here: TFDS takes a second to import, digits need it not
+    from dull_jax.data.tfds import prepared
 
     folder = data_folder(data_dir)
     path = find_prepared(name, folder) or prepare(name, folder)
@@ -83,7 +90,7 @@ def _digits() -> Source:
 def data_folder(data_dir: str) -> epath.Path:
     """`data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets; gs:// is passed through."""
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return epath.Path(chosen).expanduser()
+    return epath.Path(parsed(chosen)).expanduser()
 
 
 def find_prepared(name: str, folder: epath.Path) -> epath.Path | None:
@@ -92,7 +99,7 @@ def find_prepared(name: str, folder: epath.Path) -> epath.Path | None:
     Raises:
       UserError: `name` cannot be a data set's, or `folder` cannot be read.
     """
-    from dull_jax.data import prepared
+    from dull_jax.data.tfds import prepared
 
     if not re.fullmatch(r"\w+(/\w[\w.-]*)?", name):
         raise UserError(f"{name!r} is no name of a data set; give one such as cifar100 or mnist")
@@ -112,7 +119,7 @@ def prepare(name: str, folder: epath.Path, source: str = "") -> epath.Path:
         raise UserError(_how_to_prepare(name, folder))
     if "://" in str(folder):
         raise UserError(f"{name} is prepared in a local folder first; copy that to {folder} then")
-    from dull_jax.data import cifar, cifar_archive
+    from dull_jax.data.tfds import cifar, cifar_archive
 
     archive = cifar_archive.ARCHIVES[name]
     try:

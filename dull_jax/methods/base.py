@@ -100,6 +100,7 @@ class Method:
 
     num_networks = 1
     head = "linear"  # of the network: linear, balanced, cosine, disentangled, contrastive, siamese
+    observed = ("logits",)  # the network's outputs that come to the host, of every train image
     losses: Mapping[str, LossFn]
 
     def __init__(self, config: ConfigDict, network: Network, train: TrainSet):
@@ -130,8 +131,9 @@ class Method:
         return jax.tree.map(lambda _: 1.0, params)
 
     def forward(self, net: Net, images: jax.Array) -> dict[str, jax.Array]:
-        """Evaluation mode, images `[b, H, W, C]` normalised: at least logits `[b, K]`, features."""
-        return evaluated(self.network, net, images)
+        """`observed` in evaluation mode, of normalised images `[b, H, W, C]`; logits `[b, K]`."""
+        outputs = evaluated(self.network, net, images)
+        return {name: outputs[name] for name in self.observed}
 
     def predict(self, nets: tuple[Net, ...], images: jax.Array) -> jax.Array:
         """`[b, K]` logits that are scored on the test set: the networks' mean."""

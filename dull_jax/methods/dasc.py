@@ -33,6 +33,7 @@ class Method(base.Method):
 
     num_networks = 2
     head = "contrastive"
+    observed = ("logits", "balanced_logits", "projection")
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:
@@ -50,10 +51,6 @@ class Method(base.Method):
 
     def init_memory(self) -> dict[str, np.ndarray]:
         return semisup.init_memory(len(self.train.given))
-
-    def forward(self, net: base.Net, images: jax.Array) -> dict[str, jax.Array]:
-        outputs = super().forward(net, images)
-        return {name: outputs[name] for name in ("logits", "balanced_logits", "projection")}
 
     def predict(self, nets: tuple[base.Net, ...], images: jax.Array) -> jax.Array:
         return semisup.both_heads(nets, self.forward, images)

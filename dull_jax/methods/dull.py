@@ -24,7 +24,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
-from dull_jax.data.mixing import mixed_images, rare_label_share
+from dull_jax.data.views.mixing import mixed_images, rare_label_share
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
@@ -65,9 +65,6 @@ class Method(base.Method):
         return jax.tree_util.tree_map_with_path(
             lambda path, _: self.config.dull.gate_lr if path[-1].key == "gate" else 1.0, params
         )
-
-    def forward(self, net: base.Net, images: jax.Array) -> dict[str, jax.Array]:
-        return {"logits": super().forward(net, images)["logits"]}
 
     # One epoch ---------------------------------------------------------------------------------
 
@@ -158,7 +155,8 @@ class Method(base.Method):
         constants = {"prior": prior, "unlearn": np.float32(c.unlearn * ramp)}
         if c.h2t:
             size = self.batch_sizes()["rare"]
-            rare = class_even(targets, round(c.h2t_share * len(given)) or 1, run.rng)
+            size_rare = round(c.h2t_share * len(given)) or 1
+            rare = class_even(targets, size_rare, run.rng, c.h2t_repeats)
             columns = {"target": targets}
             view = self.config.train.view
             streams["rare"] = base.Stream(rare, (view,), size, columns)
@@ -288,20 +286,41 @@ class Method(base.Method):
         return found
 
 
-def class_even(targets: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+def class_even(
+    targets: np.ndarray, size: int, rng: np.random.Generator, repeats: float
+) -> np.ndarray:
     """`[size]` positions: a class uniformly, then a sample in proportion to its target for it.
 
     Args:
       targets: `[N, K]` soft targets; classes that no sample may belong to are passed over.
+      repeats: a class so small that its samples would be drawn more often than this, on average,
+        gets no more; the others share the rest.
     """
     mass = targets.sum(0, dtype=np.float64)
-    classes = rng.choice(np.flatnonzero(mass > 1e-3), size)
+    mass[mass <= 1e-3] = 0
+    classes = rng.choice(len(mass), size, p=class_shares_drawn(mass, size, repeats))
     chosen = np.empty(size, np.int64)
     for label in np.unique(classes):
         places = np.flatnonzero(classes == label)
         weights = targets[:, label].astype(np.float64)
         chosen[places] = rng.choice(len(targets), len(places), p=weights / weights.sum())
     return chosen
+
+
+def class_shares_drawn(mass: np.ndarray, size: int, repeats: float) -> np.ndarray:
+    """`[K]` shares of the classes among `size` draws: even, but for classes at their limit.
+
+    Args:
+      mass: `[K]` samples of each class, 0 for a class that is passed over.
+      repeats: largest mean number of draws a sample. Where all classes reach it, all are scaled.
+    """
+    limit = repeats * mass
+    low, high = 0.0, float(size)
+    for _ in range(50):  # the level that even classes are filled up to
+        level = (low + high) / 2
+        low, high = (level, high) if np.minimum(limit, level).sum() < size else (low, level)
+    drawn = np.minimum(limit, high)
+    return drawn / drawn.sum()
 
 
 def mixed_prior(

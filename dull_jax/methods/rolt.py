@@ -40,6 +40,8 @@ FARTHEST = 4.0  # squared distance of two points of the unit ball: where no prot
 class Method(base.Method):
     """One network."""
 
+    observed = ("logits", "features")
+
     @property
     def losses(self) -> Mapping[str, base.LossFn]:
         def per_example(logits, main, constants):

@@ -28,6 +28,7 @@ class Method(base.Method):
 
     num_networks = 2
     head = "balanced"
+    observed = ("logits", "balanced_logits", "features")
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:

@@ -20,6 +20,7 @@ class Method(base.Method):
     """Two networks; fields in `config.semisup`."""
 
     num_networks = 2
+    observed = ("logits", "features")
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:

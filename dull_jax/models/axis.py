@@ -32,6 +32,11 @@ def total(tree: Any) -> Any:
     return jax.lax.psum(tree, AXIS)
 
 
+def greatest(number: jax.Array) -> jax.Array:
+    """The greatest over devices."""
+    return jax.lax.pmax(number, AXIS)
+
+
 def weighted_mean(values: jax.Array, weights: jax.Array) -> jax.Array:
     """This device's part of the mean of `values` `[b]` by `weights` `[b]` over the global batch.
 

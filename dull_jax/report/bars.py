@@ -10,7 +10,7 @@ from dull_jax.report.plots import MANY, WIDTH, Axis, clip, frame, hover, series,
 
 def counts(
     title: str,
-    true: Sequence[int],
+    true: Sequence[int] | None,
     given: Sequence[int],
     names: Sequence[str],
     groups: Sequence[str],
@@ -18,56 +18,65 @@ def counts(
     """Images of each class: bars by the given labels, a mark where the true labels stand.
 
     Args:
-      true, given: `[K]` counts.  names, groups: `[K]`; the group gives the colour.
+      true, given: `[K]` counts; true is None where nobody knows.
+      names, groups: `[K]`; the group gives the colour.
     """
-    said = (
-        f"{len(true)} classes; true {max(true)} to {min(true)}, given {max(given)} to {min(given)}"
-    )
-    draw = _count_columns if len(true) > MANY else _count_rows
+    known = "" if true is None else f"true {max(true)} to {min(true)}, "
+    said = f"{len(given)} classes; {known}given {max(given)} to {min(given)}"
+    draw = _count_columns if len(given) > MANY else _count_rows
     return draw(title, said, true, given, names, groups)
 
 
 def _count_rows(title, said, true, given, names, groups) -> Markup:
     shown = [clip(name) for name in names]
     left = max(30.0, text_width(shown) + 10)
-    x = Axis(0, max(*true, *given, 1), left, WIDTH - 74)
+    x = Axis(0, max(*(true or given), *given, 1), left, WIDTH - 74)
     parts, step = [], 22
     for k, name in enumerate(shown):
         top = k * step + 3
-        text = hover(names[k], f"given {given[k]}", f"true {true[k]}")
+        text = _counted(names[k], given, true, k)
+        end, mark, also = x(given[k]), None, None
+        if true is not None:
+            end, also = max(end, x(true[k])), f" ({true[k]})"
+            mark = tag("line", text, x1=x(true[k]), x2=x(true[k]), y1=top - 2, y2=top + 17,
+                       stroke="var(--ink)", stroke_width=2)  # fmt: skip
         parts += [
             tag("text", name, text, x=left - 7, y=top + 12, text_anchor="end", class_="ink"),
             tag("rect", text, x=left, y=top, width=x(given[k]) - left, height=15, rx=2,
                 class_=f"g-{groups[k]}"),
-            tag("line", text, x1=x(true[k]), x2=x(true[k]), y1=top - 2, y2=top + 17,
-                stroke="var(--ink)", stroke_width=2),
-            tag("text", tag("tspan", given[k], class_="strong"), f" ({true[k]})",
-                x=max(x(given[k]), x(true[k])) + 7, y=top + 12),
+            mark,
+            tag("text", tag("tspan", given[k], class_="strong"), also, x=end + 7, y=top + 12),
         ]  # fmt: skip
-    return svg(WIDTH, len(true) * step + 6, title, said, parts)
+    return svg(WIDTH, len(given) * step + 6, title, said, parts)
+
+
+def _counted(name: str, given: Sequence[int], true: Sequence[int] | None, k: int) -> Markup:
+    return hover(name, f"given {given[k]}", None if true is None else f"true {true[k]}")
 
 
 def _count_columns(title, said, true, given, names, groups) -> Markup:
     """Log scale: with 500 images in one class and 5 in another, a linear bar of 5 is invisible."""
     width, height = 1070, 230
     low = 0.7
-    y = Axis(low, max(*true, *given, 1) * 1.15, height - 38, 8, log=True)
-    x = Axis(0, len(true), 42, width - 6)
+    y = Axis(low, max(*(true or given), *given, 1) * 1.15, height - 38, 8, log=True)
+    x = Axis(0, len(given), 42, width - 6)
     parts, pitch = [], (x.end - x.start) / len(true)
-    for k in range(len(true)):
-        text = hover(f"{k} {names[k]}", f"given {given[k]}", f"true {true[k]}")
+    for k in range(len(given)):
+        text = _counted(f"{k} {names[k]}", given, true, k)
         top = y(max(given[k], low))
         parts.append(
             tag("rect", text, x=x(k) + 0.12 * pitch, width=0.76 * pitch, y=top,
                 height=y.start - top, class_=f"g-{groups[k]}")
         )  # fmt: skip
+        if true is None:
+            continue
         at = y(max(true[k], low))
         parts.append(
             tag("line", text, x1=x(k), x2=x(k) + pitch, y1=at, y2=at, stroke="var(--ink)",
                 stroke_width=2)
         )  # fmt: skip
     label = "class id; images on a log scale"
-    ticks = [t for t in x.ticks(10) if t < len(true)]
+    ticks = [t for t in x.ticks(10) if t < len(given)]
     return svg(width, height, title, said, frame(x, y, label, ticks), parts)
 
 

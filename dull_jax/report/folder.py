@@ -3,15 +3,16 @@
 import dataclasses
 import io
 import json
+import math
 import os
-import pathlib
-import zipfile
 from typing import Any
 
 import numpy as np
+from ml_collections import ConfigDict
 
-from dull_jax.data.groups import GROUPS
-from dull_jax.errors import UserError
+from dull_jax.data.groups import GROUPS, group_of
+from dull_jax.errors import UserError, reason
+from dull_jax.files import Path, path_of
 from dull_jax.report.markup import finite
 
 _TITLES = {
@@ -35,7 +36,7 @@ _TITLES = {
 class Run:
     """What the files of one run's folder say; an absent file is an empty dict or list."""
 
-    path: pathlib.Path
+    path: Path
     result: dict[str, Any]
     data: dict[str, Any]
     config: dict[str, Any]
@@ -76,11 +77,7 @@ class Run:
     @property
     def group_of(self) -> list[str]:
         """`[K]` 'head', 'medium', 'tail', or '' where the run has no groups."""
-        groups = ["" for _ in range(self.num_classes)]
-        for group in GROUPS:
-            for index in self.data.get("groups", {}).get(group, []):
-                groups[index] = group
-        return groups
+        return group_of(self.data.get("groups", {}), self.num_classes)
 
     @property
     def groups(self) -> dict[str, list[int]]:
@@ -116,7 +113,7 @@ def read(workdir: str | os.PathLike) -> Run:
     Raises:
       UserError: no run there, or a file that cannot be read (named).
     """
-    path = pathlib.Path(workdir)
+    path = path_of(workdir)
     run = _read_one(path)
     if not (run.result or run.data or run.metrics):
         raise UserError(f"{path}: no run here (neither result.json, data.json nor metrics.jsonl)")
@@ -125,47 +122,57 @@ def read(workdir: str | os.PathLike) -> Run:
     return dataclasses.replace(run, compared=tuple(c for c in compared if c.result or c.metrics))
 
 
-def _read_one(path: pathlib.Path) -> Run:
+def _read_one(path: Path) -> Run:
     metrics, broken = read_lines(path / "metrics.jsonl")
     parts = {key: read_json(path / f"{key}.json") for key in ("result", "data", "config", "env")}
     arrays = {key: read_arrays(path / f"{key}.npz") for key in ("labels", "outputs")}
     return Run(path=path, metrics=metrics, broken_lines=broken, **parts, **arrays)
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
     """One JSON object; {} when there is no such file."""
     if not path.exists():
         return {}
     try:
         found = json.loads(path.read_text())
-    except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not readable as JSON ({error})") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise UserError(f"{path}: not readable as JSON ({reason(error)})") from None
     if not isinstance(found, dict):
         raise UserError(f"{path}: expected a JSON object, found a {type(found).__name__}")
     return found
 
 
-def read_lines(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
+def read_recipe(path: Path) -> ConfigDict:
+    """config.json; empty when there is no such file. Raises UserError."""
+    try:
+        return ConfigDict(read_json(path))
+    except (ValueError, KeyError, TypeError) as error:  # a name with a dot, or of a method
+        raise UserError(f"{path} is damaged or of another version ({reason(error)})") from None
+
+
+def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
     """metrics.jsonl -> (one dict an epoch, ascending; number of unreadable lines).
 
     A run that was killed may leave half a line; the epoch it then repeats counts, not the first.
     """
     epochs, broken = {}, 0
-    for line in path.read_bytes().splitlines() if path.exists() else []:
+    for line in path.read_bytes().splitlines() if path.is_file() else []:
         try:
             values = json.loads(line)
-            epochs[float(values["epoch"])] = values
-        except (ValueError, TypeError, KeyError):
+            if not math.isfinite(epoch := float(values["epoch"])):
+                raise ValueError
+            epochs[epoch] = values
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             broken += bool(line.strip())
     return [epochs[epoch] for epoch in sorted(epochs)], broken
 
 
-def read_arrays(path: pathlib.Path) -> dict[str, np.ndarray]:
+def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, never a pickle; {} when there is no such file."""
     if not path.exists():
         return {}
     try:
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not readable as .npz arrays ({error})") from None
+    except Exception as error:  # zipfile, zlib and numpy raise a dozen types
+        raise UserError(f"{path}: not readable as .npz arrays ({reason(error)})") from None

@@ -39,6 +39,13 @@ def matrix(
     return _cells(title, values, [clip(n, 11) for n in names], names, axes, numbers)
 
 
+def transition(title: str, shares: np.ndarray, names: Sequence[str]) -> Markup:
+    """P(given label | true class) `[K, K]`, with percent in the cells that have half of one."""
+    shares = np.asarray(shares, np.float64)
+    numbers = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in shares])
+    return matrix(title, shares, names, ("true class", "given label"), numbers)
+
+
 def _cells(title, values, shown, names, axes, numbers) -> Markup:
     cell = 30 if len(values) <= 10 else 26
     flat = text_width(shown) <= cell - 4

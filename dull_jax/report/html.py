@@ -6,10 +6,11 @@ A function of the files in the run's folder (`folder.py`); it can be written aga
 """
 
 import os
-import pathlib
 
+from dull_jax import files
+from dull_jax.report.document import document
 from dull_jax.report.folder import Run, read
-from dull_jax.report.markup import Markup, tag
+from dull_jax.report.markup import tag
 from dull_jax.report.sections import (
     channels,
     data,
@@ -19,7 +20,6 @@ from dull_jax.report.sections import (
     settings,
     suspects,
 )
-from dull_jax.report.style import css
 
 _CHAPTERS = (
     ("result", "Result", headline.section),
@@ -33,17 +33,18 @@ _CHAPTERS = (
 )
 
 
-def write(workdir: str | os.PathLike) -> pathlib.Path:
+def write(workdir: str | os.PathLike) -> files.Path:
     """Writes workdir/report/index.html from the files of the run and returns its path.
 
     Raises:
       UserError: no run in the folder, or one of its files is unreadable.
     """
-    path = pathlib.Path(workdir) / "report" / "index.html"
+    path = files.path_of(workdir) / "report" / "index.html"
     text = page(read(workdir))
     path.parent.mkdir(parents=True, exist_ok=True)
     # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
-    path.write_bytes(text.encode("utf-8", "replace"))
+    with files.whole(path) as file:
+        file.write(text.encode("utf-8", "replace"))
     return path
 
 
@@ -52,18 +53,9 @@ def page(run: Run) -> str:
     chapters = [(key, name, make(run)) for key, name, make in _CHAPTERS]
     chapters = [chapter for chapter in chapters if chapter[2] is not None]
     links = [tag("a", name, href=f"#{key}") for key, name, _ in chapters[1:]]
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{run.name}: report of a run"),
-        tag("style", Markup(css())),
-    )
-    body = tag(
-        "body",
+    return document(
+        f"{run.name}: report of a run",
         headline.header(run),
         tag("main", tag("nav", links, aria_label="Chapters"), [made for _, _, made in chapters]),
         tag("footer", "Written by dull_jax from the files of this run's folder."),
     )
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"

@@ -160,4 +160,5 @@ def box_symbol(class_: str | None = None, fill: str | None = None) -> Markup:
 
 def hover(*parts: object) -> Markup:
     """What the mouse shows over a shape."""
-    return tag("title", " · ".join(number(p) if isinstance(p, float) else str(p) for p in parts))
+    known = [part for part in parts if part is not None]
+    return tag("title", " · ".join(number(p) if isinstance(p, float) else str(p) for p in known))

@@ -3,6 +3,11 @@
 A step is good when `digests/<step>.json` names every file of `checkpoints/<step>/` with its
 sha256. Orbax survives a kill and a full disk, but restores flipped bits without a word; so a step
 is verified before it is read, and a damaged one gives way to the next older good one.
+
+Of several processes the first writes and reads, and the others hear from it: state is equal on
+all, so a checkpoint does not depend on how many there are.
+
+Where the workdir lies in a store, Orbax and all of this work on a `Mirror` of it.
 """
 
 import hashlib
@@ -19,26 +24,39 @@ import orbax.checkpoint as ocp
 from absl import logging
 
 from dull_jax.errors import SaveError, UserError
-from dull_jax.files import write_text
+from dull_jax.files import Path, is_remote, write_text
+from dull_jax.names import shown
+from dull_jax.train import hosts, workdir
+from dull_jax.train.mirror import Mirror, steps_in
 
 # Of the newest step only: a kill came before it was sealed. It is not worth a word.
 _UNSEALED = "not finished"
 
 
 class Checkpoints:
-    """The checkpoints of a run: `save`, `restore`, `close`."""
+    """The checkpoints of a run: every process calls `save`, `seal`, `restore` and `close`."""
 
-    def __init__(self, workdir: pathlib.Path, keep: int):
-        self._root, self._digests = workdir / "checkpoints", workdir / "digests"
-        self._digests.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, keep: int):
+        self._mirror = Mirror(folder) if is_remote(folder) and hosts.is_first() else None
+        home = self._mirror.local if self._mirror else folder
+        self._root, self._digests = home / "checkpoints", home / "digests"
+        self._folder, self._name = folder, folder / "checkpoints"
         self._unsealed: int | None = None
         self._failed = False
         self._keep = keep
-        self._open()
+        hosts.from_first(self._open)
 
     def _open(self) -> None:
+        for folder in (self._root, self._digests):
+            folder.mkdir(parents=True, exist_ok=True)
         # One more than is kept: the newest is not sealed yet when Orbax drops the oldest.
-        options = ocp.CheckpointManagerOptions(max_to_keep=self._keep + 1, create=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=self._keep + 1,
+            create=False,
+            multiprocessing_options=ocp.options.MultiprocessingOptions(
+                active_processes={0} if hosts.several() else None
+            ),
+        )
         self._manager = ocp.CheckpointManager(self._root.absolute(), options=options)
 
     # Writing -----------------------------------------------------------------------------------
@@ -47,7 +65,13 @@ class Checkpoints:
         """Begins to write `tree` (arrays) and `meta` (JSON values); returns before it is done.
 
         The leaves are copied first: donated device memory may be overwritten while Orbax writes.
+
+        Raises:
+          SaveError: it, or the one before it, cannot be written.
         """
+        hosts.from_first(lambda: self._begin(step, tree, meta))
+
+    def _begin(self, step: int, tree: Any, meta: Mapping[str, Any]) -> None:
         self._seal(wait=True)
         flat = _flat(tree)
         spec = {name: [list(a.shape), a.dtype.name] for name, a in flat.items()}
@@ -60,16 +84,21 @@ class Checkpoints:
             self._manager.save(step, args=args, force=True)
         self._unsealed = step
 
-    def poll(self) -> None:
-        """Seals the step under way if it is written by now; cheap, called once an epoch."""
-        self._seal(wait=False)
+    def seal(self, wait: bool) -> None:
+        """Seals the step under way if it is written by now, or waits for it; once an epoch.
+
+        Raises:
+          SaveError: it cannot be written.
+        """
+        hosts.from_first(lambda: self._seal(wait))
 
     def close(self) -> None:
-        """Waits for the step under way and seals it; nothing after a save that failed."""
-        if self._failed:
-            return
-        self._seal(wait=True)
-        self._manager.close()
+        """Ends the writing, whatever happened elsewhere; nothing after a save that failed."""
+        if hosts.is_first() and not self._failed:
+            self._seal(wait=True)
+            self._manager.close()
+        if self._mirror:
+            self._mirror.close()
 
     def _seal(self, wait: bool) -> None:
         if self._unsealed is None or (not wait and self._manager.is_saving_in_progress()):
@@ -81,6 +110,10 @@ class Checkpoints:
         for path in self._digests.glob("*.json"):
             if not (self._root / path.stem).exists():
                 path.unlink()
+        if self._mirror:
+            workdir.check_ours(self._folder)
+            with self._writing(step):
+                self._mirror.publish(step, self._keep + 1)
 
     @contextmanager
     def _writing(self, step: int) -> Iterator[None]:
@@ -91,7 +124,7 @@ class Checkpoints:
             self._failed = True
             reason = str(error).strip().splitlines()[0]
             raise SaveError(
-                f"checkpoint {step} could not be written to {self._root} ({reason}); "
+                f"checkpoint {step} could not be written to {self._name} ({reason}); "
                 "the same command goes on from the last good one"
             ) from error
 
@@ -106,9 +139,14 @@ class Checkpoints:
         Raises:
           UserError: the weights are those of another model, or every step is damaged.
         """
-        steps = sorted(
-            (int(p.name) for p in self._root.iterdir() if p.name.isdigit()), reverse=True
-        )
+        found = hosts.from_first(lambda: self._newest_good(_flat(target)))
+        if found is None:
+            return None
+        return _nested(target, found["state"]), found["run"], found["step"]
+
+    def _newest_good(self, target: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+        """The newest good step: its number, arrays by name, and meta; None in a fresh workdir."""
+        steps = self._mirror.steps() if self._mirror else steps_in(self._root)
         broken = []
         for step in steps:
             fault = self._fault(step)
@@ -123,22 +161,26 @@ class Checkpoints:
                     fault = f"unreadable ({type(error).__name__})"
                 else:
                     self._drop(broken)
-                    return *found, step
+                    return found | {"step": step}
             if fault != _UNSEALED:
                 logging.warning("checkpoint %d: %s; trying the one before it", step, fault)
             broken.append((step, fault))
         damaged = [f"{step}: {fault}" for step, fault in broken if fault != _UNSEALED]
         if damaged:
-            raise UserError(f"no good checkpoint in {self._root} ({'; '.join(damaged)})")
+            raise UserError(f"no good checkpoint in {self._name} ({'; '.join(damaged)})")
         self._drop(broken)
         return None
 
     def _fault(self, step: int) -> str | None:
+        if self._mirror:
+            self._mirror.fetch(step)
         try:
             listed = json.loads((self._digests / f"{step}.json").read_text())
         except FileNotFoundError:
             return _UNSEALED
-        except (OSError, ValueError):
+        except (OSError, ValueError, RecursionError):
+            listed = None
+        if not isinstance(listed, dict):
             return "its list of digests is damaged"
         found = digest_files(self._root / str(step))
         for name in sorted(listed.keys() | found.keys()):
@@ -150,13 +192,13 @@ class Checkpoints:
                     if name not in listed
                     else "damaged"
                 )
-                return f"file {name} is {how}"
+                return f"file {shown(name)[:100]} is {how}"
         return None
 
-    def _read(self, step: int, target: Any) -> tuple[Any, dict[str, Any]]:
+    def _read(self, step: int, target: Mapping[str, np.ndarray]) -> dict[str, Any]:
         meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
         leaves, run = meta["meta"]["leaves"], meta["meta"]["run"]
-        _check_shapes(_flat(target), leaves)
+        _check_shapes(target, leaves)
         wanted = {
             name: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
             for name, (shape, dtype) in leaves.items()
@@ -165,7 +207,7 @@ class Checkpoints:
         args = ocp.args.Composite(state=ocp.args.StandardRestore(stored))
         state = self._manager.restore(step, args=args)["state"]
         empty = {n: np.zeros(w.shape, w.dtype) for n, w in wanted.items() if n not in state}
-        return _nested(target, {n: np.asarray(a) for n, a in (state | empty).items()}), run
+        return {"state": {n: np.asarray(a) for n, a in (state | empty).items()}, "run": run}
 
     def _drop(self, broken: list[tuple[int, str]]) -> None:
         """Removes steps that cannot be used, so that their numbers can be written again."""
@@ -175,6 +217,8 @@ class Checkpoints:
         for step, _ in broken:
             shutil.rmtree(self._root / str(step), ignore_errors=True)
             (self._digests / f"{step}.json").unlink(missing_ok=True)
+            if self._mirror:
+                self._mirror.drop(step)
         self._open()
 
 

@@ -15,12 +15,14 @@ from ml_collections import ConfigDict
 
 from dull_jax import models
 from dull_jax.data import pipeline
-from dull_jax.data.augment import AugmentSpec
-from dull_jax.data.dataset import Dataset
+from dull_jax.data.dataset import Dataset, TrainSet
+from dull_jax.data.views.augment import AugmentSpec
 from dull_jax.errors import UserError
 from dull_jax.methods.base import Method, Phase
+from dull_jax.models import pretrained
 from dull_jax.models.axis import AXIS
 from dull_jax.train import initial, parallel, step
+from dull_jax.train.pool import Pool
 from dull_jax.train.state import NetState, optimizer
 
 # Dispatches that may be under way: enough to keep a device busy, few enough to notice a NaN.
@@ -39,6 +41,10 @@ class _Plan:
     @property
     def main(self) -> np.ndarray:
         return next(iter(self.orders.values()))
+
+    def places(self, first: int, count: int) -> dict[str, np.ndarray]:
+        """Positions `[count, B]` of the steps first, …, first+count-1, stream by stream."""
+        return {name: order[first : first + count] for name, order in self.orders.items()}
 
 
 @dataclasses.dataclass
@@ -74,24 +80,26 @@ class Executor:
 
     def __init__(self, config: ConfigDict, dataset: Dataset, devices: parallel.Devices):
         self.config, self.dataset, self.devices = config, dataset, devices
-        method = _method_class(config.method)
+        method = method_class(config.method)
         self.network = models.build(config.model, dataset.train.num_classes, AXIS, method.head)
         self.method: Method = method(config, self.network, dataset.train)
-        self.augment = augment_spec(config, dataset.train.images)
+        self.augment = augment_spec(config, dataset.train)
         self.seconds_on_device = (
             0.0  # in dispatches and waiting for them; the rest is the host's own
         )
         train = dataset.train
-        self._data = devices.replicate({"images": train.images, "given": train.given})
-        self._test = devices.replicate({"images": dataset.test.images})
-        self._holdout = devices.replicate({"images": dataset.holdout.images})
+        self._train = Pool(train.images, devices, given=train.given)
+        self._test = Pool(dataset.test.images, devices)
+        self._holdout = Pool(dataset.holdout.images, devices)
         self._optimizer = optimizer(config)
         self._programs: dict[Any, Callable[..., Any]] = {}
         self._pending: collections.deque[_Dispatch] = collections.deque()
         self._observed: dict[tuple[int, bool], dict[str, np.ndarray]] = {}
+        self.heard = 0  # the greatest number that a process has said in a dispatch that is settled
         for stream, size in self.method.batch_sizes().items():
             devices.check_batch(f"the batch of stream {stream!r}", size)
-        self.nets: tuple[NetState, ...] = devices.replicate(self._fresh())
+        self.nets: tuple[NetState, ...]
+        self.start_over()
 
     @property
     def steps_per_dispatch(self) -> int:
@@ -102,13 +110,48 @@ class Executor:
         """Newly initialised networks; the weights depend on the seed and the network's number."""
         shape = (2, *self.dataset.train.images.shape[1:])
         return tuple(
-            _init(self, jax.random.fold_in(jax.random.key(self.config.seed), n), shape)
+            self._init(jax.random.fold_in(jax.random.key(self.config.seed), n), shape)
             for n in range(self.method.num_networks)
         )
 
-    def start_from(self, backbone: initial.Leaves) -> None:
-        """Gives every network the backbone of another run."""
-        self.nets = self.devices.replicate(initial.with_backbone(self.nets, backbone))
+    def _init(self, key: jax.Array, shape: tuple[int, ...]) -> NetState:
+        if "init" not in self._programs:
+            self._programs["init"] = jax.jit(
+                lambda key: self.network.init(key, jnp.zeros(shape), train=False)
+            )
+        variables = self._programs["init"](key)
+        batch_stats = variables.get("batch_stats", {})
+        params = self.method.project(variables["params"])
+        average = {"params": params, "batch_stats": batch_stats} if self.config.optim.ema else {}
+        return NetState(
+            step=jnp.zeros((), jnp.int32),
+            params=params,
+            batch_stats=batch_stats,
+            opt=self._optimizer.init(params),
+            average=jax.tree.map(jnp.copy, average),
+            extra=self.method.init_extra(jax.random.fold_in(key, 1)),
+        )
+
+    def start_over(self) -> None:
+        """Newly initialised networks in place of those there are."""
+        self.nets = self.devices.replicate(self._fresh())
+        self._observed.clear()
+
+    def begin(self, say: Callable[[str], None]) -> None:
+        """Starts with somebody else's backbone, where the recipe names one."""
+        config = self.config
+        if config.init:
+            backbone, step = initial.backbone(config.init)
+            self.start_from(backbone)
+            say(f"starting from the backbone of {config.init}, checkpoint {step}")
+        if config.model.pretrained:
+            weights = pretrained.load(config.model.pretrained, config.model.name)
+            self.start_from(weights, "config.model.pretrained")
+            say(f"starting from the weights of {config.model.pretrained}")
+
+    def start_from(self, backbone: initial.Leaves, field: str = "config.init") -> None:
+        """Gives every network the backbone of another run, or of the file that `field` names."""
+        self.nets = self.devices.replicate(initial.with_backbone(self.nets, backbone, field))
 
     # A phase -----------------------------------------------------------------------------------
 
@@ -117,7 +160,14 @@ class Executor:
         return pipeline.num_steps(len(main.indices), main.batch_size)
 
     def sweep(
-        self, phase: Phase, epoch: int, number: int, lr: float, sums: Sums, start: int = 0
+        self,
+        phase: Phase,
+        epoch: int,
+        number: int,
+        lr: float,
+        sums: Sums,
+        start: int = 0,
+        say: Callable[[], int] = lambda: 0,
     ) -> Iterator[int]:
         """Trains through a phase; yields the steps done, at each boundary where it may stop.
 
@@ -127,13 +177,16 @@ class Executor:
           number: of the phase in its epoch.
           sums: receives the metrics.
           start: the step to begin with.
+          say: a number for all processes, asked before each dispatch; `heard` of it comes late.
 
         Raises:
           UserError: a loss is not finite.
         """
         plan = self._plan(phase, epoch, number, lr)
-        for first, count in _chunks(start, self.steps(phase), self.steps_per_dispatch):
-            out = self._dispatch(plan, phase.network, first, count)
+        chunks = list(_chunks(start, self.steps(phase), self.steps_per_dispatch))
+        requests = [plan.places(first, count) for first, count in chunks]
+        for (first, count), rows in zip(chunks, self._train.rows(requests, 1), strict=True):
+            out = self._dispatch(plan, phase.network, first, rows, say())
             places = plan.main[first : first + count]
             self._pending.append(_Dispatch(epoch, first, places, out, sums))
             self.settle(_AHEAD)
@@ -147,24 +200,26 @@ class Executor:
             for name, s in phase.streams.items()
         }
         columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
-        given = (self._data, columns, dict(phase.constants), np.float32(lr))
-        return _Plan(self._train_program(phase), seed, orders, self.devices.replicate(given))
+        given = (columns, dict(phase.constants), np.float32(lr))
+        given = (self._train.data, *self.devices.replicate(given))
+        return _Plan(self._train_program(phase), seed, orders, given)
 
-    def _arguments(self, plan: "_Plan", n: int, first: int, count: int) -> tuple[Any, ...]:
-        """What the program of network `n` is called with for the steps first, …, first+count-1."""
-        orders = {name: order[first : first + count] for name, order in plan.orders.items()}
-        places = {name: self.devices.split(order, 1) for name, order in orders.items()}
+    def _arguments(
+        self, plan: "_Plan", n: int, first: int, rows: Any, said: int = 0
+    ) -> tuple[Any, ...]:
+        """What the program of network `n` is called with for `rows`, step `first` and on."""
         clock = np.array([*plan.seed, first], np.int32)
         peers = self.nets[:n] + self.nets[n + 1 :]
-        return self.nets[n], peers, *plan.given, clock, places
+        return self.nets[n], peers, *plan.given, clock, rows, self.devices.each(said)
 
     def lowered(self, phase: Phase) -> Any:
         """The program of one step of a phase, lowered but not compiled: for benchmarks."""
         plan = self._plan(phase, 0, 0, 0.0)
-        return plan.program.lower(*self._arguments(plan, phase.network, 0, 1))
+        (rows,) = self._train.rows([plan.places(0, 1)], 1)
+        return plan.program.lower(*self._arguments(plan, phase.network, 0, rows))
 
-    def _dispatch(self, plan: "_Plan", n: int, first: int, count: int) -> Any:
-        arguments = self._arguments(plan, n, first, count)
+    def _dispatch(self, plan: "_Plan", n: int, first: int, rows: Any, said: int) -> Any:
+        arguments = self._arguments(plan, n, first, rows, said)
         began = time.perf_counter()
         own, *out = plan.program(*arguments)
         self.seconds_on_device += time.perf_counter() - began
@@ -177,14 +232,18 @@ class Executor:
         while len(self._pending) > ahead:
             dispatch = self._pending.popleft()
             began = time.perf_counter()
-            metrics, losses = jax.device_get(dispatch.out)
+            metrics, news = jax.device_get(dispatch.out[:2])
             self.seconds_on_device += time.perf_counter() - began
-            finite = np.isfinite(np.moveaxis(losses, 0, 1).reshape(dispatch.places.shape))
-            if not (finite.all() and all(np.isfinite(s).all() for s, _ in metrics.values())):
-                raise self._not_finite(dispatch, finite)
+            if news["not_finite"] or not all(np.isfinite(s).all() for s, _ in metrics.values()):
+                raise self._not_finite(dispatch)
+            self.heard = max(self.heard, int(news["said"]))
             dispatch.sums.add(metrics)
 
-    def _not_finite(self, dispatch: "_Dispatch", finite: np.ndarray) -> UserError:
+    def _not_finite(self, dispatch: "_Dispatch") -> UserError:
+        """Names the step and the samples; every process comes here, and has some of the losses."""
+        jax.block_until_ready([later.out for later in self._pending])
+        shards = np.swapaxes(dispatch.out[2], 0, 1)  # [S, d, b]
+        finite = np.isfinite(self.devices.merge(list(shards)).reshape(dispatch.places.shape))
         at = int(np.argmax(~finite.all(1)))
         culprits = dispatch.places[at][~finite[at]] if not finite.all() else dispatch.places[at]
         ids = ", ".join(map(str, self.dataset.train.ids[culprits[:8]]))
@@ -227,7 +286,11 @@ class Executor:
             net = self.nets[network]
             nets = net.averaged() if averaged else net
             self._observed[network, averaged] = self._pass(
-                "observe", self.method.forward, nets, self._data, len(self.dataset.train.given)
+                "observe",
+                self.method.forward,
+                nets,
+                self._train,
+                np.arange(len(self.dataset.train.given)),
             )
         return self._observed[network, averaged]
 
@@ -239,47 +302,43 @@ class Executor:
         """The same for the held-out part of the train set."""
         return self._predict(self._holdout, len(self.dataset.holdout.given))
 
-    def _predict(self, data: dict[str, jax.Array], size: int) -> np.ndarray:
+    def train_logits(self, positions: np.ndarray) -> np.ndarray:
+        """The same for `positions` `[n]` of the train set."""
         nets = tuple(net.averaged() for net in self.nets)
-        return self._pass("predict", self.method.predict, nets, data, size)
+        return self._pass("predict", self.method.predict, nets, self._train, positions)
 
-    def _pass(self, name, function, nets, data, size) -> Any:
+    def _predict(self, pool: Pool, size: int) -> np.ndarray:
+        nets = tuple(net.averaged() for net in self.nets)
+        return self._pass("predict", self.method.predict, nets, pool, np.arange(size))
+
+    def _pass(
+        self, name: str, function: Callable, nets: Any, pool: Pool, positions: np.ndarray
+    ) -> Any:
         if name not in self._programs:
             self._programs[name] = self.devices.forward(step.forward_pass(function, self.augment))
         batch_size = (
             -(-self.config.train.eval_batch_size // self.devices.count) * self.devices.count
         )
-        order = pipeline.padded(size, batch_size)
+        order = pipeline.padded(positions, batch_size)
         began = time.perf_counter()
-        parts = [self._programs[name](nets, data, self.devices.split(batch)) for batch in order]
-        hosts = [jax.tree.map(parallel.merge, part) for part in parts]
+        requests = [{"rows": batch} for batch in order]
+        program, data = self._programs[name], pool.data
+        parts = [program(nets, data, rows["rows"]) for rows in pool.rows(requests)]
+        whole = self.devices.merge(parts)
         self.seconds_on_device += time.perf_counter() - began
-        return jax.tree.map(lambda *batches: np.concatenate(batches)[:size], *hosts)
+        return jax.tree.map(lambda leaf: leaf[: len(positions)], whole)
 
 
-def _init(executor: Executor, key: jax.Array, shape: tuple[int, ...]) -> NetState:
-    init = jax.jit(lambda k: executor.network.init(k, jnp.zeros(shape), train=False))
-    variables = init(key)
-    params, batch_stats = variables["params"], variables.get("batch_stats", {})
-    params = executor.method.project(params)
-    average = {"params": params, "batch_stats": batch_stats} if executor.config.optim.ema else {}
-    return NetState(
-        step=jnp.zeros((), jnp.int32),
-        params=params,
-        batch_stats=batch_stats,
-        opt=executor._optimizer.init(params),
-        average=jax.tree.map(jnp.copy, average),
-        extra=executor.method.init_extra(jax.random.fold_in(key, 1)),
-    )
-
-
-def _method_class(name: str) -> type[Method]:
+def method_class(name: str) -> type[Method]:
     return importlib.import_module(f"dull_jax.methods.{name}").Method
 
 
-def augment_spec(config: ConfigDict, images: np.ndarray) -> AugmentSpec:
-    """The recipe's augmentation, normalising by the statistics of the train images."""
-    mean, std = pipeline.channel_statistics(images)
+def augment_spec(config: ConfigDict, train: TrainSet) -> AugmentSpec:
+    """The recipe's augmentation; normalises as pretrained weights want it, or by the images."""
+    if config.model.pretrained:
+        mean, std = pretrained.MEAN, pretrained.STD
+    else:
+        mean, std = train.channel_statistics
     return AugmentSpec(mean=mean, std=std, **config.augment.to_dict())
 
 

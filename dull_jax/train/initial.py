@@ -9,7 +9,9 @@ the run's first checkpoint, and a continued run does not look at that folder aga
 """
 
 import json
+import os
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,36 +19,64 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+from absl import logging
 
 from dull_jax.errors import UserError
+from dull_jax.files import Path, path_of
 from dull_jax.train import checkpoint
+from dull_jax.train.mirror import at_hand
 from dull_jax.train.state import NetState
 
-Leaves = Mapping[str, np.ndarray]  # 'params/backbone/…' and 'batch_stats/backbone/…'
+Leaves = Mapping[str, np.ndarray]  # 'params/backbone/…' and 'batch_stats/backbone/…', say
 
 
-def has_checkpoint(workdir: pathlib.Path) -> bool:
+def has_checkpoint(workdir: Path) -> bool:
     """Whether a run in this folder would continue, so that `config.init` is not read."""
     return bool(_sealed(workdir))
 
 
-def backbone(workdir: str | pathlib.Path) -> tuple[Leaves, int]:
+def backbone(workdir: str | os.PathLike) -> tuple[Leaves, int]:
     """The backbone of network 0 in the newest good checkpoint of a run, and that one's number.
 
     Raises:
       UserError: there is no run, or no good checkpoint.
     """
-    workdir = pathlib.Path(workdir)
+    workdir = path_of(workdir)
     if not (workdir / "config.json").exists():
         raise UserError(f"config.init = {str(workdir)!r}: there is no run in this folder")
-    for step in _sealed(workdir):
-        if _is_good(workdir, step):
-            return _backbone_of(_read(workdir, step)), step
-    raise UserError(f"config.init = {str(workdir)!r}: the run has no good checkpoint")
+    try:
+        leaves, step = newest(workdir)
+    except UserError as error:
+        raise UserError(f"config.init = {str(workdir)!r}: {error}") from None
+    return _backbone_of(leaves), step
 
 
-def with_backbone(nets: tuple[NetState, ...], found: Leaves) -> tuple[NetState, ...]:
+def newest(workdir: Path) -> tuple[Leaves, int]:
+    """({'nets/0/params/…': array}, its number) of the newest checkpoint that is undamaged.
+
+    Raises:
+      UserError: there is none.
+    """
+    steps = _sealed(workdir)
+    for step in steps:
+        if (leaves := _good(workdir, step)) is not None:
+            return leaves, step
+        logging.warning("%s: checkpoint %d is damaged; trying the one before it", workdir, step)
+    numbers = ", ".join(map(str, steps))
+    raise UserError(
+        f"{workdir}: every checkpoint is damaged ({numbers})"
+        if steps
+        else f"{workdir}: the run has no checkpoint yet; let it train on"
+    )
+
+
+def with_backbone(
+    nets: tuple[NetState, ...], found: Leaves, field: str = "config.init"
+) -> tuple[NetState, ...]:
     """Fresh networks, each with this backbone, in their moving averages too.
+
+    Args:
+      field: where it came from, for messages.
 
     Raises:
       UserError: the backbone is another one; names the first parameter that differs.
@@ -57,7 +87,7 @@ def with_backbone(nets: tuple[NetState, ...], found: Leaves) -> tuple[NetState, 
         here, there = (side[name].shape if name in side else None for side in (wanted, found))
         if here != there:
             raise UserError(
-                f"config.init: {name} has shape {there or '(none)'} there and "
+                f"{field}: {name} has shape {there or '(none)'} there and "
                 f"{here or '(none)'} here; config.model or the images are others"
             )
 
@@ -76,24 +106,32 @@ def with_backbone(nets: tuple[NetState, ...], found: Leaves) -> tuple[NetState, 
     )
 
 
-def _sealed(workdir: pathlib.Path) -> list[int]:
+def _sealed(workdir: Path) -> list[int]:
     """Checkpoints that were finished, newest first."""
-    steps = (p.stem for p in (workdir / "digests").glob("*.json") if p.stem.isdigit())
+    steps = (
+        p.stem for p in (workdir / "digests").glob("*.json") if re.fullmatch(r"[0-9]{1,18}", p.stem)
+    )
     there = [int(step) for step in steps if (workdir / "checkpoints" / step).is_dir()]
     return sorted(there, reverse=True)
 
 
-def _is_good(workdir: pathlib.Path, step: int) -> bool:
+def _good(workdir: Path, step: int) -> Leaves | None:
+    """What the checkpoint holds; None where it is damaged, or dropped meanwhile by the run."""
     try:
-        listed = json.loads((workdir / "digests" / f"{step}.json").read_text())
-        return listed == checkpoint.digest_files(workdir / "checkpoints" / str(step))
-    except (OSError, ValueError):  # damaged, or dropped meanwhile by the run
-        return False
+        with at_hand(workdir, step) as home:
+            listed = json.loads((home / "digests" / f"{step}.json").read_text())
+            if listed != checkpoint.digest_files(home / "checkpoints" / str(step)):
+                return None
+            return _read(home, step)
+    except UserError:
+        raise
+    except Exception:  # Orbax alone raises half a dozen types for damage
+        return None
 
 
-def _read(workdir: pathlib.Path, step: int) -> dict[str, np.ndarray]:
+def _read(home: pathlib.Path, step: int) -> dict[str, np.ndarray]:
     """{'nets/0/params/…': array}, everything but empty arrays."""
-    folder = (workdir / "checkpoints" / str(step) / "state").absolute()
+    folder = (home / "checkpoints" / str(step) / "state").absolute()
     with ocp.StandardCheckpointer() as reader:
         state = reader.restore(folder)
     return {name: np.asarray(leaf) for name, leaf in state.items()}

@@ -7,7 +7,7 @@ from types import FrameType
 class Interrupt:
     """Within it SIGTERM and SIGINT only set `asked`; a second SIGINT stops at once."""
 
-    asked = ""  # the signal's name
+    asked = 0  # the signal's number
 
     def __enter__(self) -> "Interrupt":
         self._before = {}
@@ -25,4 +25,4 @@ class Interrupt:
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.asked and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = signal.Signals(number).name
+        self.asked = number

@@ -1,5 +1,8 @@
 """All of pmap: state replicated, batches split over devices, gradients and statistics averaged.
 
+With several processes (`hosts`) the devices of all form one axis, process after process. What goes
+in and comes out is each process's own part: state is whole on each, of a batch each has its shards.
+
 A step is a pure function for one device that uses the axis `AXIS`; here it becomes a program for
 all of them. State goes in and out with axis None and is donated. Two traps, both silent, have a
 guard each: a forgotten `pmean` leaves the replicas different while the array calls itself
@@ -7,8 +10,9 @@ replicated (`assert_replicated`), and state that is not yet replicated at the fi
 it twice (`replicate`).
 """
 
+import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -17,6 +21,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dull_jax.errors import UserError
 from dull_jax.models.axis import AXIS
+from dull_jax.train import hosts
 
 
 def cpu_devices(wanted: int) -> None:
@@ -31,18 +36,29 @@ def cpu_devices(wanted: int) -> None:
 
 
 class Devices:
-    """The accelerators of a run: the first `wanted` (0: all) of a platform (None: JAX's own)."""
+    """The accelerators of a run: of each process the first `wanted` (0: all) of a platform.
+
+    Args:
+      platform: None is JAX's own choice.
+    """
 
     def __init__(self, wanted: int = 0, platform: str | None = None):
         available = jax.local_devices(backend=platform)
         if wanted > len(available):
             kind = available[0].platform
             raise UserError(f"config.train.devices = {wanted}: there are {len(available)} ({kind})")
-        self.devices = available[: wanted or None]
-        self._everywhere = NamedSharding(Mesh(np.array(self.devices), (AXIS,)), PartitionSpec())
+        by_process: dict[int, list[jax.Device]] = {}
+        for device in jax.devices(platform):
+            by_process.setdefault(device.process_index, []).append(device)
+        shares = {p: by_process[p][: wanted or None] for p in sorted(by_process)}
+        self.devices = [device for share in shares.values() for device in share]
+        own = shares[jax.process_index()]
+        self._first, self._own = self.devices.index(own[0]), len(own)
+        self._everywhere = NamedSharding(Mesh(np.array(own), (AXIS,)), PartitionSpec())
 
     @property
     def count(self) -> int:
+        """Of all processes."""
         return len(self.devices)
 
     @property
@@ -58,47 +74,72 @@ class Devices:
             )
 
     def replicate(self, tree: Any) -> Any:
-        """A copy of every leaf on every device."""
+        """A copy of every leaf on every device of this process."""
         return jax.device_put(tree, self._everywhere)
 
     def split(self, array: np.ndarray, axis: int = 0) -> np.ndarray:
-        """`[…, B, …]` -> `[devices, …, B / devices, …]`: shard d has the d-th block."""
+        """`[…, B, …]` -> `[d, …, B / devices, …]`: the blocks of this process's d devices."""
         shape = array.shape
         blocks = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
-        return np.moveaxis(array.reshape(blocks), axis, 0)
+        return np.moveaxis(array.reshape(blocks), axis, 0)[self._first : self._first + self._own]
+
+    def each(self, number: int) -> np.ndarray:
+        """int32 `[d]`: a number that this process says, for each of its d devices."""
+        return np.full(self._own, number, np.int32)
+
+    def merge(self, parts: Sequence[Any]) -> Any:
+        """Trees of `[d, b, …]`, one a batch -> a host tree `[batches · devices · b, …]`.
+
+        The inverse of `split` on axis 0; all processes get all of it.
+        """
+
+        def merged(*batches: jax.Array) -> np.ndarray:
+            own = np.stack([np.asarray(a).reshape(-1, *a.shape[2:]) for a in batches])
+            every = np.moveaxis(hosts.gathered(own), 0, 1)  # [batches, processes, d · b, …]
+            return every.reshape(-1, *own.shape[2:])
+
+        return jax.tree.map(merged, *parts)
 
     def train_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
-        """step(own, peers, data, columns, constants, lr, clock, indices) -> (own, metrics, losses).
+        """step(own, peers, data, columns, constants, lr, clock, rows, said) -> (own, …).
 
-        `own` is replicated and donated; `indices` are split; `losses` come back split.
+        `own` is replicated and donated; `rows` and `said` are split. Of what comes back, own,
+        metrics and news are replicated, losses split.
         """
         return jax.pmap(
             step,
             axis_name=AXIS,
-            in_axes=(None, None, None, None, None, None, None, 0),
-            out_axes=(None, None, 0),
+            in_axes=(None, None, None, None, None, None, None, 0, 0),
+            out_axes=(None, None, None, 0),
             donate_argnums=(0,),
             devices=self.devices,
         )
 
     def forward(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """function(nets, data, indices) -> arrays of the examples, split over devices."""
+        """function(nets, data, rows) -> arrays of the examples, split over devices."""
         return jax.pmap(
             function, axis_name=AXIS, in_axes=(None, None, 0), out_axes=0, devices=self.devices
         )
 
 
-def merge(array: jax.Array) -> np.ndarray:
-    """`[devices, b, …]` -> host `[B, …]`, the inverse of `Devices.split` on axis 0."""
-    host = np.asarray(array)
-    return host.reshape(-1, *host.shape[2:])
-
-
 def assert_replicated(tree: Any) -> None:
-    """Raises AssertionError when a leaf's copies on the devices are not equal bit for bit."""
+    """Raises AssertionError when a leaf's copies on the devices are not equal bit for bit.
+
+    Those of one process are compared leaf by leaf, those of several by a digest of all leaves.
+    """
     for path, leaf in jax.tree_util.tree_leaves_with_path(tree):
-        copies = [np.asarray(shard.data) for shard in leaf.addressable_shards]
+        shards = (
+            [s.data for s in leaf.addressable_shards] if isinstance(leaf, jax.Array) else [leaf]
+        )
+        copies = [np.asarray(shard) for shard in shards]
         for copy in copies[1:]:
             if copies[0].tobytes() != copy.tobytes():
                 name = jax.tree_util.keystr(path)
                 raise AssertionError(f"{name} differs between devices: a pmean is missing")
+    if hosts.several():
+        digest = hashlib.sha256(
+            b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(tree))
+        )
+        digests = hosts.gathered(np.frombuffer(digest.digest(), np.uint8))
+        if (digests != digests[0]).any():
+            raise AssertionError("the state differs between processes: a pmean is missing")

@@ -1,5 +1,6 @@
 """Lines of progress: often enough to see it move, seldom enough to read."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 
@@ -28,8 +29,7 @@ class Progress:
             parts.append(
                 "head/medium/tail "
                 + "/".join(
-                    f"{values.get(f'test/{group}', float('nan')):.0f}"
-                    for group in ("head", "medium", "tail")
+                    _whole(values.get(f"test/{group}")) for group in ("head", "medium", "tail")
                 )
             )
         if "labels/auroc" in values:
@@ -38,6 +38,11 @@ class Progress:
         left = (now - self._begin) / (epoch - self._first) * (self._epochs - epoch)
         parts.append(f"{duration(left)} left" if left else f"done in {duration(now - self._begin)}")
         self._say("  ".join(parts))
+
+
+def _whole(value: float | None) -> str:
+    """A group without classes has no accuracy."""
+    return "n/a" if value is None or math.isnan(value) else f"{value:.0f}"
 
 
 def duration(seconds: float) -> str:

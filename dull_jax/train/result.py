@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import math
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +12,7 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax import files
 from dull_jax.data.dataset import Dataset
+from dull_jax.files import Path
 from dull_jax.train import workdir, writer
 
 _SUSPECTS = 50
@@ -24,7 +24,7 @@ class Evaluation:
     """One evaluation: numbers, and the arrays behind them."""
 
     test: dict[str, float]  # accuracy, head, medium, tail, ece: percent
-    labels: dict[str, float]  # metrics.wrong_labels
+    labels: dict[str, float]  # metrics.wrong_labels; empty where nobody knows the true labels
     by_class: np.ndarray  # [K] test accuracy, percent
     probs: np.ndarray  # [M, K] of the test set
     score: np.ndarray  # [N] how likely a given label is wrong
@@ -41,7 +41,7 @@ class Effort:
 
 
 def write(
-    folder: pathlib.Path,
+    folder: Path,
     config: ConfigDict,
     dataset: Dataset,
     seen: Evaluation,
@@ -69,7 +69,7 @@ def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
 
 
 def _result(
-    folder: pathlib.Path,
+    folder: Path,
     config: ConfigDict,
     about: Mapping[str, Any],
     seen: Evaluation,
@@ -100,18 +100,7 @@ def _result(
             "by_class": seen.by_class.tolist(),
         },
         "calibration": {"ece": seen.test["ece"]},
-        "wrong_labels": {
-            **{name: seen.labels[name] for name in ("precision", "recall", "auroc")},
-            **{
-                what: {g: seen.labels[f"{what}_{g}"] for g in groups}
-                for what in (
-                    "false_alarm",
-                    "precision_by_given",
-                    "recall_by_true",
-                    "auroc_by_given",
-                )
-            },
-        },
+        "wrong_labels": _wrong_labels(seen.labels, groups),
         "seconds": effort.seconds,
         "images_per_second": effort.images / max(effort.seconds, 1e-9),
         "host_share": 1 - effort.on_device / max(effort.seconds, 1e-9),
@@ -121,6 +110,15 @@ def _result(
         "config_fingerprint": recipe.fingerprint(config),
         "data_digest": about["data_digest"],
         "labels_digest": about["labels_digest"],
+    }
+
+
+def _wrong_labels(found: Mapping[str, float], groups: Mapping[str, Any]) -> dict[str, Any]:
+    if not found:
+        return {}
+    by_group = ("false_alarm", "precision_by_given", "recall_by_true", "auroc_by_given")
+    return {name: found[name] for name in ("precision", "recall", "auroc")} | {
+        what: {group: found[f"{what}_{group}"] for group in groups} for what in by_group
     }
 
 

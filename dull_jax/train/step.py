@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import optax
 
 from dull_jax.data import pipeline
-from dull_jax.data.augment import AugmentSpec, view
+from dull_jax.data.pipeline import Rows
+from dull_jax.data.views.augment import AugmentSpec, view
 from dull_jax.methods.base import Examples, LossFn, Method
 from dull_jax.models import axis
 from dull_jax.train.state import NetState, updated_average
@@ -24,7 +25,8 @@ def train_step(
     constants: Mapping[str, jax.Array],
     lr: jax.Array,
     clock: jax.Array,
-    indices: Mapping[str, jax.Array],
+    rows: Mapping[str, Rows],
+    said: jax.Array,
     *,
     method: Method,
     loss_fn: LossFn,
@@ -33,28 +35,30 @@ def train_step(
     optimizer: optax.GradientTransformation,
     ema: float,
     frozen: tuple[str, ...],
-) -> tuple[NetState, dict[str, tuple[jax.Array, jax.Array]], jax.Array]:
+) -> tuple[NetState, dict[str, tuple[jax.Array, jax.Array]], dict[str, jax.Array], jax.Array]:
     """S updates of one network on this device's shard of the batches.
 
     Args:
       own, peers: the network trained and the others.
-      data: 'images' uint8 `[N, H, W, C]`, 'given' int32 `[N]`.
+      data: 'given' int32 `[N]`, and 'images' uint8 `[N, H, W, C]` unless the rows bring them.
       columns: stream -> name -> `[N, …]`.  constants: name -> array.
       lr: scalar.
       clock: int32 `[4]`: run seed, epoch, phase, first step.
-      indices: stream -> int32 `[S, b]`.
+      rows: stream -> the examples, `[S, b]`.
+      said: int32, a number that this device's process says to all: a signal that came to it.
 
     Returns:
-      own after the updates; metrics, name -> (sums `[S]`, counts `[S]`) over all devices; and
+      own after the updates; metrics, name -> (sums `[S]`, counts `[S]`) over all devices; news,
+      equal on all devices: the greatest number `said`, and how many losses are `not_finite`; and
       the first stream's per-example losses `[S, b]` of this device.
     """
 
-    def update(own: NetState, turn: tuple[jax.Array, Mapping[str, jax.Array]]):
-        step, places = turn
+    def update(own: NetState, turn: tuple[jax.Array, Mapping[str, Rows]]):
+        step, streams = turn
         key = step_key(clock, step)
         batch = {
-            name: gather(name, places[name], key, data, columns[name], views[name], augment)
-            for name in places
+            name: gather(name, rows, key, data, columns[name], views[name], augment)
+            for name, rows in streams.items()
         }
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, aux = gradient(own.params, own, peers, batch, constants, key)
@@ -62,13 +66,15 @@ def train_step(
         counted = axis.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
         return own, (counted, aux.per_example)
 
-    steps = next(iter(indices.values())).shape[0]
-    turns = (clock[3] + jnp.arange(steps), indices)
+    steps = next(iter(rows.values())).places.shape[0]
+    turns = (clock[3] + jnp.arange(steps), rows)
     if steps == 1:  # XLA:CPU runs convolutions inside a loop about seven times slower
-        own, (metrics, losses) = update(own, jax.tree.map(lambda x: x[0], turns))
-        return own, jax.tree.map(lambda x: x[None], metrics), losses[None]
-    own, (metrics, losses) = jax.lax.scan(update, own, turns)
-    return own, metrics, losses
+        own, out = update(own, jax.tree.map(lambda x: x[0], turns))
+        metrics, losses = jax.tree.map(lambda x: x[None], out)
+    else:
+        own, (metrics, losses) = jax.lax.scan(update, own, turns)
+    not_finite = axis.total(jnp.sum(~jnp.isfinite(losses)))
+    return own, metrics, {"said": axis.greatest(said), "not_finite": not_finite}, losses
 
 
 def step_key(clock: jax.Array, step: jax.Array) -> jax.Array:
@@ -81,19 +87,19 @@ def step_key(clock: jax.Array, step: jax.Array) -> jax.Array:
 
 def gather(
     stream: str,
-    places: jax.Array,
+    rows: Rows,
     key: jax.Array,
     data: Mapping[str, jax.Array],
     columns: Mapping[str, jax.Array],
     names: tuple[str, ...],
     augment: AugmentSpec,
 ) -> Examples:
-    """The examples at `places` `[b]`, in the views asked for."""
-    first = axis.first_place(len(places))
-    keys = pipeline.example_keys(key, stream, first, len(places))
+    """The examples of one device `[b]`, in the views asked for."""
+    places, size = rows.places, len(rows.places)
+    keys = pipeline.example_keys(key, stream, axis.first_place(size), size)
     view_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
     return Examples(
-        views=pipeline.views_of(names, view_keys, data["images"][places], augment),
+        views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
         given=data["given"][places],
         columns={name: column[places] for name, column in columns.items()},
         keys=jax.vmap(jax.random.fold_in, (0, None))(keys, 1),
@@ -105,7 +111,8 @@ def apply_gradients(
 ) -> tuple[NetState, jax.Array]:
     """(the state after an update with gradients averaged over devices, the update's length).
 
-    The length is not finite when the new weights are not: a NaN shows in the step that made it.
+    The length is not finite when the new weights or batch statistics are not: a NaN shows in the
+    step that made it.
     """
     direction, opt = optimizer.update(grads, own.opt, own.params)
     multipliers = jax.tree_util.tree_map_with_path(
@@ -121,18 +128,20 @@ def apply_gradients(
         average=updated_average(own, params, batch_stats, ema),
         extra=own.extra if aux.extra is None else aux.extra,
     )
-    return new, lr * optax.tree.norm(direction)
+    sound = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(batch_stats)]
+    length = lr * optax.tree.norm(direction)
+    return new, jnp.where(jnp.all(jnp.array(sound)), length, jnp.nan)
 
 
 def forward_pass(
     function: Callable[[Any, jax.Array], Any], augment: AugmentSpec
 ) -> Callable[..., Any]:
-    """(nets, data, indices `[b]`) -> function(nets, plain views): evaluation of one batch."""
+    """(nets, data, rows `[b]`) -> function(nets, plain views): evaluation of one batch."""
 
-    def run(nets: Any, data: Mapping[str, jax.Array], indices: jax.Array) -> Any:
-        images = data["images"][indices]
+    def run(nets: Any, data: Mapping[str, jax.Array], rows: Rows) -> Any:
+        images = pipeline.images_at(data, rows)
         # The plain view draws nothing: one key serves all.
-        keys = jnp.broadcast_to(jax.random.key(0), (len(indices),))
+        keys = jnp.broadcast_to(jax.random.key(0), (len(images),))
         return function(nets, view("plain", keys, images, augment))
 
     return run

@@ -6,12 +6,15 @@ for bit (on GPUs with XLA_FLAGS=--xla_gpu_deterministic_ops=true). It holds beca
 pure function of the networks, the method's memory at its start and what `observe` returned: a
 checkpoint inside an epoch holds exactly these, and the epoch's generator is replayed up to the
 step that was reached.
+
+Of several processes (`hosts`) each runs all of this and comes to the same numbers; the first one
+writes. So whatever decides what comes next must be known to all: a signal that came to one is.
 """
 
 import copy
 import dataclasses
 import json
-import pathlib
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,11 +25,12 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
+from dull_jax.data import own_images
 from dull_jax.errors import Stopped
-from dull_jax.files import write_text
+from dull_jax.files import Path, path_of, write_text
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
-from dull_jax.train import initial, parallel, result, workdir, writer
+from dull_jax.train import hosts, initial, parallel, result, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.executor import Executor, Sums
@@ -39,9 +43,9 @@ Say = Callable[[str], None]
 
 def train(
     config: ConfigDict,
-    folder: str | pathlib.Path,
+    folder: str | os.PathLike,
     say: Say = print,
-    labels: pathlib.Path | None = None,
+    labels: Path | None = None,
 ) -> dict[str, Any]:
     """Trains `config.method`, or continues it, and writes everything a run leaves behind.
 
@@ -59,31 +63,46 @@ def train(
       Stopped: a signal came; everything is saved.
     """
     recipe.validate(config)
-    folder = pathlib.Path(folder)
-    workdir.check_recipe(folder, config)
-    if finished := workdir.finished(folder):
+    folder = path_of(folder)
+    if finished := hosts.from_first(lambda: _finished(folder, config)):
         say(f"{folder}: {config.method} is already trained")
         return finished
+    manifest = own_images.scanned(config.data, say)
+    config = own_images.settled(config, say, manifest)
+    workdir.check_recipe(folder, config)
     own = folder / "labels.npz"
-    dataset = data.build(config, own if own.exists() else labels)
+    dataset = data.build(config, own if own.exists() else labels, manifest)
     executor = Executor(config, dataset, parallel.Devices(config.train.devices))
-    if config.init and not initial.has_checkpoint(folder):
-        backbone, step = initial.backbone(config.init)
-        executor.start_from(backbone)
-        say(f"starting from the backbone of {config.init}, checkpoint {step}")
+    if not initial.has_checkpoint(folder):
+        executor.begin(say)
     with workdir.claimed(folder, config), Interrupt() as interrupt:
-        workdir.describe(folder, config)
-        _describe_data(folder, dataset)
+        hosts.from_first(lambda: _describe(folder, config, dataset, executor))
         found = Trainer(config, folder, dataset, executor, interrupt, say).run()
-        if interrupt.asked:
-            raise Stopped(f"stopped by {interrupt.asked} after {config.method} was trained")
+        if asked := hosts.loudest(interrupt.asked):
+            name = hosts.signal_name(asked)
+            raise Stopped(f"stopped by {name} after {config.method} was trained")
         return found
 
 
-def _describe_data(folder: pathlib.Path, dataset: data.Dataset) -> None:
+def _finished(folder: Path, config: ConfigDict) -> dict[str, Any] | None:
+    """result.json of a run of this recipe; no image is looked at for it."""
+    if found := workdir.finished(folder):
+        before = workdir.begun(folder) or {}
+        workdir.check_recipe(folder, own_images.settled_before(config, before))
+    return found
+
+
+def _describe(folder: Path, config: ConfigDict, dataset: data.Dataset, executor: Executor) -> None:
+    workdir.describe(folder, config)
     if not (folder / "labels.npz").exists():
         dataset.save(folder / "labels.npz")
-    write_text(folder / "data.json", json.dumps(dataset.description, indent=1))
+    if dataset.manifest is not None:
+        dataset.manifest.write(folder / "manifest.csv")
+    normalised = {
+        "channel_mean": list(executor.augment.mean),
+        "channel_std": list(executor.augment.std),
+    }
+    write_text(folder / "data.json", json.dumps(dataset.description | normalised, indent=1))
 
 
 @dataclasses.dataclass
@@ -110,7 +129,7 @@ class Trainer:
     def __init__(
         self,
         config: ConfigDict,
-        folder: pathlib.Path,
+        folder: Path,
         dataset: data.Dataset,
         executor: Executor,
         interrupt: Interrupt,
@@ -121,6 +140,7 @@ class Trainer:
         self.memory = executor.method.init_memory()
         self.checkpoints = Checkpoints(folder, config.train.keep)
         self.at = Position()
+        self.asked = 0  # the number of a signal that all processes know of
         self._journal: list[Observation] = []
         self._run: EpochRun | None = None  # the last epoch's
         self._evaluated: result.Evaluation | None = None
@@ -148,6 +168,9 @@ class Trainer:
         # Result
         if self._evaluated is None:
             self._evaluate()
+        return hosts.from_first(self._result)
+
+    def _result(self) -> dict[str, Any]:
         at = self.at
         return result.write(
             self.folder,
@@ -161,10 +184,13 @@ class Trainer:
     def _headline(self) -> str:
         about, devices = self.dataset.description, self.executor.devices
         size = parameter_overview.count_parameters(self.executor.nets[0].params)
+        wrong = "their labels in doubt"
+        if self.dataset.truth_known:
+            noise = about["noise"]
+            wrong = f"{100 * noise['realised']:.1f} % of the labels wrong ({noise['name']})"
         return (
             f"{self.config.method} on {about['dataset']}: {about['num_train']:,} images of "
-            f"{len(about['class_names'])} classes, {100 * about['noise']['realised']:.1f} % of the "
-            f"labels wrong ({about['noise']['name']}); {self.config.model.name}, {size:,} "
+            f"{len(about['class_names'])} classes, {wrong}; {self.config.model.name}, {size:,} "
             f"parameters, on {devices.count} {devices.platform}"
         )
 
@@ -192,16 +218,23 @@ class Trainer:
                 continue
             start = at.step if number == at.phase else 0
             size = next(iter(phase.streams.values())).batch_size
-            for done in self.executor.sweep(phase, epoch, number, lr, sums, start):
+            sweep = self.executor.sweep(
+                phase, epoch, number, lr, sums, start, say=lambda: self.interrupt.asked
+            )
+            for done in sweep:
                 at.images, start = at.images + (done - start) * size, done
-                if self.interrupt.asked:
+                # Alone, a process need not wait until its own word comes back.
+                self.asked = self.executor.heard if hosts.several() else self.interrupt.asked
+                if self.asked:
                     self.executor.settle()
                     at.phase, at.step, at.sums = number, done, sums.values
                     self._save(before, run.journal)
+                    self.checkpoints.seal(wait=True)
                     self._stop_if_asked()
         self.executor.exchange()
         if self.executor.devices.count > 1:
-            parallel.assert_replicated(self.executor.nets)
+            parallel.assert_replicated((self.executor.nets, self.memory))
+        self.asked = hosts.loudest(self.interrupt.asked)
         self._run, self._journal = run, []
         seconds = time.perf_counter() - began
         at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
@@ -235,16 +268,22 @@ class Trainer:
         by_class = metrics.class_accuracy(predicted, truth, classes)
         run = self._run or EpochRun(self, self.at.epoch)
         score, suggested = method.judge(run)
-        given, clean, groups = dataset.train.given, dataset.clean, dataset.groups
-        labels = metrics.wrong_labels(score, given, clean, groups)
-        labels |= metrics.suggestions(suggested, given, clean, groups)
-        estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
-        if estimate is not None:
-            realised = np.array(dataset.description["transition"], np.float64)  # null becomes nan
-            labels["transition_distance"] = metrics.transition_distance(estimate, realised)
+        labels = self._score_labels(score, suggested) if dataset.truth_known else {}
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
         return values | {f"labels/{k}": v for k, v in labels.items()}
+
+    def _score_labels(self, score: np.ndarray, suggested: np.ndarray) -> dict[str, float]:
+        """How well the wrong labels are found, where it is known which they are."""
+        dataset, method = self.dataset, self.executor.method
+        given, clean, groups = dataset.train.given, dataset.clean, dataset.groups
+        found = metrics.wrong_labels(score, given, clean, groups)
+        found |= metrics.suggestions(suggested, given, clean, groups)
+        estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
+        if estimate is not None:
+            realised = np.array(dataset.description["transition"], np.float64)  # null becomes nan
+            found["transition_distance"] = metrics.transition_distance(estimate, realised)
+        return found
 
     def _score_holdout(self) -> dict[str, float]:
         """Agreement with the noisy labels held out: what settings may be chosen by."""
@@ -273,10 +312,11 @@ class Trainer:
             self.say(f"continuing after epoch {self.at.epoch} from checkpoint {step}")
 
     def _save_if_due(self) -> None:
-        due = self.at.epoch % self.config.train.checkpoint_every == 0
-        if due or self._at_end or self.interrupt.asked:
+        """At a stop and at the end all processes wait until it is written."""
+        last = self._at_end or bool(self.asked)
+        if last or self.at.epoch % self.config.train.checkpoint_every == 0:
             self._save(self.memory, [])
-        self.checkpoints.poll()
+        self.checkpoints.seal(wait=last)
 
     def _save(self, memory: dict[str, np.ndarray], journal: list[Observation]) -> None:
         tree: dict[str, Any] = {"nets": self.executor.nets, "memory": memory}
@@ -288,8 +328,8 @@ class Trainer:
         self.checkpoints.save(self.at.checkpoint, tree, dataclasses.asdict(self.at))
 
     def _stop_if_asked(self) -> None:
-        if self.interrupt.asked and not self._at_end:
+        if self.asked and not self._at_end:
             raise Stopped(
-                f"stopped by {self.interrupt.asked} in epoch {self.at.epoch + 1}, saved; "
+                f"stopped by {hosts.signal_name(self.asked)} in epoch {self.at.epoch + 1}, saved; "
                 "the same command continues"
             )

@@ -4,6 +4,7 @@ import contextlib
 import json
 import math
 import pathlib
+import tempfile
 import time
 from collections.abc import Mapping
 
@@ -12,51 +13,127 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from dull_jax.errors import UserError
-from dull_jax.files import write_text
+from dull_jax.files import Path, is_remote, whole, write_text
+from dull_jax.train import hosts
+from dull_jax.train.workdir import check_ours
 
 
 class Writer:
-    """One line of metrics.jsonl and one set of scalars an epoch.
+    """One line of metrics.jsonl and one set of scalars an epoch; every process calls, one writes.
 
     A run continued from an epoch drops the lines after it first: no line is missing or double.
     """
 
-    def __init__(self, workdir: pathlib.Path, epochs_done: int):
-        self._path = workdir / "metrics.jsonl"
+    def __init__(self, workdir: Path, epochs_done: int):
+        self._workdir = workdir
+        hosts.from_first(lambda: self._open(workdir, epochs_done))
+
+    def _open(self, workdir: Path, epochs_done: int) -> None:
         kept = [row for row in read(workdir) if row["epoch"] <= epochs_done]
-        write_text(self._path, "".join(json.dumps(row) + "\n" for row in kept))
-        self._file = self._path.open("ab", buffering=0)  # a line is there, or its write fails
+        lines = _LinesInStore if is_remote(workdir) else _Lines
+        events = _EventsInStore if is_remote(workdir) else _Events
+        self._lines = lines(workdir / "metrics.jsonl", "".join(map(_line, kept)))
         # Events have a folder of their own; TensorBoard drops what a session log outdates.
-        self._events = EventFileWriter(str(workdir / "events"))
+        self._events = events(workdir / "events")
         start = SessionLog(status=SessionLog.START)
-        self._add(Event(session_log=start, step=epochs_done + 1))
+        self._events.add(Event(session_log=start, step=epochs_done + 1))
 
     def write(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes an epoch's numbers (counted from 1); undefined ones are left out."""
         defined = {k: v for k, v in values.items() if math.isfinite(v)}
-        try:
-            self._file.write((json.dumps({"epoch": epoch, **defined}) + "\n").encode())
-        except OSError as error:
-            raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
+        hosts.from_first(lambda: self._write(epoch, defined))
+
+    def _write(self, epoch: int, defined: Mapping[str, float]) -> None:
+        check_ours(self._workdir)
+        self._lines.add(_line({"epoch": epoch, **defined}))
         scalars = [Summary.Value(tag=k, simple_value=v) for k, v in defined.items()]
-        self._add(Event(summary=Summary(value=scalars), step=epoch))
+        self._events.add(Event(summary=Summary(value=scalars), step=epoch))
 
     def close(self) -> None:
-        self._file.close()
+        if not hosts.is_first():
+            return
+        self._lines.close()
         with contextlib.suppress(OSError):  # a full disk: metrics.jsonl has said so, or has it all
             self._events.close()
 
-    def _add(self, event: Event) -> None:
-        event.wall_time = time.time()
-        self._events.add_event(event)
+
+def _line(row: Mapping[str, float]) -> str:
+    return json.dumps(row) + "\n"
 
 
-def read(workdir: pathlib.Path) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl; a last line cut short by a kill is passed over."""
-    path, rows = workdir / "metrics.jsonl", []
-    for line in path.read_text().splitlines() if path.exists() else []:
+class _Lines:
+    """A text file that grows by lines."""
+
+    def __init__(self, path: Path, text: str):
+        self._path = path
+        write_text(path, text)
+        self._file = path.open("ab", buffering=0)  # a line is there, or its write fails
+
+    def add(self, line: str) -> None:
         try:
-            rows.append(json.loads(line))
-        except ValueError:
-            break
+            self._file.write(line.encode())
+        except OSError as error:
+            raise UserError(f"{self._path} cannot be written: {error.strerror}") from None
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _LinesInStore:
+    """The same where nothing can be appended to: it is written anew for every line."""
+
+    def __init__(self, path: Path, text: str):
+        self._path, self._text = path, text
+        write_text(path, text)
+
+    def add(self, line: str) -> None:
+        self._text += line
+        write_text(self._path, self._text)
+
+    def close(self) -> None:
+        pass
+
+
+class _Events:
+    """TensorBoard's file of events; its writer needs a local folder."""
+
+    def __init__(self, folder: pathlib.Path):
+        self._writer = EventFileWriter(str(folder))
+
+    def add(self, event: Event) -> None:
+        event.wall_time = time.time()
+        self._writer.add_event(event)
+
+    def close(self) -> None:
+        self._writer.close()
+
+
+class _EventsInStore(_Events):
+    """The same, written locally and copied with every event."""
+
+    def __init__(self, folder: Path):
+        self._temporary = tempfile.TemporaryDirectory(prefix="dull_jax_")
+        self._folder = folder
+        super().__init__(pathlib.Path(self._temporary.name))
+
+    def add(self, event: Event) -> None:
+        super().add(event)
+        self._writer.flush()
+        for path in pathlib.Path(self._temporary.name).iterdir():
+            with whole(self._folder / path.name) as copy:
+                copy.write(path.read_bytes())
+
+    def close(self) -> None:
+        super().close()
+        self._temporary.cleanup()
+
+
+def read(workdir: Path) -> list[dict[str, float]]:
+    """The rows of metrics.jsonl; a line that is cut short by a kill, or damaged, is passed over."""
+    path, rows = workdir / "metrics.jsonl", []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        with contextlib.suppress(ValueError, RecursionError):
+            row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("epoch"), int):
+                rows.append(row)
     return rows

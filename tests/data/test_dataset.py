@@ -70,6 +70,22 @@ def test_damaged_labels(tmp_path, damage):
         dataset.build(recipe(), path)
 
 
+@pytest.mark.parametrize("changed", [
+    {"given": np.array([0, 10], np.int32)},
+    {"given": np.array([0, -1], np.int32)},
+    {"given": np.array([0.0, 1.0])},
+    {"clean": np.array([0, 1, 2], np.int32)},
+    {"ids": np.array([b"a", b"b"])},
+], ids=str)  # fmt: skip
+def test_labels_that_cannot_be_a_runs(tmp_path, changed):
+    column = np.array([0, 1], np.int32)
+    labels = {"ids": np.array(["a", "b"]), "given": column, "clean": column}
+    held_out = {f"holdout_{name}": array[:0] for name, array in labels.items()}
+    np.savez(tmp_path / "labels.npz", **(labels | changed), **held_out)
+    with pytest.raises(UserError, match=r"labels\.npz: damaged, or of other classes"):
+        dataset.build(recipe(), tmp_path / "labels.npz")
+
+
 def test_seeds_move_what_they_name():
     one = dataset.build(recipe())
     noise = dataset.build(recipe(**{"noise.seed": 1}))

@@ -27,7 +27,7 @@ def test_the_order_is_a_function_of_seed_epoch_phase_and_stream():
 
 
 def test_padding_repeats_only_the_last():
-    found = pipeline.padded(7, 4)
+    found = pipeline.padded(np.arange(7), 4)
     assert found.tolist() == [[0, 1, 2, 3], [4, 5, 6, 6]]
 
 

@@ -8,14 +8,15 @@ import sys
 import urllib.error
 import urllib.request
 
-import mini_cifar
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 from etils import epath
 from sklearn.datasets import load_digits
 
-from dull_jax.data import cifar, png, sources
+import mini_cifar
+from dull_jax.data import sources
+from dull_jax.data.tfds import cifar, png
 from dull_jax.errors import UserError
 
 SHAPE = (6, 5, 1)
@@ -210,7 +211,7 @@ def test_online_cifar_is_downloaded_and_prepared(tmp_path, monkeypatch):
     content = mini_cifar.files("cifar10")
     facts = mini_cifar.facts("cifar10", content)
     archive = mini_cifar.write_tar(tmp_path / "a.tar.gz", "cifar10", content)
-    from dull_jax.data import cifar_archive
+    from dull_jax.data.tfds import cifar_archive
 
     monkeypatch.setitem(cifar_archive.ARCHIVES, "cifar10", facts)
     monkeypatch.setattr(cifar_archive, "download", lambda *_: archive)
@@ -220,7 +221,7 @@ def test_online_cifar_is_downloaded_and_prepared(tmp_path, monkeypatch):
 
 
 def test_nothing_is_prepared_into_a_bucket(monkeypatch):
-    from dull_jax.data import prepared
+    from dull_jax.data.tfds import prepared
 
     monkeypatch.setattr(prepared, "find", lambda name, folder: None)
     assert "gs://bucket" in complaint("cifar10", "gs://bucket")

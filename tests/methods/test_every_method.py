@@ -1,22 +1,21 @@
 """What every method owes; the methods are found by listing the folder."""
 
 import os
-import signal
 import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
-import runs
-from toy import make_source
 
+import runs
 from configs import digits_t2h
 from dull_jax.config import method_names
 from dull_jax.data import dataset as data
 from dull_jax.data import sources
 from dull_jax.errors import Stopped
 from dull_jax.train import executor, trainer
+from toy import make_source
 
 COUNTS, EPOCHS = [120, 60, 40, 20, 10], 4
 
@@ -58,8 +57,8 @@ def watched(method, tmp_path_factory):
     folder, steps = tmp_path_factory.mktemp(method) / "whole", []
     sweep = executor.Executor.sweep
 
-    def watch(self, phase, epoch, *args):
-        for done in sweep(self, phase, epoch, *args):
+    def watch(self, phase, epoch, *args, **options):
+        for done in sweep(self, phase, epoch, *args, **options):
             steps.append((epoch, phase.loss, phase.network))
             yield done
 
@@ -93,15 +92,7 @@ def test_learns(whole):
 def test_stopped_anywhere_it_ends_bit_equal(method, watched, toy, tmp_path, monkeypatch):
     whole, stops = watched[0], moments(watched[1])
     counts = iter(np.diff([-1, *stops]))  # steps of each process
-    plain, left = executor.Executor._dispatch, [next(counts)]
-
-    def dispatch(self, *args):
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return plain(self, *args)
-
-    monkeypatch.setattr(executor.Executor, "_dispatch", dispatch)
+    left = runs.stopping_at(next(counts), monkeypatch)
     for _ in stops:
         with pytest.raises(Stopped, match="the same command continues"):
             trainer.train(recipe(method), tmp_path, quiet)

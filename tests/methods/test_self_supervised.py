@@ -7,9 +7,9 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import runs
 from test_every_method import COUNTS, quiet, recipe, toy  # noqa: F401
 
+import runs
 from dull_jax import contrastive_losses
 from dull_jax.data import dataset as data
 from dull_jax.errors import UserError
@@ -117,9 +117,9 @@ def test_moco_on_two_devices(toy, tmp_path):  # noqa: F811
 
 if __name__ == "__main__":  # the process of the test above
     import jax
-    from toy import make_source
 
     from dull_jax.data import sources
+    from toy import make_source
 
     assert jax.local_device_count() == 2
     sources.load = lambda name, data_dir="": make_source(COUNTS, test_each=20)

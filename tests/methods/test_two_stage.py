@@ -6,10 +6,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import runs
 from scipy import special
 from test_every_method import quiet, recipe, toy  # noqa: F401
 
+import runs
 from dull_jax.methods import two_stage
 from dull_jax.models.axis import AXIS
 from dull_jax.train import trainer

@@ -31,6 +31,15 @@ def test_votes_of_a_naive_version(size, block):
     np.testing.assert_allclose(found, naive(features, labels, 4, 10, 0.1), rtol=1e-4, atol=1e-6)
 
 
+def test_some_are_asked_of_all():
+    rng = np.random.default_rng(0)
+    features, labels = rng.normal(size=(50, 4)), rng.integers(0, 3, 50)
+    asked = np.array([3, 3, 49, 0, 17])
+    found = neighbours.votes(features, labels, 3, asked, neighbours=9, block=2)
+    whole = neighbours.votes(features, labels, 3, neighbours=9)
+    np.testing.assert_allclose(found, whole[asked], rtol=1e-6)
+
+
 def test_a_sample_does_not_vote_for_itself():
     """Two copies of each feature with different labels: each gets the other's."""
     features = np.repeat(np.eye(3, dtype=np.float32), 2, axis=0)

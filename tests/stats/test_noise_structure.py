@@ -5,10 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from dull_jax.data import class_noise, tail_to_head
-from dull_jax.data.noise import NoiseSpec, corrupt
+from dull_jax.stats import noise_kinds, transition
 from dull_jax.stats import noise_structure as structure
-from dull_jax.stats import transition
 
 COUNTS = np.array([400, 200, 100, 50, 25])
 SIZE = len(COUNTS)
@@ -48,9 +46,10 @@ def richardson_lucy(noisy, table, steps=60):
 def test_deconvolution_and_gain_against_loops():
     _, _, probs, rng = world()
     noisy, given = rng.dirichlet(np.ones(SIZE), 6), rng.integers(0, SIZE, 6)
-    table = structure.joint(COUNTS.astype(float), 0.35)
+    noise = noise_kinds.joint(COUNTS.astype(float), 0.35)
+    table = noise_kinds.table(noise)
     expected = richardson_lucy(noisy, table)
-    found = np.asarray(structure.clean_probs(noisy, table.astype(np.float32)))
+    found = np.asarray(structure.clean_probs(noisy, noise))
     np.testing.assert_allclose(found, expected, atol=2e-5)
     prior, best = COUNTS / COUNTS.sum(), -np.inf
     for temperature in structure.TEMPERATURES:
@@ -59,61 +58,24 @@ def test_deconvolution_and_gain_against_loops():
         gain = np.array([np.log(again[n, k] / noisy[n, k]) for n, k in enumerate(given)])
         if gain.mean() > best:
             best, gains, chosen = gain.mean(), gain, temperature
-    model = transition.LabelModel(table[None].astype(np.float32), prior[None].astype(np.float32))
-    found, temperatures = structure.likelihood_gain(noisy, given, model)
-    np.testing.assert_allclose(found[0], gains, atol=1e-3)
-    assert float(temperatures[0]) == pytest.approx(chosen)
-    exact = np.asarray(structure.clean_probs(probs @ table, table.astype(np.float32)))
+    model = transition.LabelModel(table.astype(np.float32), prior.astype(np.float32))
+    found, temperature = structure.likelihood_gain(noisy, given, noise, model)
+    np.testing.assert_allclose(found, gains, atol=1e-3)
+    assert float(temperature) == pytest.approx(chosen)
+    exact = np.asarray(structure.clean_probs(probs @ table, noise))
     assert np.abs(exact - probs).mean() < 0.02, "what mixing did is undone"
-
-
-def test_kinds_are_those_of_the_noise_that_is_drawn():
-    """Against the label generators, on counts so large that their rounding does not matter."""
-    counts = COUNTS * 400
-    clean = np.repeat(np.arange(SIZE), counts)
-    rng = np.random.default_rng(0)
-
-    def realised(given):
-        table = np.zeros((SIZE, SIZE))
-        np.add.at(table, (clean, given), 1)
-        return table / table.sum(1, keepdims=True)
-
-    for cap in structure.CAPS:
-        given = corrupt(NoiseSpec("t2h", 0.2, 0, cap), clean, SIZE).given
-        np.testing.assert_allclose(structure.t2h(counts, 0.2, cap), realised(given), atol=0.01)
-    given = class_noise.symmetric(0.3, clean, SIZE, rng)
-    np.testing.assert_allclose(structure.symmetric(counts, 0.3), realised(given), atol=0.01)
-    given = class_noise.joint(0.3, clean, SIZE, rng)
-    np.testing.assert_allclose(structure.joint(counts, 0.3), realised(given), atol=0.02)
-
-
-@pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
-def test_transitions_are_transitions(rate):
-    counts = COUNTS.astype(float)
-    confused = structure.confident_confusions(
-        np.random.default_rng(0).dirichlet(np.ones(SIZE), 50), np.arange(50) % SIZE
-    )
-    for name, _, make in structure.kinds(counts, confused, [rate]):
-        table = make(counts)
-        assert (table >= 0).all(), name
-        np.testing.assert_allclose(table.sum(1), 1, err_msg=name)
-    t2h = structure.t2h(counts, rate, 0.6)
-    assert (np.triu(t2h, 1) == 0).all() and t2h[0, 0] == 1, "never towards a rarer class"
-    assert t2h.diagonal().min() >= 0.4 - 1e-9
-    slope = tail_to_head.tailness(COUNTS)
-    assert (np.diff((1 - t2h.diagonal())[np.argsort(slope)]) >= -1e-9).all()
 
 
 def test_true_counts_are_solved_for():
     for make in (
-        lambda n: structure.t2h(n, 0.25, 0.6),
-        lambda n: structure.symmetric(n, 0.3),
-        lambda n: structure.joint(n, 0.3),
+        lambda n: noise_kinds.t2h(n, 0.25, 0.6),
+        lambda n: noise_kinds.symmetric(n, 0.3),
+        lambda n: noise_kinds.joint(n, 0.3),
     ):
-        true = COUNTS / COUNTS.sum()
-        model = structure.solved(COUNTS @ make(COUNTS.astype(float)), make)
+        true, table = COUNTS / COUNTS.sum(), noise_kinds.table(make(COUNTS.astype(float)))
+        _, model = structure.solved(COUNTS @ table, make)
         np.testing.assert_allclose(model.prior, true, rtol=0.05)
-        np.testing.assert_allclose(model.transition, make(COUNTS.astype(float)), atol=0.03)
+        np.testing.assert_allclose(model.transition, table, atol=0.03)
 
 
 def predictions(x, given):
@@ -134,9 +96,9 @@ def test_kind_and_rate_are_found(kind):
     pairs = np.eye(SIZE)
     pairs[0, :2], pairs[1, [1, 2]], pairs[3, [3, 0]] = [0.7, 0.3], [0.7, 0.3], [0.6, 0.4]
     table = {
-        "t2h": structure.t2h(counts, 0.25, 0.6),
-        "symmetric": structure.symmetric(counts, 0.3),
-        "joint": structure.joint(counts, 0.3),
+        "t2h": noise_kinds.table(noise_kinds.t2h(counts, 0.25, 0.6)),
+        "symmetric": noise_kinds.table(noise_kinds.symmetric(counts, 0.3)),
+        "joint": noise_kinds.table(noise_kinds.joint(counts, 0.3)),
         "confused": pairs,
     }[kind]
     given = drawn(clean, table, rng)
@@ -156,7 +118,7 @@ def test_two_classes_do_not_swap_their_names():
     clean = np.repeat([0, 1], [2000, 1000])
     certain = np.where(rng.random(3000) < 0.9, clean, 1 - clean)
     probs = np.where(np.eye(2)[certain] == 1, 0.9, 0.1)
-    table = structure.symmetric(np.array([2000, 1000]), 0.4)
+    table = noise_kinds.table(noise_kinds.symmetric(np.array([2000, 1000]), 0.4))
     given = np.where(rng.random(3000) < 0.4, 1 - clean, clean)
     found = structure.find(probs @ table, given)
     assert (found.clean_probs.argmax(1) == clean).mean() > 0.85, found.name
@@ -164,11 +126,10 @@ def test_two_classes_do_not_swap_their_names():
 
 def test_what_cannot_be_told_is_left_out():
     counts = np.array([101.0, 100.0, 99.0])
-    swapped = structure.solved(counts, lambda n: structure.symmetric(n, 0.7))
+    _, swapped = structure.solved(counts, lambda n: noise_kinds.symmetric(n, 0.7))
     assert not structure.identifiable(swapped, counts)
-    assert structure.identifiable(
-        structure.solved(counts, lambda n: structure.symmetric(n, 0.5)), counts
-    )
+    _, kept = structure.solved(counts, lambda n: noise_kinds.symmetric(n, 0.5))
+    assert structure.identifiable(kept, counts)
     given = np.repeat([0, 1, 2], counts.astype(int))
     for trial in structure.tried(np.full((300, 3), 1 / 3, np.float32), given, counts, [0.3, 0.6]):
         if trial.kind.startswith("t2h"):
@@ -185,7 +146,7 @@ def test_without_noise_hardly_anything_is_doubted():
 def test_exact_predictions_show_the_most_noise_they_allow():
     """They contain the noise already: nothing is gained by undoing it, but nothing lost."""
     clean, _, exact, rng = world(4, 8)
-    table = structure.t2h(8 * COUNTS, 0.25, 0.6)
+    table = noise_kinds.table(noise_kinds.t2h(8 * COUNTS, 0.25, 0.6))
     given = drawn(clean, table, rng)
     found = structure.find(exact @ table, given)
     assert found.name.startswith("t2h"), found.name
@@ -199,4 +160,27 @@ def test_small_equal_and_empty_classes_stay_finite(counts):
     probs[0] = np.eye(len(counts))[-1]  # zeros, too
     found = structure.find(probs, given)
     assert np.isfinite(found.clean_probs).all() and np.isfinite(found.model.transition).all()
+    np.testing.assert_allclose(found.model.transition.sum(1), 1, rtol=1e-5)
+
+
+def test_many_classes_are_searched_on_fewer_samples_and_not_for_confusions():
+    assert len(structure.searched(50_000, 100)) == 20_000
+    assert len(structure.searched(10**6, 1000)) == 2_000
+    assert structure.searched(3, 10**9).tolist() == [0]
+    size = structure.CONFUSED_CLASSES + 1
+    probs, given = np.full((size, size), 1 / size, np.float32), np.arange(size)
+    assert structure.tried(probs, given, np.ones(size), [0.3], "confused") == []
+
+
+def test_lookalikes_are_found_where_predictions_know_the_confusions():
+    """p(given | x) exact for pairs of classes: undoing them gains nothing, yet labels are wrong."""
+    clean, _, exact, rng = world(5, 4)
+    pairs = np.eye(SIZE)
+    pairs[[0, 1], [0, 1]], pairs[[0, 1], [1, 0]] = 0.7, 0.3
+    given = drawn(clean, pairs, rng)
+    found = structure.lookalikes(
+        structure.positive(exact @ pairs), given, np.bincount(given, minlength=SIZE)
+    )
+    assert found.name.startswith("confused") and 0.05 < found.model.transition[0, 1] < 0.6
+    assert found.model.transition[0, 2:].sum() < 0.05
     np.testing.assert_allclose(found.model.transition.sum(1), 1, rtol=1e-5)

@@ -126,10 +126,11 @@ def test_the_first_save_of_all_was_cut_off(tmp_path):
     assert restore(tmp_path) is None
 
 
-def test_a_damaged_seal(tmp_path):
+@pytest.mark.parametrize("seal", ['{"state/a": "12', "[1]", "null", "[" * 100_000])
+def test_a_damaged_seal(tmp_path, seal):
     saved(tmp_path)
-    path = tmp_path / "digests" / "2.json"
-    path.write_text(path.read_text()[:20])
+    (tmp_path / "digests" / "2.json").write_text(seal)
+    (tmp_path / "checkpoints" / "²").mkdir()
     assert_is_step(restore(tmp_path), 1)
     json.loads((tmp_path / "digests" / "1.json").read_text())
 

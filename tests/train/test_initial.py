@@ -1,11 +1,12 @@
 """Starting from another run's backbone: what is taken, what is not, what is refused."""
 
 import shutil
+import signal
 
 import numpy as np
 import pytest
-import runs
 
+import runs
 from dull_jax.errors import Stopped, UserError
 from dull_jax.train import executor, initial, trainer
 
@@ -22,9 +23,8 @@ def parts(state, prefixes):
 
 @pytest.fixture(scope="module")
 def toy():
-    from toy import make_source
-
     from dull_jax.data import sources
+    from toy import make_source
 
     with pytest.MonkeyPatch.context() as patch:
         source = make_source([40, 20, 10])
@@ -107,16 +107,15 @@ def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
     plain = trainer.Trainer._save_if_due
 
     def stop(self):
-        self.interrupt.asked = "SIGTERM"
+        self.interrupt.asked = signal.SIGTERM
         plain(self)
 
     monkeypatch.setattr(trainer.Trainer, "_save_if_due", stop)
     with pytest.raises(Stopped):
         trainer.train(config, tmp_path / "stopped", quiet)
     monkeypatch.undo()
-    from toy import make_source
-
     from dull_jax.data import sources
+    from toy import make_source
 
     source = make_source([40, 20, 10])
     monkeypatch.setattr(sources, "load", lambda name, data_dir="": source)
@@ -147,7 +146,7 @@ def test_refusals_come_before_anything_is_written(other, tmp_path):
     shutil.copy(other / "config.json", bare)
     for fields, words in (
         ({"init": str(tmp_path / "empty")}, "no run in this folder"),
-        ({"init": str(bare)}, "no good checkpoint"),
+        ({"init": str(bare)}, "no checkpoint yet"),
         (
             {"init": str(other), "model.width": 12},
             r"params/backbone/\S+ has shape \(3, .* 8\) there",
@@ -164,3 +163,16 @@ def test_the_path_is_part_of_the_recipe():
     from dull_jax import config as recipe
 
     assert recipe.fingerprint(make(init="runs/a")) != recipe.fingerprint(make(init="runs/b"))
+
+
+def test_folders_that_only_look_like_checkpoints(tmp_path):
+    """Sealed by somebody, but empty, or numbered in no digits that Python reads."""
+    for name in ("1", "²"):
+        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+        (tmp_path / "digests").mkdir(exist_ok=True)
+        (tmp_path / "digests" / f"{name}.json").write_text("{}")
+    with pytest.raises(UserError, match=r"every checkpoint is damaged \(1\)"):
+        initial.newest(tmp_path)
+    (tmp_path / "digests" / "1.json").write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"every checkpoint is damaged \(1\)"):
+        initial.newest(tmp_path)

@@ -11,8 +11,8 @@ import time
 import jax
 import numpy as np
 import pytest
-import runs
 
+import runs
 from dull_jax.errors import UserError
 from dull_jax.train import executor, trainer, writer
 
@@ -182,55 +182,25 @@ def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
     assert rows[-1]["test/accuracy"] == pytest.approx(wanted[-1]["test/accuracy"], abs=8)
 
 
-@pytest.fixture
-def mounted(tmp_path):
-    """A function that mounts a small file system at tmp_path / "disk"; skips without the right."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-
-    def mount(options):
-        what = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)]
-        if subprocess.run(what, capture_output=True).returncode:
-            pytest.skip("may not mount")
-        return disk
-
-    yield mount
-    while not subprocess.run(["umount", str(disk)], capture_output=True).returncode:
-        pass
-
-
-def test_a_full_disk_loses_no_checkpoint(undisturbed, mounted):
+def test_a_full_disk_loses_no_checkpoint(undisturbed, disk):
     """It ends with one line (among Orbax's own words); with room again, it goes on to the end."""
-    disk = mounted("size=700k")
-    found = subprocess.run(command(disk / "run"), capture_output=True, text=True, timeout=120)
+    folder = disk("size=700k")
+    found = subprocess.run(command(folder / "run"), capture_output=True, text=True, timeout=120)
     assert found.returncode == 2, found.stdout + found.stderr
     ours = [line for line in found.stderr.splitlines() if line.startswith("dull_jax: ")]
     assert len(ours) == 1 and "checkpoint" in ours[0] and "No space left" in ours[0]
-    assert list((disk / "run" / "digests").glob("*.json")), "it was not full from the start"
-    subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
-    again = subprocess.run(command(disk / "run"), check=True, capture_output=True, text=True)
+    assert list((folder / "run" / "digests").glob("*.json")), "it was not full from the start"
+    subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
+    again = subprocess.run(command(folder / "run"), check=True, capture_output=True, text=True)
     assert "continuing after epoch" in again.stdout
-    runs.assert_same_run(undisturbed, disk / "run")
+    runs.assert_same_run(undisturbed, folder / "run")
 
 
-def test_a_read_only_disk(mounted):
-    disk = mounted("ro")
-    found = subprocess.run(command(disk / "run"), capture_output=True, text=True)
+def test_a_read_only_disk(disk):
+    folder = disk("ro")
+    found = subprocess.run(command(folder / "run"), capture_output=True, text=True)
     assert found.returncode == 2 and found.stderr.count("\n") == 1
     assert "cannot be written: Read-only file system" in found.stderr
-
-
-@pytest.mark.benchmark
-def test_killed_twenty_times(undisturbed, tmp_path):
-    """From the first second on, so that kills fall before the first checkpoint and in the end."""
-    moments = random.Random(1)
-    for _ in range(20):
-        process = start(tmp_path)
-        time.sleep(moments.uniform(3, 12))
-        process.kill()
-        process.wait()
-    subprocess.run(command(tmp_path), check=True, capture_output=True)
-    runs.assert_same_run(undisturbed, tmp_path)
 
 
 def test_sums_are_counted_then_divided():

@@ -80,10 +80,7 @@ def _distance(estimate: np.ndarray, true: list | None) -> str:
 
 def _transition(run: Run, title: str, shares: np.ndarray, said: str) -> Markup:
     names = [run.class_name(k) for k in range(len(shares))]
-    numbers = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in shares])
-    drawing = heatmap.matrix(
-        f"Label transition, {title}", shares, names, ("true class", "given label"), numbers
-    )
+    drawing = heatmap.transition(f"Label transition, {title}", shares, names)
     return figure("Label transition", drawing, said, note=title.lower())
 
 

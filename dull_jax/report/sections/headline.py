@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from dull_jax.report.findings import findings
+from dull_jax.report.findings import THRESHOLD, findings
 from dull_jax.report.folder import Run
 from dull_jax.report.markup import NA, Markup, number, percent, table, tag
 
@@ -35,7 +35,7 @@ def _about(run: Run) -> str:
         f"{number(size, 0)} training images" if size is not None else None,
         f"{run.num_classes} classes" if run.num_classes else None,
         f"imbalance factor {factor:g}" if isinstance(factor, int | float) else None,
-        _noise(noise) if noise else None,
+        _noise(run, noise) if noise else None,
         f"{run.result['epochs']} epochs" if run.result.get("epochs") else None,
         f"seed {run.result['seed']}" if run.result.get("seed") is not None else None,
         str(run.result["network"]) if run.result.get("network") else None,
@@ -43,7 +43,9 @@ def _about(run: Run) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _noise(noise: dict) -> str:
+def _noise(run: Run, noise: dict) -> str:
+    if run.data.get("truth_known") is False:
+        return "labels in doubt"
     name = str(noise.get("name") or "unknown")
     if name == "none":
         return "no noise added"
@@ -57,9 +59,7 @@ def section(run: Run) -> Markup:
         ("Head classes", number(run.value("accuracy", "head"), 1, "%")),
         ("Medium classes", number(run.value("accuracy", "medium"), 1, "%")),
         ("Tail classes", number(run.value("accuracy", "tail"), 1, "%")),
-        ("Labels called wrong that are wrong (precision)", _wrong(run, "precision")),
-        ("Wrong labels that were found (recall)", _wrong(run, "recall")),
-        ("Wrong above right (AUROC)", _wrong(run, "auroc")),
+        *_labels(run),
     ]
     boxes = [
         tag("div", tag("b", value), tag("span", name), class_="tile first" if i == 0 else "tile")
@@ -69,12 +69,35 @@ def section(run: Run) -> Markup:
     return tag(
         "section",
         tag("h2", "Result"),
-        tag("p", "After the last epoch, on the balanced test set.", class_="soft"),
+        tag("p", _measured(run), class_="soft"),
         tag("div", boxes, class_="tiles"),
         tag("div", said, class_="said") if said else None,
         comparison(run),
         id="result",
     )
+
+
+def _labels(run: Run) -> list[tuple[str, str]]:
+    """Tiles on the wrong labels; where nobody knows them, how many look wrong."""
+    if run.data.get("truth_known") is False:
+        score = run.outputs.get("wrongness")
+        count = None if score is None else int((score > THRESHOLD).sum())
+        return [("Training labels that look wrong", number(count, 0))]
+    return [
+        ("Labels called wrong that are wrong (precision)", _wrong(run, "precision")),
+        ("Wrong labels that were found (recall)", _wrong(run, "recall")),
+        ("Wrong above right (AUROC)", _wrong(run, "auroc")),
+    ]
+
+
+def _measured(run: Run) -> str:
+    if run.data.get("truth_known") is False:
+        size = number(run.data.get("num_test"), 0)
+        return (
+            f"After the last epoch, on {size} test images. Their labels are your own as well: "
+            "where they are wrong, a right answer counts as an error."
+        )
+    return "After the last epoch, on the test set."
 
 
 def _wrong(run: Run, key: str) -> str:

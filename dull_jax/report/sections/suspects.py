@@ -1,17 +1,13 @@
 """The labels that are most likely wrong, to be looked at."""
 
 import numpy as np
-from PIL import Image
 
-from dull_jax.report import bars
+from dull_jax.report import bars, cards
 from dull_jax.report.findings import THRESHOLD
 from dull_jax.report.folder import Run
-from dull_jax.report.heatmap import data_url
 from dull_jax.report.markup import Markup, number, percent, table, tag
 from dull_jax.report.plots import box_symbol, figure, legend, row
 from dull_jax.stats.metrics import wrong_labels
-
-_SIDE = 96  # pixels of a picture on the page; more would only make the file larger
 
 
 def section(run: Run) -> Markup | None:
@@ -45,30 +41,24 @@ def _said(run: Run) -> str:
 
 def _cards(run: Run) -> Markup | None:
     thumbnails = run.outputs.get("thumbnails", [])
-    cards = [
+    shown = [
         _card(run, int(position), thumbnails[i] if i < len(thumbnails) else None)
         for i, position in enumerate(_suspects(run))
     ]
-    return tag("ol", cards, class_="cards") if cards else None
+    return tag("ol", shown, class_="cards") if shown else None
 
 
 def _card(run: Run, position: int, pixels: np.ndarray | None) -> Markup:
-    ids = run.labels.get("ids")
-    name = str(ids[position]) if ids is not None else f"position {position}"
-    given = run.class_name(int(run.labels["given"][position]))
-    better = _better(run, position)
-    picture = None
-    if pixels is not None:
-        picture = tag(
-            "img",
-            src=thumbnail(pixels),
-            alt=f"{name}, given label {given}",
-            width=_SIDE,
-            height=_SIDE,
-        )
-    score = number(run.outputs["wrongness"][position], 3)
-    return tag("li", picture, tag("b", given), better, tag("span", f"score {score}", class_="id"),
-               tag("span", name, class_="id"), _mark(run, position))  # fmt: skip
+    ids, given = run.labels.get("ids"), int(run.labels["given"][position])
+    true = run.class_name(int(run.labels["clean"][position])) if run.truth_known else None
+    return cards.card(
+        name=str(ids[position]) if ids is not None else f"position {position}",
+        given=run.class_name(given),
+        better=_better(run, position),
+        score=f"score {number(run.outputs['wrongness'][position], 3)}",
+        pixels=pixels,
+        true=true,
+    )
 
 
 def _better(run: Run, position: int) -> str:
@@ -77,27 +67,6 @@ def _better(run: Run, position: int) -> str:
     index = int(run.outputs["suggested"][position])
     kept = index == int(run.labels["given"][position])
     return " (none better)" if kept else f" → {run.class_name(index)}"
-
-
-def _mark(run: Run, position: int) -> Markup | None:
-    """Colour and symbol and words: no reader depends on colour."""
-    if not run.truth_known:
-        return None
-    given, clean = run.labels["given"][position], run.labels["clean"][position]
-    if given == clean:
-        return tag("span", "✓ label is right", class_="mark good")
-    return tag("span", f"✗ wrong, true: {run.class_name(int(clean))}", class_="mark bad")
-
-
-def thumbnail(pixels: np.ndarray) -> str:
-    """uint8 `[H, W, C]` as a PNG data address; one channel is grey, of more the first three count.
-
-    Small pictures keep their pixels (the page enlarges them crisply), large ones shrink.
-    """
-    pixels = np.asarray(pixels, np.uint8)
-    image = Image.fromarray(pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0])
-    image.thumbnail((_SIDE, _SIDE))
-    return data_url(image)
 
 
 def _scores(run: Run) -> Markup | None:

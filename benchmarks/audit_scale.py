@@ -1,0 +1,127 @@
+"""Seconds and memory of an audit whose probabilities do not fit comfortably into memory.
+
+    python -m benchmarks.audit_scale [--n=1000000] [--k=1000] [--noise=t2h] [--out=FILE] [--dir=DIR]
+
+What it must cost, for N = 1,000,000 and K = 1,000 in float32:
+  bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged): 8 GB.
+  memory: 9 bytes a sample for the answer, 4 K^2 = 4 MB for the transition, a few blocks of 1 MB;
+    the search holds 2,000,000 predictions, 8 MB, in about ten arrays at a time. Under 1 GB.
+  operations: judging undoes the noise in 60 steps, each two products with T, a division and three
+    multiplications for every number: N K 60 = 6e10 number-steps. Of 8 operations (a diagonal and an
+    outer product: symmetric, joint) about 0.5e12, or of 8 and two running sums by small triangular
+    products, 2 (40 + 25) more (tail-to-head): 8e12. The dense T would take 4 K = 4,000: 2.4e14.
+    The search solves about 60 trials on 2,000 rows, with 22 temperatures each: a seventh more.
+  seconds: at the 1e11 operations/s of two cores about 10 (symmetric) and 80 (tail-to-head), more
+    in practice, since the steps move 4 to 20 bytes through the cache for each number.
+
+The file is made block by block: a sample's scores are noise plus a clear lead of its true class,
+mixed by the transition, so that they are p(given | x); easy to audit, since what is measured is
+time and memory. It is deleted afterwards.
+"""
+
+import argparse
+import json
+import pathlib
+import resource
+import tempfile
+import threading
+import time
+
+import numpy as np
+
+from dull_jax.data.longtail import class_counts
+from dull_jax.stats import metrics, noise_kinds
+from dull_jax.stats.label_audit import audit_labels
+from dull_jax.train.workdir import environment
+
+MAKES = {
+    "t2h": lambda n: noise_kinds.t2h(n, 0.3, 0.6),
+    "symmetric": lambda n: noise_kinds.symmetric(n, 0.3),
+    "joint": lambda n: noise_kinds.joint(n, 0.3),
+}
+ROWS = 4096  # made at a time
+
+
+class PeakMemory(threading.Thread):
+    """The most memory held at once, in GB, without pages of files (which the system can drop)."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.peak, self.done = 0.0, threading.Event()
+
+    def run(self):
+        while not self.done.wait(0.02):
+            self.peak = max(self.peak, self.now())
+
+    @staticmethod
+    def now() -> float:
+        status = pathlib.Path("/proc/self/status").read_text()
+        fields = dict(line.split(":", 1) for line in status.splitlines())
+        return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1e6
+
+
+def made(path: pathlib.Path, size: int, num_classes: int, kind: str, seed: int = 0):
+    """Writes p(given | x) `[N, K]` to `path`; returns (clean labels, given labels)."""
+    rng = np.random.default_rng(seed)
+    shape = class_counts("exponential", 1_000_000, 100, num_classes).astype(np.float64)
+    prior = shape / shape.sum()
+    noise = MAKES[kind](shape)
+    table = np.cumsum(noise_kinds.table(noise), axis=1)
+    clean = rng.choice(num_classes, size, p=prior).astype(np.int32)
+    draws = rng.random(size)
+    given = np.array(
+        [np.searchsorted(table[k], u) for k, u in zip(clean, draws, strict=True)], np.int32
+    ).clip(0, num_classes - 1)
+    probs = np.lib.format.open_memmap(path, "w+", np.float32, (size, num_classes))
+    log_prior = np.log(prior).astype(np.float32)
+    for start in range(0, size, ROWS):
+        labels = clean[start : start + ROWS]
+        scores = 1.5 * rng.standard_normal((len(labels), num_classes), np.float32) + log_prior
+        scores[np.arange(len(labels)), labels] += 10.0
+        scores = np.exp(scores - scores.max(1, keepdims=True))
+        mixed = noise.forward(noise.sorted(scores / scores.sum(1, keepdims=True)))
+        probs[start : start + ROWS] = noise.named(mixed)
+    probs.flush()
+    return clean, given
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--n", type=int, default=1_000_000)
+    parser.add_argument("--k", type=int, default=1_000)
+    parser.add_argument("--noise", choices=sorted(MAKES), default="t2h")
+    parser.add_argument("--dir", type=pathlib.Path, help="where the probabilities go for a while")
+    parser.add_argument("--out", type=pathlib.Path)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+        path = pathlib.Path(folder) / "probs.npy"
+        clean, given = made(path, args.n, args.k, args.noise)
+        before, watch = PeakMemory.now(), PeakMemory()
+        watch.start()
+        began = time.perf_counter()
+        found = audit_labels(np.load(path, mmap_mode="r", allow_pickle=False), given)
+        seconds = time.perf_counter() - began
+        watch.done.set()
+        watch.join()
+    measured = {
+        "samples": args.n,
+        "classes": args.k,
+        "noise": args.noise,
+        "seconds": round(seconds, 1),
+        "peak_gb": round(watch.peak, 3),
+        "gb_before": round(before, 3),
+        "peak_gb_with_pages_of_files": round(
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3
+        ),
+        "file_gb": args.n * args.k * 4 / 1e9,
+        "found": found.noise,
+        "flagged": int(found.flagged.sum()),
+        **metrics.wrong_labels(found.wrong, given, clean, {}),
+    }
+    print(json.dumps(measured, indent=1))
+    if args.out:
+        args.out.write_text(json.dumps({"environment": environment(), **measured}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

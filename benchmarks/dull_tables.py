@@ -1,0 +1,79 @@
+"""DULL beside DULL without its parts, and beside its peers where the task is made harder.
+
+Results: benchmarks/results/ablation (a variant names what is left out), and
+benchmarks/results/stress, a folder for each setting.
+"""
+
+import pathlib
+from collections import defaultdict
+from collections.abc import Mapping
+from statistics import mean
+from typing import Any
+
+from dull_jax.report import table
+from dull_jax.report.folder import title
+
+RESULTS = pathlib.Path(__file__).parent / "results"
+
+Result = Mapping[str, Any]
+
+
+def whole(method: str) -> list[pathlib.Path]:
+    """Results of the recipe that parts are taken from, and that is made harder: the digits'."""
+    return [RESULTS / "digits" / f"digits-if20-t2h0.3-{method}-s{seed}.json" for seed in (0, 1, 2)]
+
+
+def ablated() -> dict[str, list[Result]]:
+    """{variant: its results}, the whole DULL on the same seeds among them."""
+    groups: dict[str, list[Result]] = defaultdict(list)
+    for result in table.load([RESULTS / "ablation", *whole("dull")]):
+        groups[result["variant"] or "DULL"].append(result)
+    return groups
+
+
+def ablation() -> tuple[str, list[Result]]:
+    """Markdown, best first: mean ± sample deviation over seeds; and what it was made of."""
+    groups = ablated()
+    columns = {
+        "last": (("accuracy", "last"), 1),
+        "tail": (("accuracy", "tail"), 1),
+        "wrong: precision": (("wrong_labels", "precision"), 3),
+        "wrong: recall": (("wrong_labels", "recall"), 3),
+    }
+    lines = [f"| variant | n | {' | '.join(columns)} |", "|---|--:" + "|--:" * len(columns) + "|"]
+    for name in sorted(groups, key=lambda n: -_mean(groups[n], "last")):
+        cells = [table.mean_std(groups[name], keys, digits) for keys, digits in columns.values()]
+        lines.append(f"| {name} | {len(groups[name])} | {' | '.join(cells)} |")
+    return "\n".join(lines), [result for group in groups.values() for result in group]
+
+
+def stress() -> tuple[str, list[Result]]:
+    """A row for a setting: accuracy (tail) of each method, and DULL's lead over the best peer."""
+    methods = ("dull", "two_stage-simsiam", "la")
+    settings = {"digits": [path for method in methods for path in whole(method)]}
+    settings |= {folder.name: [folder] for folder in sorted((RESULTS / "stress").iterdir())}
+    rows, used = [], []
+    for setting, paths in settings.items():
+        groups: dict[str, list[Result]] = defaultdict(list)
+        for result in table.load(paths):
+            groups[title(dict(result))].append(result)
+            used.append(result)
+        rows.append((setting, groups))
+    names = list(rows[0][1])
+    peers = [name for name in names if name != "DULL"]
+    head = f"| setting | {' | '.join(names)} | DULL's lead |"
+    lines = [head, "|---|--:" + "|--:" * len(names) + "|"]
+    for setting, groups in rows:
+        cells = " | ".join(_cell(groups[name]) for name in names)
+        lead = _mean(groups["DULL"], "last") - max(_mean(groups[name], "last") for name in peers)
+        lines.append(f"| {setting.replace('-', ' ')} | {cells} | {lead:+.1f} |")
+    return "\n".join(lines), used
+
+
+def _cell(results: list[Result]) -> str:
+    """Mean ± sample deviation, and in brackets the tail's mean."""
+    return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
+
+
+def _mean(results: list[Result], key: str) -> float:
+    return mean(result["accuracy"][key] for result in results)

@@ -1,0 +1,94 @@
+"""Figures of docs/dull.md as SVG files, from the committed results; `make results` draws them.
+
+The drawings are the report's; a file carries the style sheet, so that it follows the reader's
+light or dark scheme wherever it is shown.
+"""
+
+import json
+import pathlib
+import statistics
+
+import numpy as np
+
+from benchmarks import dull_tables
+from dull_jax.report import bars, curves, heatmap
+from dull_jax.report.markup import Markup
+from dull_jax.report.sections.channels import sort_channels
+from dull_jax.report.style import css
+
+ROOT = pathlib.Path(__file__).parent.parent
+RESULTS, FIGURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "figures"
+
+PARTS = (  # one at a time; pairs stand in the table only
+    "no-IFD",
+    "no-IFPU",
+    "no-AML",
+    "no-H2T",
+    "no-transition",
+    "free-transition",
+    "mixup",
+    "sinkhorn",
+)
+
+
+def drawn() -> dict[str, str]:
+    """{file name: SVG text} of every figure."""
+    seen = json.loads((RESULTS / "dull" / "digits.json").read_text())
+    figures = {
+        "ablation.svg": _ablation(),
+        "transition_true.svg": heatmap.transition(
+            "Transition as drawn", seen["transition"], seen["class_names"]
+        ),
+        "transition_estimated.svg": heatmap.transition(
+            "Transition as found", seen["transition_estimate"], seen["class_names"]
+        ),
+        "gate.svg": _gate(seen),
+        "unlearning.svg": _curves(
+            "Probability left to the wrong label",
+            seen,
+            {"p(given label)": "train/unlearned_given"},
+            span=None,
+        ),
+        "gated_path.svg": _curves(
+            "Accuracy of the gated path",
+            seen,
+            {"right gate": "train/gated_right", "wrong gate": "train/gated_wrong"},
+        ),
+    }
+    return {name: standalone(figure) for name, figure in figures.items()}
+
+
+def standalone(drawing: Markup) -> str:
+    """An `<svg>` of the report as a file of its own."""
+    style = f"<style>{css()}svg{{background:var(--card);font-family:sans-serif}}</style>"
+    head, _, rest = str(drawing).partition(">")
+    return head.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"') + f">{style}{rest}\n"
+
+
+def _ablation() -> Markup:
+    """Means over seeds of the last epoch's accuracy, overall and of the tail, best first."""
+    keys = {"overall": "last", "tail": "tail"}
+    mean = {
+        name: [statistics.mean(run["accuracy"][key] for run in runs) for key in keys.values()]
+        for name, runs in dull_tables.ablated().items()
+        if name == "DULL" or name in PARTS
+    }
+    names = sorted(mean, key=lambda name: -mean[name][0])
+    rows = [name.replace("transition", "T") for name in names]  # there is room for eight letters
+    title = "Parts of DULL left out, digits"
+    return bars.grouped(title, rows, list(keys), [mean[name] for name in names])
+
+
+def _gate(seen: dict) -> Markup:
+    gate = np.array(seen["gate"], np.float64)
+    order, _ = sort_channels(gate)
+    ticks = [(k, name) for k, name in enumerate(seen["class_names"])]
+    axes = ("class", "channels, sorted by the class that owns them")
+    return heatmap.picture("Channel-class matrix G", gate[order].T, axes, (560, 200), ticks, 1.0)
+
+
+def _curves(
+    title: str, seen: dict, names: dict[str, str], span: tuple | None = (0.0, 1.0)
+) -> Markup:
+    lines = [(name, seen["curves"][key]) for name, key in names.items()]
+    return curves.lines(title, lines, span=span)

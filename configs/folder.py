@@ -1,0 +1,41 @@
+"""DULL on your own photographs in class folders, whose labels nobody vouches for.
+
+Images: DIR/train/<class>/* with an optional DIR/test/<class>/*, or DIR/<class>/*, of which a fifth
+of each class is then held out to be tested on. Network, image side and number of epochs follow
+the number and size of the images and are printed; any of them can be set:
+
+    python -m dull_jax.main --config=configs/folder.py --config.data.dir=DIR --workdir=runs/mine
+    python -m dull_jax.audit --run=runs/mine
+
+More on a GPU: --config.model.name=resnet50 --config.data.size=224 --config.model.stem=imagenet
+--config.model.pretrained=PATH --config.model.dtype=bfloat16. See docs/own_data.md.
+"""
+
+from ml_collections import ConfigDict
+
+from configs import base
+from dull_jax.config import parse_arg
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Recipe arguments: method, seed."""
+    arg = parse_arg(arg, method="dull", seed=0)
+    config = base.get_config()
+    config.method, config.seed = arg.method, arg.seed
+
+    config.data.name = "folder"
+    config.data.profile = "none"  # all images, as long-tailed as they are
+    config.noise.name = "none"  # the labels are as wrong as they are
+
+    config.model.name = "auto"
+    config.train.epochs = 0
+    config.train.batch_size = 64
+    config.train.view = "strong"
+    config.train.eval_every = 5
+    config.augment.crop_pad = 6
+    config.optim.lr = 0.05
+    config.optim.ema = 0.99
+
+    config.dull.warmup = 0.1
+    config.dull.memory = 0.8
+    return config

@@ -1,0 +1,26 @@
+"""DULL on WebVision-50 (mini-WebVision): the first 50 classes, Google's part, 65,944 images.
+
+Layout (what is missing is printed): info/train_filelist_google.txt, info/val_filelist.txt,
+google/…, val_images_256/…. Tested on WebVision's own validation images, 50 of each class. Never
+run at full scale by us: the reader was tested on miniature trees.
+
+Command: python -m dull_jax.main --config=configs/webvision50.py --config.data.dir=DIR --workdir=RUN
+"""
+
+from ml_collections import ConfigDict
+
+from configs import folder
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Recipe arguments: method, seed."""
+    config = folder.get_config(arg)
+    config.data.name = "webvision"
+    config.data.size = 224
+    config.model.name, config.model.stem = "resnet18", "imagenet"
+    config.model.dtype = "bfloat16"
+    config.train.epochs, config.train.batch_size = 100, 256
+    config.augment.crop_pad = 16
+    config.optim.lr, config.optim.weight_decay = 0.1, 5e-4
+    config.optim.ema = 0.999
+    return config

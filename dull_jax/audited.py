@@ -1,0 +1,209 @@
+"""What an audit looks at: labels, predictions that have not seen them, and names for both."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.data import dataset as data
+from dull_jax.data.own import given_labels, sheet
+from dull_jax.data.own.duplicates import Duplicate
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.manifest import Manifest
+from dull_jax.errors import UserError, reason
+from dull_jax.files import Path
+from dull_jax.names import printable
+from dull_jax.report.folder import read_recipe
+from dull_jax.train import out_of_fold
+
+Say = Callable[[str], None]
+
+
+class Other(NamedTuple):
+    """An image whose label is not audited."""
+
+    id: str
+    path: str
+    label: str
+    split: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """N labels in doubt; what is not known is None or empty."""
+
+    ids: np.ndarray  # str [N]
+    paths: np.ndarray  # str objects [N], "" where there is no file
+    given: np.ndarray  # int32 [N]
+    probs: np.ndarray  # [N, K] p(given | sample), out of fold
+    class_names: tuple[str, ...]
+    clean: np.ndarray | None = None  # [N], where the noise was simulated
+    images: np.ndarray | ImageFiles | None = None
+    duplicates: tuple[Duplicate, ...] = ()
+    others: tuple[Other, ...] = ()  # of the same images those not audited, the test part
+
+
+def of_run(
+    folder: Path, folds: int, epochs: int, keep: Path, say: Say, devices: int = 0
+) -> Samples:
+    """The labels that a run was trained on, predicted by cross-validation.
+
+    Args:
+      folder: the run's workdir.
+      folds: networks trained.
+      epochs: of each; 0 means as many as the run's.
+      keep: folder for the folds' predictions.
+      devices: as `config.train.devices`, in place of the run's.
+
+    Raises:
+      UserError: no run, one of another version, or its images are gone or changed.
+    """
+    config = _recipe(folder)
+    with _fields_of(folder / "config.json"):
+        config.method, config.train.devices = "ce", devices
+        config.train.epochs = epochs or config.train.epochs
+        dataset = data.build(config, folder / "labels.npz")
+        return _of_run(config, dataset, folds, keep, say)
+
+
+def _of_run(config: ConfigDict, dataset: data.Dataset, folds: int, keep: Path, say: Say) -> Samples:
+    make(keep)
+    train, manifest = dataset.train, dataset.manifest
+    paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
+    if manifest is not None:
+        places = {name: n for n, name in enumerate(manifest.ids)}
+        rows = np.array([places[name] for name in train.ids])
+        paths, contents = manifest.paths[rows], manifest.contents[rows]
+        others = _others(manifest, rows)
+    say(
+        f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "
+        f"{folds} folds of {config.train.epochs} epochs"
+    )
+    if config.init:
+        say(f"they start from the backbone of {config.init}; it should not have seen the labels")
+    probs = out_of_fold.predictions(config, dataset, contents, folds, keep, say)
+    return Samples(
+        ids=train.ids,
+        paths=paths,
+        given=train.given,
+        probs=probs,
+        class_names=train.class_names,
+        clean=dataset.clean if dataset.truth_known else None,
+        images=train.images,
+        duplicates=() if manifest is None else manifest.duplicates,
+        others=others,
+    )
+
+
+def _recipe(folder: Path) -> ConfigDict:
+    config = read_recipe(folder / "config.json")
+    if not config or not (folder / "labels.npz").exists():
+        raise UserError(f"{folder}: there is no run in this folder (config.json and labels.npz)")
+    return config
+
+
+@contextmanager
+def _fields_of(path: Path) -> Iterator[None]:
+    """A field that is looked for in vain is a matter of versions, not a bug."""
+    try:
+        yield
+    except AttributeError as error:
+        if not (error.args and isinstance(error.args[0], KeyError)):  # ml_collections' way
+            raise
+        raise UserError(
+            f"{path} is damaged or of another version ({error} is not there); train again"
+        ) from None
+
+
+def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
+    """All images but those at `rows`."""
+    rest = np.setdiff1d(np.arange(len(manifest.ids)), rows)
+    names = [manifest.class_names[k] for k in manifest.labels[rest]]
+    columns = (manifest.ids[rest].tolist(), manifest.paths[rest], names, manifest.splits[rest])
+    return tuple(Other(*map(str, row)) for row in zip(*columns, strict=True))
+
+
+def make(folder: Path) -> None:
+    """Makes the folder of results. Raises UserError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--output={folder} cannot be made: {error.strerror}") from None
+
+
+def of_files(probs: str, labels: str, classes: str = "") -> Samples:
+    """Anybody's predictions, and the labels in the order of their rows.
+
+    Args:
+      probs: .npy file, floats `[N, K]`; it is not read into memory.
+      labels: .csv with a column label and optional ones id and path, separated by commas,
+        semicolons, tabs or bars; or .json, .npy: see `given_labels.read`.
+      classes: text file, a class name a line, in the order of the columns of `probs`. "": the
+        labels themselves say, if all K classes are among them (columns sorted by name, or by value)
+        or if they are numbers that begin with 0.
+
+    Raises:
+      UserError: a file cannot be read, or they do not fit together.
+    """
+    array = _probabilities(probs)
+    size, num_classes = array.shape
+    numbers = np.arange(size).astype(str)
+    if not labels.lower().endswith(".csv"):
+        names = _class_names(classes, None, num_classes)
+        given = given_labels.read(labels, numbers, names, by="position")
+        shown_names = printable(classes, names)
+        return Samples(numbers, np.full(size, "", object), given, array, shown_names)
+    table = sheet.read(labels, ("label",), ("id", "path"))
+    columns = table.columns
+    names = _class_names(classes, columns["label"], num_classes)
+    if "id" in columns:
+        sheet.check_ids(labels, table)
+    return Samples(
+        ids=np.array(columns.get("id", numbers)),
+        paths=np.array(columns.get("path", [""] * size), object),
+        given=given_labels.of_table(labels, table, size, names),
+        probs=array,
+        class_names=printable(classes or labels, names),
+    )
+
+
+def _probabilities(path: str) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # a damaged header fails in many ways; none of them runs code
+        raise UserError(f"{path}: not a plain .npy array ({reason(error)})") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise UserError(f"{path}: probabilities must be floats [N, K], this is {found}")
+    if not array.size:
+        raise UserError(f"{path}: the probabilities {array.shape} are empty")
+    return array
+
+
+def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
+    if path:
+        names = sheet.text_of(path, path).splitlines()
+        names = [name.strip() for name in names if name.strip()]
+        if len(names) != num_classes or len(set(names)) != num_classes:
+            raise UserError(
+                f"{path}: {len(names)} class names ({len(set(names))} different ones), the "
+                f"probabilities have {num_classes} columns"
+            )
+        return tuple(names)
+    found = {label.strip() for label in labels or ()} - {""}
+    whole = all(re.fullmatch(r"[0-9]{1,18}", name) for name in found)
+    if len(found) == num_classes:
+        return tuple(sorted(found, key=int) if whole else sorted(found))
+    from_zero = labels is None or "0" in found  # else they could as well be counted from 1
+    if whole and from_zero and all(int(name) < num_classes for name in found):
+        return tuple(str(n) for n in range(num_classes))
+    raise UserError(
+        f"{len(found)} different labels for {num_classes} columns of probabilities: which column "
+        "is which? Give --classes=FILE, a class name a line in the order of the columns"
+    )

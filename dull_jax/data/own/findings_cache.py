@@ -1,0 +1,74 @@
+"""Findings about files, kept between starts: valid while size and time of change are the same."""
+
+import hashlib
+import json
+import os
+import pathlib
+
+import PIL
+
+from dull_jax import files
+from dull_jax.data.own.decode import MAX_PIXELS
+from dull_jax.data.own.inspectors import Finding
+from dull_jax.errors import UserError
+
+# What Pillow refuses changes with its version.
+_VERSION = f"1, Pillow {PIL.__version__}"
+
+Stamp = tuple[int, int]  # bytes, nanoseconds of the last change
+
+
+def default_folder() -> pathlib.Path:
+    """$XDG_CACHE_HOME/dull_jax/manifests, or else below ~/.cache."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(home) / "dull_jax" / "manifests"
+
+
+class FindingsCache:
+    """The findings about files below `root`, in one JSON file in `folder`."""
+
+    def __init__(self, folder: pathlib.Path, root: pathlib.Path):
+        key = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
+        self._path = folder / f"{key}.json"
+        self._files = self._load()
+
+    def get(self, path: str, stamp: Stamp) -> Finding | None:
+        known = self._files.get(path)
+        return Finding(*known[2:]) if known and tuple(known[:2]) == stamp else None
+
+    def put(self, path: str, stamp: Stamp, finding: Finding) -> None:
+        """A file that could not be read is tried again next time."""
+        if finding.sha256:
+            self._files[path] = [*stamp, *finding]
+
+    def save(self) -> None:
+        """Writes the whole file or nothing.
+
+        Raises:
+          UserError: the folder cannot be made or written.
+        """
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"{folder} cannot be made: {error.strerror}") from None
+        files.write_text(self._path, json.dumps({"version": _VERSION, "files": self._files}))
+
+    def _load(self) -> dict[str, list]:
+        """{} where there is no cache, or a damaged one, or one of another version."""
+        try:
+            content = json.loads(self._path.read_bytes())
+            known = content["files"] if content["version"] == _VERSION else {}
+            return {path: entry for path, entry in known.items() if _is_sound(entry)}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            return {}
+
+
+def _is_sound(entry: object) -> bool:
+    kinds = (int, int, str, int, int, str, str)
+    return (
+        type(entry) is list
+        and len(entry) == len(kinds)
+        and all(type(value) is kind for value, kind in zip(entry, kinds, strict=True))
+        and all(0 <= side <= MAX_PIXELS for side in entry[3:5])
+    )

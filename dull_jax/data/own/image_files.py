@@ -1,0 +1,86 @@
+"""Images that stay in their files until they are asked for, in the shape of an array."""
+
+import functools
+import os
+import pathlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from dull_jax.data.own import decode
+from dull_jax.errors import UserError
+
+_BLOCK = 1024  # images decoded together
+
+
+class ImageFiles:
+    """uint8 `[N, H, W, 3]`, decoded when rows are taken; Pillow's decoders run in threads."""
+
+    dtype = np.dtype(np.uint8)
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        paths: Sequence[str],
+        size: int | tuple[int, int],
+        fit: str = "crop",
+    ):
+        """paths: below root.  size: (height, width) or one side.  fit: see `decode.read`."""
+        self.root, self.paths = pathlib.Path(root), np.asarray(paths, dtype=object)
+        self.size = (size, size) if isinstance(size, int) else tuple(size)
+        self.fit = fit
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        return (len(self), *self.size, 3)
+
+    @property
+    def nbytes(self) -> int:
+        return int(np.prod(self.shape))
+
+    def subset(self, positions: np.ndarray) -> "ImageFiles":
+        """These rows, undecoded."""
+        return ImageFiles(self.root, self.paths[positions], self.size, self.fit)
+
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
+        """Decoded, uint8 `[n, H, W, 3]`; raises UserError that names a file that has changed."""
+        paths = self.paths[rows]
+        out = np.empty((len(paths), *self.size, 3), np.uint8)
+
+        def read(place: int) -> None:
+            path = self.root / paths[place]
+            try:
+                out[place] = decode.read(path, self.size, self.fit)
+            except (decode.BadImage, OSError) as error:
+                raise UserError(
+                    f"{str(path)!r} could be read when the images were scanned, and now cannot "
+                    f"({error}); mend or remove it and start again"
+                ) from None
+
+        list(_threads(os.getpid()).map(read, range(len(paths))))
+        return out
+
+    def in_memory(self) -> np.ndarray:
+        """All of them decoded."""
+        out = np.empty(self.shape, np.uint8)
+        for start in range(0, len(self), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            out[rows] = self[rows]
+        return out
+
+
+@functools.cache
+def _threads(process: int) -> ThreadPoolExecutor:
+    """Those of this process, which it ends with; a fork has none of its parent's."""
+    return ThreadPoolExecutor(os.cpu_count(), "images")
+
+
+def subset(images: "np.ndarray | ImageFiles", positions: np.ndarray) -> "np.ndarray | ImageFiles":
+    """Rows of images, wherever they are: a copy in memory, or files still."""
+    if isinstance(images, ImageFiles):
+        return images.subset(positions)
+    return np.ascontiguousarray(images[positions])

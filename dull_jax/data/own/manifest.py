@@ -1,0 +1,200 @@
+"""The images that are used: every file of a `Listing` opened once, named by its content.
+
+An image keeps its id when it is moved, renamed or listed in another order. A second start looks
+only at sizes and times of change (`findings`).
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from dull_jax.data import draws
+from dull_jax.data.own import duplicates, sheet
+from dull_jax.data.own.duplicates import Duplicate
+from dull_jax.data.own.findings import collect
+from dull_jax.data.own.inspectors import Finding
+from dull_jax.data.own.listing import Listing, Problem
+from dull_jax.errors import UserError
+from dull_jax.names import shown
+
+_TOLD = 5  # problems told one by one; the manifest's file has them all
+_HEADER = ("id", "path", "label", "split", "width", "height", "status", "reason")
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """N images that can be decoded, in the order of the listing.
+
+    ids: str [N], unique: the user's own, or 16 hex digits of the content's sha256, with "-2" and
+      so on where one content is used under several labels.
+    paths: str objects [N], relative to `root`.
+    labels: int32 [N], numbers of `class_names`.
+    splits: str [N], "train" or "test", or "" everywhere.
+    heights, widths: int32 [N], pixels of the upright image.
+    contents: str [N], equal for equal files.
+    notes: str objects [N], what is odd about an image that is used.
+    """
+
+    root: pathlib.Path
+    class_names: tuple[str, ...]
+    ids: np.ndarray
+    paths: np.ndarray
+    labels: np.ndarray
+    splits: np.ndarray
+    heights: np.ndarray
+    widths: np.ndarray
+    contents: np.ndarray
+    notes: np.ndarray
+    problems: tuple[Problem, ...]
+    duplicates: tuple[Duplicate, ...]
+
+    def check(self, on_error: str) -> None:
+        """Nothing where problems are to be skipped.
+
+        Raises:
+          UserError: `on_error` is "fail" and there is a problem; or it is not "skip" either.
+        """
+        if on_error not in ("skip", "fail"):
+            raise UserError(f"on_error must be 'skip' or 'fail', not {on_error!r}")
+        if on_error == "fail" and self.problems:
+            first, more = self.problems[0], len(self.problems) - 1
+            raise UserError(
+                f"{shown(first.path)}: {first.reason}"
+                + (f"; and {more:,} more problem{'s' * (more > 1)}" if more else "")
+                + "; mend or remove what is named, or say on_error=skip"
+            )
+
+    def with_test(self, share: float, seed: int) -> "Manifest":
+        """Holds out a test split where there is none: `share` of each class, drawn by `seed`.
+
+        Every class with two images or more has at least one on each side, except that content
+        whose label is contradicted stays in train: nothing can be measured against it.
+
+        Raises:
+          UserError: `share` is not between 0 and 1, or no image can be spared.
+        """
+        if np.any(self.splits == "test"):
+            return self
+        if not 0 < share < 1:
+            raise UserError(f"test_share must be between 0 and 1, not {share}")
+        _, place, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
+        contradicted = copies[place] > 1
+        rng = draws.generator(seed, "test")
+        splits = np.full(len(self.ids), "train", "U5")
+        for members in draws.members(self.labels, len(self.class_names)):
+            free = members[~contradicted[members]]
+            count = min(max(1, round(share * len(members))), len(free), len(members) - 1)
+            splits[draws.pick(rng, free, max(count, 0))] = "test"
+        if not np.any(splits == "test"):
+            raise UserError(
+                f"{shown(str(self.root))}: no image can be held out to test on, since no class has "
+                "a second one whose label is not contradicted; add images, or a test part"
+            )
+        return dataclasses.replace(self, splits=splits)
+
+    def write(self, path: pathlib.Path) -> None:
+        """Writes manifest.csv: the images used, the files left out and why.
+
+        Raises:
+          UserError: it cannot be written.
+        """
+        sheet.write(path, _HEADER, self._rows())
+
+    def _rows(self) -> Iterator[tuple]:
+        columns = (self.ids, self.paths, self.labels, self.splits)
+        sizes = (self.widths, self.heights, self.notes)
+        for key, path, label, split, width, height, note in zip(*columns, *sizes, strict=True):
+            name = self.class_names[label]
+            yield str(key), path, name, str(split), int(width), int(height), "used", note
+        for group in self.duplicates:
+            for path, label, split, used in zip(*group[1:5], strict=True):
+                if not used:
+                    yield group.id, path, label, split, "", "", "duplicate", group.action
+        for path, reason, label, split in self.problems:
+            yield "", path, label, split, "", "", "left out", reason
+
+
+def scan(
+    listing: Listing,
+    say: Callable[[str], None] = print,
+    processes: int = 0,
+    cache: pathlib.Path | None = None,
+) -> Manifest:
+    """Opens every file of `listing` that is not known from an earlier start, and says so.
+
+    Args:
+      processes: 0 means one for each core.
+      cache: the folder that remembers; None means `findings_cache.default_folder()`.
+
+    Raises:
+      UserError: fewer than two classes have an image to train on.
+    """
+    findings = collect(listing.root, listing.paths, say, processes, cache)
+    good = np.array([not finding.reason for finding in findings], bool)
+    bad = [
+        Problem(
+            listing.paths[index],
+            findings[index].reason + listing.where(index),
+            listing.class_names[listing.labels[index]],
+            str(listing.splits[index]),
+        )
+        for index in np.flatnonzero(~good)
+    ]
+    manifest = _manifest(listing, findings, np.flatnonzero(good), bad)
+    _tell(manifest, say)
+    _check_classes(manifest)
+    return manifest
+
+
+def _manifest(
+    listing: Listing, findings: Sequence[Finding], good: np.ndarray, bad: Sequence[Problem]
+) -> Manifest:
+    contents = np.array([findings[index].sha256[:16] for index in good], "U16")
+    paths = np.array([listing.paths[index] for index in good], object)
+    labels, splits = listing.labels[good], listing.splits[good]
+    resolved = duplicates.resolve(contents, paths, labels, splits, listing.class_names)
+    if listing.ids is None:
+        ids = [c if n == 1 else f"{c}-{n}" for c, n in zip(contents, resolved.copy, strict=True)]
+    else:
+        ids = [listing.ids[index] for index in good]
+    columns = {
+        "ids": np.array(ids, str),
+        "paths": paths,
+        "labels": labels.astype(np.int32),
+        "splits": splits,
+        "heights": np.array([findings[index].height for index in good], np.int32),
+        "widths": np.array([findings[index].width for index in good], np.int32),
+        "contents": contents,
+        "notes": np.array([findings[index].notes for index in good], object),
+    }
+    used = {name: column[resolved.used] for name, column in columns.items()}
+    return Manifest(
+        root=listing.root,
+        class_names=listing.class_names,
+        **used,
+        problems=(*listing.problems, *bad),
+        duplicates=resolved.duplicates,
+    )
+
+
+def _tell(manifest: Manifest, say: Callable[[str], None]) -> None:
+    for problem in manifest.problems[:_TOLD]:
+        say(f"left out: {shown(problem.path)}: {problem.reason}")
+    if len(manifest.problems) > _TOLD:
+        say(f"left out: {len(manifest.problems) - _TOLD:,} more")
+    for group in manifest.duplicates[:_TOLD]:
+        say(f"{group.action}: {', '.join(shown(path) for path in group.paths[:4])}")
+    if len(manifest.duplicates) > _TOLD:
+        say(f"{len(manifest.duplicates) - _TOLD:,} more contents are there several times")
+
+
+def _check_classes(manifest: Manifest) -> None:
+    trained = np.unique(manifest.labels[manifest.splits != "test"])
+    if len(trained) < 2:
+        first = manifest.problems[0] if manifest.problems else Problem("", "nothing left")
+        raise UserError(
+            f"{shown(str(manifest.root))}: {len(trained)} of {len(manifest.class_names)} classes "
+            f"have usable images, two are needed ({shown(first.path)}: {first.reason})"
+        )

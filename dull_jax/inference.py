@@ -1,0 +1,219 @@
+"""What a run has learnt, as a function from images to probabilities; read from its folder alone.
+
+Of the folder it takes config.json, data.json, checkpoints/ and digests/, and writes nothing; no
+data set is needed. A run that is still training, or was stopped, serves with its newest checkpoint.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from ml_collections import ConfigDict
+from scipy.special import softmax
+
+from dull_jax import config as recipe
+from dull_jax import models
+from dull_jax.data.dataset import TrainSet
+from dull_jax.data.own import decode
+from dull_jax.data.views.augment import AugmentSpec, view
+from dull_jax.errors import UserError, reason
+from dull_jax.files import Path, path_of
+from dull_jax.methods.base import Method
+from dull_jax.report.folder import read_json, read_recipe
+from dull_jax.train import executor, initial
+from dull_jax.train.checkpoint import leaf_name
+from dull_jax.train.state import NetState
+
+_CHANNELS = ("channel_mean", "channel_std")
+_DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A run's networks with their preprocessing; made by `load`."""
+
+    method: Method
+    nets: tuple[NetState, ...]  # averaged weights where there are any
+    augment: AugmentSpec  # of it the channel mean and std of the train images
+    class_names: tuple[str, ...]
+    image_shape: tuple[int, int, int]  # (H, W, C)
+    fit: str  # how an image of another shape is brought to this one: see `decode.read`
+    checkpoint: int
+    finished: bool
+
+    def __str__(self) -> str:
+        height, width, channels = self.image_shape
+        state = "" if self.finished else ", the newest of a run that is not finished"
+        return (
+            f"{self.method.config.method}, {len(self.class_names)} classes, images of "
+            f"{height}x{width}x{channels}, checkpoint {self.checkpoint}{state}"
+        )
+
+    def read(self, path: str | os.PathLike) -> np.ndarray:
+        """An image file in the networks' shape, uint8 `[H, W, C]`.
+
+        Raises:
+          decode.BadImage: it cannot be decoded; the text says why.
+          OSError: it cannot be opened.
+        """
+        return decode.read(path, self.image_shape[:2], self.fit, self.image_shape[2])
+
+    def probs(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """Class probabilities, float32 `[N, K]`; arguments and errors as for `logits`."""
+        return softmax(self.logits(images, batch_size), axis=1)
+
+    def logits(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+        """What the run's test accuracy was measured with, float32 `[N, K]`.
+
+        Args:
+          images: uint8 `[N, H, W, C]`.
+          batch_size: images on the device at a time; every batch is padded to it, so that one
+            program serves them all.
+
+        Raises:
+          UserError: `images` have another type or shape.
+        """
+        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+            raise UserError(
+                f"images must be uint8 [N, {', '.join(map(str, self.image_shape))}], "
+                f"these are {images.dtype} {list(images.shape)}"
+            )
+        parts = [np.zeros((0, len(self.class_names)), np.float32)]
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            padding = ((0, batch_size - len(batch)), (0, 0), (0, 0), (0, 0))
+            found = self._program(self.nets, np.pad(batch, padding))
+            parts.append(np.asarray(found)[: len(batch)])
+        return np.concatenate(parts)
+
+    @functools.cached_property
+    def _program(self):
+        return jax.jit(self.forward)
+
+    def forward(self, nets: tuple[NetState, ...], images: jax.Array) -> jax.Array:
+        """uint8 `[B, H, W, C]` -> logits `[B, K]`; pure, for `jax.jit` and the like."""
+        return self.method.predict(nets, view("plain", None, images, self.augment))
+
+
+def load(run: str | os.PathLike) -> Classifier:
+    """The classifier that a run has trained so far.
+
+    Args:
+      run: the run's folder, the workdir of training.
+
+    Raises:
+      UserError: no run there, no good checkpoint, or a file that is damaged or of an older version.
+    """
+    folder = path_of(run)
+    _require(folder, "config.json", ("method", "model", "augment", "data"))
+    config, about = read_recipe(folder / "config.json"), _about(folder)
+    shape = tuple(about["image_shape"])
+    try:
+        method = _method(config, tuple(about["class_names"]), shape)
+        augment = AugmentSpec(*(about[key] for key in _CHANNELS), **config.augment)
+        if (fit := config.data.get("fit", "crop")) not in decode.FITS:
+            raise ValueError(f"data.fit is {fit!r}")
+    except _DAMAGE as error:
+        text = f"{folder / 'config.json'} is damaged or of another version ({reason(error)})"
+        raise UserError(f"{text}; train again") from None
+    leaves, step = initial.newest(folder)
+    nets = tuple(_net(method, leaves, n, shape, folder) for n in range(method.num_networks))
+    return Classifier(
+        method=method,
+        nets=jax.device_put(nets),
+        augment=augment,
+        class_names=method.train.class_names,
+        image_shape=shape,
+        fit=fit,
+        checkpoint=step,
+        finished=(folder / "result.json").exists(),
+    )
+
+
+def _about(folder: Path) -> dict[str, Any]:
+    """What data.json says of images and classes."""
+    about = _require(folder, "data.json", ("class_names", "image_shape", *_CHANNELS))
+    sides = about["image_shape"]
+    sound = {
+        "class_names": _all(about["class_names"], str),
+        "image_shape": _all(sides, int)
+        and len(sides) == 3
+        and all(0 < side <= decode.MAX_SIDE for side in sides),
+    }
+    sound |= {key: _all(about[key], int, float) and len(about[key]) == sides[2]
+              for key in _CHANNELS if sound["image_shape"]}  # fmt: skip
+    for key, good in sound.items():
+        if not good:
+            raise UserError(f"{folder / 'data.json'}: {key} is damaged; train again")
+    return about
+
+
+def _all(values: Any, *kinds: type) -> bool:
+    """Whether it is a list of these, and not an empty one."""
+    return isinstance(values, list) and bool(values) and all(type(v) in kinds for v in values)
+
+
+def _require(folder: Path, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
+    """A JSON object of the run that must have these keys."""
+    found = read_json(folder / name)
+    if not found:
+        raise UserError(f"{folder}: there is no run in this folder ({name} is not there)")
+    for key in keys:
+        if key not in found:
+            raise UserError(
+                f"{folder / name} has no {key!r}: the run is of another version; train again"
+            )
+    return found
+
+
+def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, ...]) -> Method:
+    """The method around an empty train set: predicting needs none."""
+    if config.method not in recipe.method_names():
+        raise KeyError(f"method {config.method!r}")
+    kind = executor.method_class(config.method)
+    network = models.build(config.model, len(class_names), head=kind.head)
+    nobody = np.zeros(0, np.int32)
+    return kind(
+        config, network, TrainSet(np.zeros((0, *shape), np.uint8), nobody, nobody, class_names)
+    )
+
+
+def _net(
+    method: Method,
+    leaves: Mapping[str, np.ndarray],
+    n: int,
+    shape: tuple[int, ...],
+    run: Path,
+) -> NetState:
+    """Network `n` with what a checkpoint holds for prediction."""
+    own = f"nets/{n}/"
+    averaged = any(name.startswith(f"{own}average/") for name in leaves)
+    root = f"{own}average/" if averaged else own
+
+    def filled(path: tuple[Any, ...], wanted: jax.ShapeDtypeStruct) -> np.ndarray:
+        name = root + leaf_name(path)
+        if name not in leaves or leaves[name].shape != wanted.shape:
+            there = leaves[name].shape if name in leaves else "not there"
+            raise UserError(
+                f"{run}: the checkpoint does not fit config.json and data.json: {name} is {there}, "
+                f"wanted is {wanted.shape}"
+            )
+        return leaves[name]
+
+    def init() -> Any:
+        return method.network.init(jax.random.key(0), jnp.zeros((2, *shape)), train=False)
+
+    variables = jax.tree_util.tree_map_with_path(filled, jax.eval_shape(init))
+    return NetState(
+        step=leaves[f"{own}step"],
+        params=variables["params"],
+        batch_stats=variables.get("batch_stats", {}),
+        opt=(),
+        average={},
+        extra={},
+    )

@@ -1,0 +1,37 @@
+"""Names from outside (of files, of classes, cells of a table), as messages and pages show them."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable
+
+from dull_jax.errors import UserError
+
+
+def shown(text: str) -> str:
+    r"""A name on one line, whatever is in it, unambiguous.
+
+    >>> shown("rot\ngrün\udcff.png")
+    'rot\\ngrün\\udcff.png'
+    """
+    return repr(text)[1:-1]
+
+
+def quoted(value: object) -> str:
+    """A cell of a user's file, in a message: as `repr`, and not too long."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def printable(source: str | os.PathLike, names: Iterable[str]) -> tuple[str, ...]:
+    """Class names as messages, pages and tables have them: each on one line, all different.
+
+    Raises:
+      UserError: two look the same; names `source`.
+    """
+    found = tuple(name if name.isprintable() else shown(name) for name in names)
+    if len(set(found)) < len(found):
+        name, _ = Counter(found).most_common(1)[0]
+        raise UserError(
+            f"{shown(str(source))}: two classes are shown as {quoted(name)}; rename one"
+        )
+    return found

@@ -1,0 +1,228 @@
+"""Names what is on images, with a finished run: predictions of a folder, a list or one image.
+
+python -m dull_jax.predict --run=RUN --input=DIR_or_CSV_or_image --output=preds.csv
+"""
+
+import os
+import pathlib
+import sys
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+import numpy as np
+from absl import flags
+
+from dull_jax import door, files, inference
+from dull_jax.data.own import image_folder, sheet
+from dull_jax.data.own.decode import BadImage
+from dull_jax.data.own.listing import Problem
+from dull_jax.errors import UserError, reason
+from dull_jax.inference import Classifier
+from dull_jax.names import shown
+from dull_jax.train.progress import duration
+
+_EVERY = 2.0  # seconds between lines of progress
+
+Say = Callable[[str], None]
+
+
+class Item(NamedTuple):
+    """One image to be named: the id it has in the output, and how it is had."""
+
+    id: str
+    source: pathlib.Path | np.ndarray
+
+
+class Found(NamedTuple):
+    """An image's `top` (class, probability), best first; or the `error` for which it has none."""
+
+    id: str
+    top: tuple[tuple[str, float], ...] = ()
+    error: str = ""
+
+
+def items(source: str | os.PathLike) -> list[Item]:
+    """The images that are meant, in the order of the output.
+
+    A folder: every image below it, sorted; ids are paths below it. A CSV file: its column `path`,
+    relative to the CSV's folder; ids are the paths as they stand there. A .npy file: uint8
+    [N, H, W, C]; ids are row numbers. Anything else is one image.
+
+    Raises:
+      UserError: there is no such thing, nothing in it, or the CSV has no paths; names the row.
+    """
+    files.check_local("--input", source)
+    path = pathlib.Path(source).expanduser()
+    if not path.exists():
+        raise UserError(f"--input: there is no {shown(str(path))!r}")
+    if path.is_dir():
+        found = _in_folder(path)
+    elif path.suffix.lower() == ".csv":
+        found = _in_table(path)
+    elif path.suffix.lower() == ".npy":
+        found = _in_array(path)
+    else:
+        found = [Item(str(source), path)]
+    if not found:
+        raise UserError(f"--input: {shown(str(path))} holds no images")
+    return found
+
+
+def _in_folder(folder: pathlib.Path) -> list[Item]:
+    root, others = os.path.abspath(folder), list[Problem]()
+    names = sorted(image_folder.images(root, root, [], others))
+    for kind, count in sorted(Counter(other.reason for other in others).items()):
+        print(f"passed over: {count:,} x {kind}", file=sys.stderr)
+    return [Item(name, pathlib.Path(root, name)) for name in names]
+
+
+def _in_table(path: pathlib.Path) -> list[Item]:
+    columns, lines = sheet.read(path, ("path",))
+    for line, name in zip(lines, columns["path"], strict=True):
+        if not name.strip():
+            raise UserError(f"{shown(str(path))}, row {line}: the path is empty")
+    return [Item(name, path.parent / name) for name in columns["path"]]
+
+
+def _in_array(path: pathlib.Path) -> list[Item]:
+    try:
+        images = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # a damaged header fails in many ways; none of them runs code
+        raise UserError(f"{shown(str(path))}: not a plain .npy array ({reason(error)})") from None
+    if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
+        array = isinstance(images, np.ndarray)
+        found = f"these are {images.dtype} {list(images.shape)}" if array else "this is an archive"
+        raise UserError(f"{shown(str(path))}: images must be uint8 [N, H, W, C], {found}")
+    if not images.size:
+        raise UserError(f"{shown(str(path))}: no images in an array {list(images.shape)}")
+    return [Item(str(row), image) for row, image in enumerate(images)]
+
+
+def predictions(
+    classifier: Classifier, wanted: Sequence[Item], top_k: int = 5, batch_size: int = 64
+) -> Iterator[Found]:
+    """What is on each image, in order."""
+    for batch, images in _decoded(classifier, wanted, batch_size):
+        good = [image for image in images if isinstance(image, np.ndarray)]
+        probs = iter(classifier.probs(np.stack(good), batch_size) if good else ())
+        for item, image in zip(batch, images, strict=True):
+            if isinstance(image, str):
+                yield Found(item.id, error=image)
+            else:
+                yield Found(item.id, _top(next(probs), classifier.class_names, top_k))
+
+
+def _decoded(
+    classifier: Classifier, wanted: Sequence[Item], batch_size: int
+) -> Iterator[tuple[Sequence[Item], list[np.ndarray | str]]]:
+    """Batches with their images, or what is wrong with them; threads read one batch ahead."""
+
+    def image(item: Item) -> np.ndarray | str:
+        if isinstance(item.source, np.ndarray):
+            shape, needed = item.source.shape, classifier.image_shape
+            return np.array(item.source) if shape == needed else f"is {shape}, must be {needed}"
+        try:
+            return classifier.read(item.source)
+        except BadImage as error:
+            return str(error)
+
+    under_way = deque()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(wanted) + batch_size, batch_size):
+            batch = wanted[start : start + batch_size]
+            under_way.append((batch, [pool.submit(image, item) for item in batch]))
+            if len(under_way) == 2:
+                batch, images = under_way.popleft()
+                yield batch, [image.result() for image in images]
+
+
+def _top(probs: np.ndarray, names: Sequence[str], k: int) -> tuple[tuple[str, float], ...]:
+    best = np.argsort(-probs, kind="stable")[:k]
+    return tuple((names[c], float(probs[c])) for c in best)
+
+
+def predict(
+    run: str | os.PathLike,
+    source: str | os.PathLike,
+    output: str | os.PathLike,
+    top_k: int = 5,
+    batch_size: int = 64,
+    say: Say = print,
+) -> list[Found]:
+    """Predicts everything `source` means (see `items`) and writes the CSV file `output`.
+
+    Broken images are named on stderr and have a row with the reason in the column `error`.
+
+    Raises:
+      UserError: no usable run or input, no readable image, an output that cannot be written.
+    """
+    output = files.path_of(output)
+    files.check_output("output", output, pathlib.Path(source))
+    wanted = items(source)
+    classifier = inference.load(run)
+    say(str(classifier))
+    found = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
+    broken = [one for one in found if one.error]
+    if len(broken) == len(found):
+        first = f"{shown(broken[0].id)}: {broken[0].error}"
+        raise UserError(f"none of the {len(found):,} images can be read; the first, {first}")
+    for one in broken:
+        print(f"{shown(one.id)}: {one.error}", file=sys.stderr)
+    write(output, found)
+    say(f"{len(found) - len(broken):,} of {len(found):,} images predicted: {output}")
+    return found
+
+
+def _watched(found: Iterator[Found], total: int, say: Say) -> Iterator[Found]:
+    """Passes on what is found, with a line of progress every so often."""
+    began = shown_at = time.monotonic()
+    for done, one in enumerate(found, 1):
+        yield one
+        now = time.monotonic()
+        if now - shown_at > _EVERY and done < total:
+            shown_at, rate = now, done / (now - began)
+            left = duration((total - done) / rate)
+            say(f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left} left")
+
+
+def write(output: files.Path, found: Sequence[Found]) -> None:
+    """Writes id, predicted, probability, predicted_2, probability_2, …, error as CSV.
+
+    Raises:
+      UserError: it cannot be written.
+    """
+    places = max(len(one.top) for one in found)
+    suffixes = ["", *(f"_{place}" for place in range(2, places + 1))]
+    header = [f"{column}{s}" for s in suffixes for column in ("predicted", "probability")]
+    rows = []
+    for one in found:
+        cells = [cell for name, p in one.top for cell in (name, f"{p:.6f}")]
+        rows.append([one.id, *cells, *[""] * (len(header) - len(cells)), one.error])
+    sheet.write(output, ["id", *header, "error"], rows)
+
+
+def define_flags() -> None:
+    """When the module is run, not when it is imported: doors share names of flags."""
+    flags.DEFINE_string("run", None, "The run's folder.")
+    flags.DEFINE_string("input", None, "A folder, a CSV with a column path, an image or a .npy.")
+    flags.DEFINE_string("output", None, "The CSV file to write.")
+    flags.DEFINE_integer("top_k", 5, "Classes named for each image.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 64, "Images on the device at a time.", lower_bound=1)
+
+
+def main(argv: Sequence[str]) -> None:
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.predict --help")
+    values = flags.FLAGS
+    for name in ("run", "input", "output"):
+        if not values[name].value:
+            raise UserError(f"--{name} is needed; see python -m dull_jax.predict --help")
+    predict(values.run, values.input, values.output, values.top_k, values.batch_size)
+
+
+if __name__ == "__main__":
+    define_flags()
+    door.run(main)

@@ -1,0 +1,209 @@
+"""The kinds of label noise, as functions of true class counts, and their products with vectors.
+
+T `[K, K]` holds P(given j | true i). Of symmetric and joint noise it is a diagonal plus an outer
+product; of tail-to-head noise the part of that which leads to more frequent classes, a running sum
+once classes are sorted by count. So x T and x T' cost a few passes over x, where the table would
+cost 2 K multiply-adds for each number of x. The kinds are those of `dull_jax.data`. NumPy arrays
+give NumPy (float64), JAX arrays JAX.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.data import tail_to_head
+
+CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
+Array: TypeAlias = np.ndarray  # or a JAX array
+
+
+class Mixing(NamedTuple):
+    """T = diag(kept) + outer(leaves, arrives), all `[K]`."""
+
+    kept: Array
+    leaves: Array
+    arrives: Array
+
+    def sorted(self, x: Array) -> Array:
+        return x
+
+    def named(self, x: Array) -> Array:
+        return x
+
+    def forward(self, x: Array) -> Array:
+        """x T, x `[..., K]`: what true shares become."""
+        return x * self.kept + (x * self.leaves).sum(-1, keepdims=True) * self.arrives
+
+    def backward(self, x: Array) -> Array:
+        """x T': each class's expectation of what is a function of the given label."""
+        return x * self.kept + (x * self.arrives).sum(-1, keepdims=True) * self.leaves
+
+
+class Headward(NamedTuple):
+    """The same without what leads to classes that are rarer or as frequent.
+
+    kept, leaves, arrives: `[K]`, sorted by falling count, as x has to be: `sorted` does it, `named`
+    undoes it. order: class ids; place: its inverse. first, last: places of the first and the last
+    class that is as frequent; None where no two are.
+    """
+
+    kept: Array
+    leaves: Array
+    arrives: Array
+    order: Array
+    place: Array
+    first: Array | None
+    last: Array | None
+
+    def sorted(self, x: Array) -> Array:
+        return x[..., self.order]
+
+    def named(self, x: Array) -> Array:
+        return x[..., self.place]
+
+    def forward(self, x: Array) -> Array:
+        leaving = x * self.leaves
+        rarer = leaving.sum(-1, keepdims=True) - cumulative(leaving)
+        rarer = rarer if self.last is None else rarer[..., self.last]
+        return x * self.kept + rarer * self.arrives
+
+    def backward(self, x: Array) -> Array:
+        arriving = x * self.arrives
+        ahead = cumulative(arriving) - arriving
+        ahead = ahead if self.first is None else ahead[..., self.first]
+        return x * self.kept + ahead * self.leaves
+
+
+class Table(NamedTuple):
+    """Any T, as it is."""
+
+    table: Array  # [K, K]
+
+    def sorted(self, x: Array) -> Array:
+        return x
+
+    def named(self, x: Array) -> Array:
+        return x
+
+    def forward(self, x: Array) -> Array:
+        return x @ self.table
+
+    def backward(self, x: Array) -> Array:
+        return x @ self.table.T
+
+
+Noise: TypeAlias = Mixing | Headward | Table
+
+
+def table(noise: Noise) -> np.ndarray:
+    """T `[K, K]` float64, rows and columns by class id."""
+    if isinstance(noise, Table):
+        return noise.table
+    return noise.named(noise.forward(noise.sorted(np.eye(len(noise.kept)))))
+
+
+def cumulative(x: Array) -> Array:
+    """Running sum along the last axis, each number included.
+
+    In JAX as two small triangular products: on a CPU a scan is twice as slow.
+    """
+    size = x.shape[-1]
+    inner = max(q for q in range(1, min(size, 50) + 1) if size % q == 0)
+    if isinstance(x, np.ndarray) or inner < 8:
+        return x.cumsum(-1)
+    parts = x.reshape(*x.shape[:-1], size // inner, inner)
+    within = jnp.matmul(parts, jnp.triu(jnp.ones((inner, inner), x.dtype)), precision="highest")
+    before = jnp.triu(jnp.ones((size // inner,) * 2, x.dtype), 1)
+    earlier = jnp.matmul(parts.sum(-1), before, precision="highest")
+    return (within + earlier[..., None]).reshape(x.shape)
+
+
+# Real-valued true class counts [K] -> T ----------------------------------------------------------
+
+
+def none(counts: np.ndarray) -> Mixing:
+    return Mixing(np.ones(len(counts)), np.zeros(len(counts)), np.zeros(len(counts)))
+
+
+def symmetric(counts: np.ndarray, rate: float) -> Mixing:
+    size = len(counts)
+    away = rate / (size - 1)
+    return Mixing(np.full(size, 1 - rate - away), np.ones(size), np.full(size, away))
+
+
+def joint(counts: np.ndarray, rate: float) -> Mixing:
+    """Towards other classes in proportion to their counts (RoLT: Wei et al., 2021)."""
+    shares = counts / counts.sum()
+    leaves = rate / np.maximum(1 - shares, 1e-12)
+    return Mixing(1 - rate - leaves * shares, leaves, shares)
+
+
+def t2h(counts: np.ndarray, rate: float, cap: float) -> Noise:
+    """Tail-to-head noise (`data.tail_to_head`); where the cap forbids the rate, what it allows."""
+    if counts.max() <= counts.min():
+        return none(counts)
+    order = np.argsort(-counts, kind="stable")
+    shares = counts[order] / counts.sum()
+    first = np.searchsorted(-shares, -shares, side="left")
+    last = np.searchsorted(-shares, -shares, side="right") - 1
+    ahead = (np.cumsum(shares) - shares)[first]
+    lost = _lost(shares, tail_to_head.tailness(shares) * (first > 0), rate, cap)
+    tied = (first != last).any()
+    return Headward(
+        *(1 - lost, lost / np.maximum(ahead, 1e-12), shares, order, np.argsort(order)),
+        *((first, last) if tied else (None, None)),
+    )
+
+
+def _lost(shares: np.ndarray, slope: np.ndarray, rate: float, cap: float) -> np.ndarray:
+    """min(cap, c slope) `[K]` with the mean `rate` under `shares`; c by bisection."""
+    low, high = 0.0, cap / slope[slope > 0].min(initial=1.0)
+    for _ in range(60):
+        middle = (low + high) / 2
+        enough = shares @ np.minimum(cap, middle * slope) >= rate
+        low, high = (low, middle) if enough else (middle, high)
+    return np.minimum(cap, high * slope)
+
+
+def confusion(confused: np.ndarray, rate: float) -> Table:
+    """`confused` `[K, K]`, its off-diagonal parts scaled: class mean of wrong labels `rate`.
+
+    No class loses more than 0.95, so that the mean may fall short.
+    """
+    away = confused * (1 - np.eye(len(confused)))
+    scale = rate / max(away.sum(1).mean(), 1e-12)
+    away = away * np.minimum(scale, 0.95 / np.maximum(away.sum(1, keepdims=True), 1e-12))
+    return Table(away + np.diag(1 - away.sum(1)))
+
+
+def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """`[K, K]`, rows sum to 1: how the samples that look most like class i are called.
+
+    The confident joint (Northcutt et al. 2021): a sample counts for the class whose probability
+    exceeds that class's mean among its own given labels, the most probable one where several do.
+    """
+    size = probs.shape[1]
+    own = probs[np.arange(len(given)), given]
+    counts = np.bincount(given, minlength=size)
+    threshold = np.bincount(given, own, size) / np.maximum(counts, 1)
+    above = np.where(probs >= np.where(counts > 0, threshold, np.inf), probs, -1)
+    sure = above.max(1) > 0
+    table = np.eye(size)  # a class that nothing looks like keeps its name
+    np.add.at(table, (above.argmax(1)[sure], given[sure]), 1)
+    return table / table.sum(1, keepdims=True)
+
+
+def kinds(counts: np.ndarray, rates: Sequence[float]) -> Iterator[tuple]:
+    """(kind, rate, true counts -> T) of everything that is searched, confusions aside.
+
+    counts: `[K]` of the given labels.
+    """
+    yield "none", 0.0, none
+    for rate in rates if len(counts) > 1 else ():
+        yield "symmetric", rate, lambda n, rate=rate: symmetric(n, rate)
+        yield "joint", rate, lambda n, rate=rate: joint(n, rate)
+        if counts.max() > counts.min():
+            for cap in CAPS:
+                yield f"t2h cap {cap:g}", rate, lambda n, rate=rate, cap=cap: t2h(n, rate, cap)

@@ -1,0 +1,78 @@
+"""How far predictions of the true label can be trusted, learnt from the given labels alone.
+
+Predictions freed from the noise are too timid (models learnt wrong labels) and lean too far on how
+frequent a class is, or not far enough. Two exponents mend that, fitted to the given labels through
+the transition (the forward correction of Patrini et al. 2017, applied to calibration). And of a
+class with few samples a model has seen little: some of the samples that look unlike it are its own.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.optimize import minimize
+
+from dull_jax.stats.transition import LabelModel
+
+_BOUNDS = ((np.log(0.05), np.log(20.0)), (-4.0, 4.0))  # of log(evidence) and of frequency
+
+
+class Sharpening(NamedTuple):
+    """p^evidence prior^frequency, normalised; (1, 0) leaves p as it is."""
+
+    evidence: jax.Array
+    frequency: jax.Array
+
+
+@jax.jit
+def sharpened(probs: jax.Array, prior: jax.Array, sharpening: Sharpening) -> jax.Array:
+    """probs `[N, K]` p(true | x), prior `[K]`; `[N, K]`, rows sum to 1."""
+    evidence = sharpening.evidence * jnp.log(jnp.maximum(probs, 1e-12))
+    return jax.nn.softmax(evidence + sharpening.frequency * jnp.log(prior))
+
+
+def fitted(
+    probs: np.ndarray, given: np.ndarray, model: LabelModel, temperature: float
+) -> Sharpening:
+    """The exponents under which the given labels are likeliest.
+
+    Maximum a posteriori: one sample's weight pulls towards the `temperature` that was found with
+    the noise (`noise_structure.tempered`), so that a handful of samples cannot go astray.
+
+    Args:
+      probs: `[n, K]` p(true | x), noise undone.  given: `[n]` labels.  model: the transition.
+    """
+    column = jnp.asarray(model.transition)[:, given].T
+    start = np.array([-np.log(temperature), 1 - 1 / temperature])
+
+    @jax.jit
+    @jax.value_and_grad
+    def loss(exponents: jax.Array) -> jax.Array:
+        wanted = Sharpening(jnp.exp(exponents[0]), exponents[1])
+        again = jnp.sum(sharpened(probs, model.prior, wanted) * column, axis=1)
+        strayed = jnp.sum((exponents - start) ** 2) / 2
+        return strayed / len(given) - jnp.log(jnp.maximum(again, 1e-12)).mean()
+
+    def in_double(exponents: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = loss(jnp.asarray(exponents, jnp.float32))
+        return float(value), np.asarray(gradient, np.float64)
+
+    start = np.clip(start, *np.transpose(_BOUNDS))
+    found = minimize(in_double, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS).x
+    return Sharpening(np.float32(np.exp(found[0])), np.float32(found[1]))
+
+
+@jax.jit
+def doubted(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
+    """Predictions that leave room for what a class has not shown.
+
+    A share 1/2 / (n_k + 1) of class k looks like any sample: the chance, under Jeffreys' prior
+    (Krichevsky and Trofimov 1981), of what did not happen in n_k = size * prior_k samples.
+
+    Args:
+      probs: `[N, K]` p(true | x).  prior: `[K]` true class shares.  size: samples behind them.
+    """
+    unseen = 0.5 / (size * prior + 1)
+    mixed = (1 - unseen) * probs + unseen * prior
+    return mixed / mixed.sum(1, keepdims=True)

@@ -1,0 +1,120 @@
+"""Predictions of the given labels by networks that have not seen the sample: cross-validation.
+
+One program serves all folds: they differ in the positions that they train on. A fold that is done
+is kept in a file, so that an interrupted audit goes on with the next.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable
+
+import numpy as np
+from ml_collections import ConfigDict
+from scipy.special import softmax
+
+from dull_jax import config as recipe
+from dull_jax import files
+from dull_jax.data import draws
+from dull_jax.data.dataset import Dataset
+from dull_jax.errors import UserError
+from dull_jax.files import Path
+from dull_jax.methods.base import Phase, Stream
+from dull_jax.train import parallel
+from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.state import learning_rate
+
+Say = Callable[[str], None]
+
+
+def predictions(
+    config: ConfigDict,
+    dataset: Dataset,
+    contents: np.ndarray,
+    folds: int,
+    keep: Path,
+    say: Say = print,
+) -> np.ndarray:
+    """float32 `[N, K]`: p(given label | image), each from a network trained without that image.
+
+    Cross entropy with the recipe's network, its start, view, optimiser and number of epochs; the
+    true labels have no part in it, nor have the labels of a fold in what is said of it.
+
+    Args:
+      config: its method should be "ce".
+      contents: `[N]`, equal for copies of one image.
+      folds: networks trained; fewer where different images are fewer.
+      keep: folder for `fold_0_<key>.npy`, …; the key is another for other settings, data or folds.
+
+    Raises:
+      UserError: there is one image only, under several labels; see `executor`.
+    """
+    executor = Executor(config, dataset, parallel.Devices(config.train.devices))
+    fold_of = assigned(dataset.train.given, contents, folds, config.seed)
+    folds = int(fold_of.max()) + 1
+    if folds < 2:
+        raise UserError("all images are copies of one: there is none to learn from what it shows")
+    key = _key(config, dataset, contents, fold_of)
+    probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
+    began = time.perf_counter()
+    for fold in range(folds):
+        inside, path = np.flatnonzero(fold_of == fold), keep / f"fold_{fold}_{key}.npy"
+        found = _kept(path, probs[inside].shape)
+        if found is None:
+            _train(executor, config, np.flatnonzero(fold_of != fold))
+            found = softmax(executor.train_logits(inside).astype(np.float64), axis=1)
+            with files.whole(path) as file:
+                np.save(file, found.astype(np.float32), allow_pickle=False)
+        probs[inside] = found
+        right = 100 * float(np.mean(probs[inside].argmax(1) == dataset.train.given[inside]))
+        seconds = time.perf_counter() - began
+        say(
+            f"fold {fold + 1}/{folds}: {len(inside):,} labels predicted, {right:.1f} % as they "
+            f"are; {seconds:.0f} s, about {seconds / (fold + 1) * (folds - fold - 1):.0f} s left"
+        )
+    return probs
+
+
+def _key(config: ConfigDict, dataset: Dataset, contents: np.ndarray, fold_of: np.ndarray) -> str:
+    """8 hex digits of everything that the predictions depend on."""
+    about = dataset.description
+    parts = (recipe.fingerprint(config), about["data_digest"], about["labels_digest"])
+    text = "\n".join((*parts, *contents.tolist(), *map(str, fold_of.tolist())))
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The predictions of a fold that is done; None where it is not, or its file is damaged."""
+    try:
+        with path.open("rb") as file:
+            found = np.load(file, allow_pickle=False)
+    except Exception:  # a damaged header fails in many ways; none of them runs code
+        return None
+    sound = isinstance(found, np.ndarray) and (found.shape, found.dtype) == (shape, np.float32)
+    return found if sound else None
+
+
+def _train(executor: Executor, config: ConfigDict, positions: np.ndarray) -> None:
+    """A fresh network, trained on these positions."""
+    executor.start_over()
+    executor.begin(lambda text: None)
+    stream = Stream(positions, (config.train.view,), config.train.batch_size)
+    for epoch in range(config.train.epochs):
+        lr = learning_rate(config, epoch)
+        for _ in executor.sweep(Phase("ce", {"main": stream}), epoch, 0, lr, Sums()):
+            pass
+
+
+def assigned(given: np.ndarray, contents: np.ndarray, folds: int, seed: int) -> np.ndarray:
+    """int `[N]`: a fold for every sample, each class spread evenly over the folds.
+
+    Copies of one image stay together: one would tell the label of the other. No fold is empty:
+    there are fewer than `folds` where different images are fewer.
+    """
+    rng, fold_of = draws.generator(seed, "folds"), np.empty(len(given), np.int64)
+    first = 0  # goes on from class to class, so that small classes do not all begin in fold 0
+    for label in np.unique(given):
+        members = rng.permutation(np.flatnonzero(given == label))
+        fold_of[members] = (first + np.arange(len(members))) % folds
+        first += len(members)
+    _, leader, copies = np.unique(contents, return_index=True, return_inverse=True)
+    return np.unique(fold_of[leader][copies], return_inverse=True)[1]

@@ -1,0 +1,49 @@
+"""What every listing shares: class order, names on one line, paths that stay inside."""
+
+import doctest
+import pathlib
+
+import pytest
+
+from dull_jax.data.own import listing
+from dull_jax.data.own.listing import Entry, from_entries
+from dull_jax.errors import UserError
+
+ROOT = pathlib.Path("/data")
+
+
+def test_examples_in_the_docstrings():
+    assert doctest.testmod(listing).failed == 0
+
+
+def test_classes_are_those_of_the_train_part():
+    entries = [Entry("a", "dog", "train"), Entry("b", "cat", "train"), Entry("c", "cow", "test")]
+    found = from_entries(ROOT, entries)
+    assert found.class_names == ("cat", "dog") and found.labels.tolist() == [1, 0]
+    assert found.labels.dtype == "int32" and list(found.paths) == ["a", "b"]
+    assert found.problems[0][:2] == ("cow", "class only in the test part: 1 images skipped")
+    assert found.ids is None and found.where(0) == ""
+
+
+def test_class_names_are_printable():
+    entries = [Entry("a", "two\nlines", ""), Entry("b", "grün \udcff", "")]
+    assert from_entries(ROOT, entries).class_names == ("grün \\udcff", "two\\nlines")
+
+
+@pytest.mark.parametrize("labels", [(), ("only",)])
+def test_two_classes_are_needed(labels):
+    with pytest.raises(UserError, match="only class 'only' has" if labels else "no class has"):
+        from_entries(ROOT, [Entry("a", label, "") for label in labels])
+
+
+@pytest.mark.parametrize("path", ["..", ".", "../x", "a/../../x", "/etc/passwd", "/database/x"])
+def test_paths_that_leave(path):
+    assert listing.inside(path, "/data") is None
+
+
+def test_names_that_look_the_same_are_refused():
+    entries = [Entry("a", "two\nlines", ""), Entry("b", "two\\nlines", "")]
+    with pytest.raises(
+        UserError, match=r"^/data: two classes are shown as 'two.*lines'; rename one"
+    ):
+        from_entries(ROOT, entries)

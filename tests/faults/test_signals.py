@@ -1,0 +1,81 @@
+"""SIGTERM: what is done is saved, the exit code is 75, and the same command goes on."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import processes
+import pytest
+
+import runs
+
+BUSY = """
+import time
+from dull_jax import door
+
+def main(argv):
+    print("at work", flush=True)
+    time.sleep(60)
+
+door.run(main)
+"""
+
+
+def test_outside_of_training(tmp_path):
+    """While images are read, say, or a report is written."""
+    program = [sys.executable, "-c", BUSY]
+    process = subprocess.Popen(
+        program, cwd=processes.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    assert process.stdout.readline() == "at work\n"
+    process.send_signal(signal.SIGTERM)
+    assert processes.end(process, code=75, seconds=30) == (
+        "dull_jax: interrupted; the same command goes on from what is saved\n"
+    )
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_one_process(number, undisturbed, tmp_path, tally):
+    """Three times in one run, in the middle of an epoch or between two, and once after it."""
+    with tally.trial(f"{number.name} to a run", count=4):
+        for stop in range(3):
+            process = processes.start(*processes.flags(tmp_path))
+            processes.reach(process, tmp_path, 4 * stop + 1)
+            time.sleep(0.05 * stop)
+            process.send_signal(number)
+            said = processes.end(process, code=75, seconds=60)
+            assert f"stopped by {number.name} in epoch" in said and "Traceback" not in said
+            assert not processes.unsealed(tmp_path), "it left before the checkpoint was complete"
+        process = processes.start(*processes.flags(tmp_path))
+        processes.wait(process, (tmp_path / "result.json").exists)
+        process.send_signal(signal.SIGTERM)  # while the report is written
+        process.communicate(timeout=60)
+        assert process.returncode in (75, 0)  # or it was written by then
+        said = processes.end(processes.start(*processes.flags(tmp_path)))
+        assert "is already trained" in said and "report:" in said
+        runs.assert_same_run(undisturbed, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("which", [0, 1, "the launcher"])
+def test_one_of_two_hosts(which, undisturbed_two, tmp_path, tally):
+    """Both save the same step and leave with 75, whichever heard it."""
+    with tally.trial("SIGTERM to one of two hosts, or to the launcher") as row:
+        launcher = processes.start_two(*processes.flags(tmp_path))
+        processes.reach(launcher, tmp_path, 4)
+        told = launcher.pid if which == "the launcher" else processes.host(launcher, which)
+        os.kill(told, signal.SIGTERM)
+        began = time.monotonic()
+        said = processes.end(launcher, code=75, seconds=120)
+        row["slowest_end"] = max(row.get("slowest_end", 0), round(time.monotonic() - began, 1))
+        stops = re.findall(r"\[(\d)\] dull_jax: stopped by SIGTERM in epoch (\d+), saved", said)
+        assert sorted(host for host, _ in stops) == ["0", "1"], said
+        assert len({epoch for _, epoch in stops}) == 1, said
+        assert not processes.unsealed(tmp_path)
+        said = processes.end(processes.start_two(*processes.flags(tmp_path)))
+        assert f"continuing after epoch {int(stops[0][1]) - 1} from" in said
+        runs.assert_same_run(undisturbed_two, tmp_path)

@@ -1,0 +1,113 @@
+"""Cross-validated predictions: every sample once, by a network that has not seen it."""
+
+import io
+
+import numpy as np
+import pytest
+
+import photos
+from configs import folder as folder_recipe
+from dull_jax.data import dataset
+from dull_jax.errors import UserError
+from dull_jax.train import out_of_fold
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_folds_are_even_in_every_class_and_copies_stay_together():
+    rng = np.random.default_rng(0)
+    given = rng.choice(5, 400, p=[0.6, 0.2, 0.1, 0.08, 0.02])
+    contents = np.array([f"c{n}" for n in range(400)])
+    contents[[7, 11, 200]] = "same"
+    fold_of = out_of_fold.assigned(given, contents, 5, seed=3)
+    assert len(set(fold_of[[7, 11, 200]])) == 1
+    for label in range(5):
+        sizes = np.bincount(fold_of[given == label], minlength=5)
+        assert sizes.max() - sizes.min() <= 4  # 1, and the copies that moved
+    np.testing.assert_array_equal(fold_of, out_of_fold.assigned(given, contents, 5, seed=3))
+    assert (fold_of != out_of_fold.assigned(given, contents, 5, seed=4)).any()
+
+
+@pytest.mark.parametrize("content", [
+    npy(np.full((4, 2), "a")),
+    npy(np.full((4, 2), 0.5)),
+    npy(np.full((4, 2), None)),
+    npy(np.zeros((4, 2), np.float32))[:-1],
+    npy(np.zeros((4, 2), np.float32)).replace(b"'shape'", b"'(((((("),  # a TokenError in NumPy
+    b"PK\x05\x06" + bytes(18),
+    b"",
+], ids=range(7))  # fmt: skip
+def test_a_damaged_fold_is_computed_again(tmp_path, content):
+    path = tmp_path / "fold.npy"
+    path.write_bytes(content)
+    assert out_of_fold._kept(path, (4, 2)) is None
+    np.save(path, np.full((4, 2), 0.5, np.float32))
+    assert out_of_fold._kept(path, (4, 2)).tolist() == [[0.5, 0.5]] * 4
+
+
+def test_no_fold_is_empty():
+    given, contents = np.array([0, 1, 0, 1]), np.array(["a", "b", "c", "c"])
+    fold_of = out_of_fold.assigned(given, contents, 10, seed=0)
+    assert sorted(fold_of) == sorted(fold_of[[0, 1, 2, 2]]) and set(fold_of) == {0, 1, 2}
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory):
+    root, keep = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("audit")
+    photos.make(root)
+    config = folder_recipe.get_config("method=ce")
+    config.data.dir, config.data.size = str(root), 8
+    config.train.epochs, config.train.batch_size, config.train.view = 12, 16, "weak"
+    config.model.name, config.model.width = "small_cnn", 8
+    built, said = dataset.build(config), []
+
+    def find(folds=3, **changes):
+        other = config.copy_and_resolve_references()
+        other.update_from_flattened_dict(changes)
+        return out_of_fold.predictions(other, built, built.train.ids, folds, keep, said.append)
+
+    return built, find(), find, keep, said
+
+
+def test_wrong_labels_contradict_what_the_others_predict(audited):
+    built, probs, *_ = audited
+    np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
+    wrong = np.array([not path.split("/")[-1].startswith(path.split("/")[1])
+                      for path in built.manifest.paths[: len(probs)]])  # fmt: skip
+    assert wrong.sum() == 10
+    own = probs[np.arange(len(probs)), built.train.given]
+    assert own[~wrong].mean() > own[wrong].mean() + 0.2
+
+
+def test_a_fold_that_is_done_is_not_trained_again(audited):
+    _, probs, find, keep, said = audited
+    assert len(list(keep.glob("fold_*.npy"))) == 3 and "fold 3/3" in said[-1]
+    (path,) = keep.glob("fold_1_*.npy")
+    marked = np.load(path)
+    np.save(path, np.roll(marked, 1, axis=1))
+    again = find()
+    assert (again != probs).any(1).sum() == len(marked)
+    path.write_bytes(path.read_bytes()[:-9])
+    np.testing.assert_array_equal(find(), probs)
+
+
+def test_folds_of_other_settings_are_not_taken(audited):
+    _, probs, find, keep, _ = audited
+    there = set(keep.glob("fold_*.npy"))
+    assert (find(**{"train.epochs": 1}) != probs).any(1).all()
+    assert len(set(keep.glob("fold_*.npy")) - there) == 3
+    assert find(folds=2, **{"train.epochs": 1}).shape == probs.shape
+    assert find() is not probs and (find() == probs).all()
+
+
+def test_copies_of_one_image_teach_nothing_about_it(audited):
+    built, *_, keep, said = audited
+    config = folder_recipe.get_config("method=ce")
+    config.model.name, config.train.epochs = "small_cnn", 1
+    contents = np.full(len(built.train.ids), "same")
+    with pytest.raises(UserError, match="copies of one"):
+        out_of_fold.predictions(config, built, contents, 3, keep, said.append)
