@@ -4,8 +4,8 @@ The paper names the parts; its equations are not published in a form we could us
 equations here are ours (docs/dull.md). An epoch, after a warm-up with logit-adjusted CE:
 
   1. The teacher (averaged weights) predicts the train set; predictions are averaged over epochs.
-  2. Transition and true class shares, by EM or found once (`dull.transition`); from them the
-     posterior of every true label.
+  2. Transition and true class shares, by EM or found once (`dull.transition`); from them, and from
+     what the teacher and a sample's neighbours predict, the posterior of every true label.
   3. AML: the candidate labels of every sample and the soft target on them.
   4. The student trains on another view against the targets, with
      IFD:  channels tied to classes by G, a second path through the gated features;
@@ -28,7 +28,7 @@ from dull_jax.data.views.mixing import mixed_images, rare_label_share
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
-from dull_jax.stats import mixture, noise_structure, transition
+from dull_jax.stats import mixture, neighbour_posterior, noise_structure, transition
 
 
 class Method(base.Method):
@@ -44,11 +44,21 @@ class Method(base.Method):
         size, classes = len(self.train.given), self.train.num_classes
         return {
             "probs": np.zeros((size, classes), np.float32),  # discounted sum over epochs
+            "temperature": np.ones((), np.float32),  # of predictions; found with the noise
             "weight": np.zeros((), np.float32),  # discounted number of epochs in it
             "posterior": np.zeros((size, classes), np.float32),
             "transition": np.eye(classes, dtype=np.float32),
             "prior": _shares(self.train.counts),
         }
+
+    @property
+    def observed(self) -> tuple[str, ...]:
+        return ("logits", "features") if self._has_neighbours else ("logits",)
+
+    @property
+    def _has_neighbours(self) -> bool:
+        size = len(self.train.given)
+        return self.config.dull.neighbours and 2 < size <= neighbour_posterior.LARGEST
 
     def batch_sizes(self) -> Mapping[str, int]:
         whole, c = self.config.train.batch_size, self.config.dull
@@ -71,25 +81,26 @@ class Method(base.Method):
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         c, epochs = self.config.dull, self.config.train.epochs
         begin = round(c.warmup * epochs)
+        seen = None
         if run.epoch >= max(1, begin - round(1 / (1 - c.memory))):
-            self._remember(run)
+            seen = run.observe(0, averaged=True)
+            self._remember(run.memory, seen["logits"])
         if run.epoch < begin or not run.memory["weight"]:
             yield self._warmup_phase()
             return
         ramp = min(1.0, (run.epoch - begin + 1) / max(c.ramp * epochs, 1))
-        posterior = self._believe(run.memory)
+        posterior = self._believe(run.memory, seen)
         targets = self._targets(posterior, ramp)
         run.log(self._noticed(run.memory))
         yield self._phase(run, posterior, targets, ramp)
 
-    def _remember(self, run: base.Run) -> None:
+    def _remember(self, memory: dict[str, np.ndarray], logits: np.ndarray) -> None:
         """1. Averages the teacher's class-balanced predictions over epochs."""
-        decay, memory = np.float32(self.config.dull.memory), run.memory
-        logits = run.observe(0, averaged=True)["logits"]
+        decay = np.float32(self.config.dull.memory)
         memory["probs"] = decay * memory["probs"] + softmax(logits, axis=1)
         memory["weight"] = decay * memory["weight"] + np.float32(1)
 
-    def _believe(self, memory: dict[str, np.ndarray]) -> np.ndarray:
+    def _believe(self, memory: dict[str, np.ndarray], seen: base.Arrays) -> np.ndarray:
         """2. Transition, true class shares, and the posterior of every true label `[N, K]`."""
         c, given, counts = self.config.dull, self.train.given, self.train.counts
         if c.transition != "structured":
@@ -101,21 +112,26 @@ class Method(base.Method):
             model = transition.estimate(probs, given, pseudo, iterations)
             memory["transition"], memory["prior"] = map(np.asarray, model)
         elif not memory["posterior"].any():
-            self._find_structure(memory)
+            self._find_structure(memory, seen["logits"])
         model = transition.LabelModel(memory["transition"], memory["prior"])
         probs = memory["probs"] / memory["weight"]
+        if self._has_neighbours:
+            others = neighbour_posterior.leave_one_out(seen["features"], given, model)
+            probs = neighbour_posterior.combined(probs, others.probs, memory["temperature"])
         memory["posterior"] = np.asarray(transition.label_posterior(probs, given, model))
         return memory["posterior"]
 
-    def _find_structure(self, memory: dict[str, np.ndarray]) -> None:
+    def _find_structure(self, memory: dict[str, np.ndarray], logits: np.ndarray) -> None:
         """Once, on predictions of the given labels; what is remembered is freed from the noise.
 
-        They are the warm-up's, on what it trained on: it should end before it knows them by heart.
+        They are the warm-up's last, on what it trained on: it should end before it knows them by
+        heart. Those of earlier epochs say less.
         """
-        noisy = memory["probs"] * _shares(self.train.counts) ** self.config.dull.tau
-        noisy /= noisy.sum(1, keepdims=True)
+        shares = _shares(self.train.counts)
+        noisy = softmax(logits + self.config.dull.tau * np.log(shares), axis=1)
         found = noise_structure.find(noisy, self.train.given)
         memory["transition"], memory["prior"] = map(np.asarray, found.model)
+        memory["temperature"] = np.float32(found.temperature)
         balanced = found.clean_probs / found.model.prior
         memory["probs"] = memory["weight"] * balanced / balanced.sum(1, keepdims=True)
 

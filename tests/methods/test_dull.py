@@ -14,6 +14,7 @@ SWITCHES = {
     "no ifpu": {"dull.ifpu": False},
     "no aml": {"dull.aml": False},
     "no h2t": {"dull.h2t": False},
+    "no neighbours": {"dull.neighbours": False},
     "structured transition": {"dull.transition": "structured"},
     "few repeats": {"dull.h2t_repeats": 0.5},
     "no transition": {"dull.transition": "none"},
