@@ -179,7 +179,7 @@ def get_config() -> ConfigDict:
     config.dull.unlearn = 1.0  # its strength u
     config.dull.aml = True  # adaptive multi-labels; off: the given label stays the target
     config.dull.candidate_mass = (0.5, 0.9)  # probability the candidate set holds: start, end
-    config.dull.neighbours = True  # the posterior also hears a sample's neighbours (to 25,000 images)
+    config.dull.neighbours = True  # the posterior also hears the neighbours (to 25,000 images)
     config.dull.h2t = True  # head-to-tail transfer
     config.dull.h2t_share = 0.5  # size of its stream relative to the batch
     config.dull.h2t_mix = "cutmix"  # cutmix or mixup

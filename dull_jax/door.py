@@ -108,9 +108,8 @@ def _leave_alone(message: object, code: int) -> NoReturn:
 def _leave_at_once(message: object, code: int) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)  # or it would become an orderly end
-    if isinstance(message, SaveError):
-        sys.stderr.write("\n")  # a thread of the writer may be in the middle of a line
-    _say(message)
+    # A thread of the writer may be in the middle of a line.
+    _say(message, before="\n" if isinstance(message, SaveError) else "")
     sys.stdout.flush()
     if jax.distributed.is_initialized():
         time.sleep(1)  # whose end ends the others, before they have said the same
@@ -122,7 +121,7 @@ def _leave(message: object, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def _say(message: object) -> None:
+def _say(message: object, before: str = "") -> None:
     """In one write: `print` makes several, and what another thread says would come between."""
-    sys.stderr.write(f"dull_jax: {' '.join(str(message).split())}\n")
+    sys.stderr.write(f"{before}dull_jax: {' '.join(str(message).split())}\n")
     sys.stderr.flush()

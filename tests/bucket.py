@@ -10,6 +10,7 @@ import os
 import pathlib
 import runpy
 import sys
+import threading
 
 import fsspec
 
@@ -24,6 +25,7 @@ class Bucket(fsspec.AbstractFileSystem):
     root: pathlib.Path
     uploads = 0
     breaks_after: int | None = None
+    counting = threading.Lock()  # several are uploaded at a time
 
     def info(self, path, **kwargs):
         place, name = self._place(path), self._strip_protocol(path)
@@ -77,9 +79,10 @@ class _Upload(io.BytesIO):
         if not self.closed:
             data = self.getvalue()
             super().close()
-            if Bucket.breaks_after is not None and Bucket.uploads >= Bucket.breaks_after:
-                raise ConnectionError("the connection is lost")
-            Bucket.uploads += 1
+            with Bucket.counting:
+                if Bucket.breaks_after is not None and Bucket.uploads >= Bucket.breaks_after:
+                    raise ConnectionError("the connection is lost")
+                Bucket.uploads += 1
             self._place.parent.mkdir(parents=True, exist_ok=True)
             draft = self._place.with_name(self._place.name + "~")
             draft.write_bytes(data)

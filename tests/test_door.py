@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from outside import LONG
+
 PROGRAM = """
 from absl import flags
 from ml_collections import config_flags
@@ -50,7 +52,7 @@ def call(tmp_path):
         arguments = [a.replace("DIR", str(tmp_path)) for a in arguments]
         command = [sys.executable, str(tmp_path / "program.py"), *arguments]
         environ = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}
-        return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environ)
+        return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environ)
 
     return run
 

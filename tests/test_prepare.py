@@ -10,6 +10,7 @@ import mini_cifar
 from dull_jax import prepare
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
+from outside import LONG
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_one_name_is_asked_for():
 def test_mistakes_are_one_line_and_exit_code_2(tmp_path, arguments, expected):
     command = [sys.executable, "-m", "dull_jax.prepare", *arguments, f"--data_dir={tmp_path}"]
     root = pathlib.Path(__file__).parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=root)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, cwd=root)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("dull_jax: ") and done.stderr.count("\n") == 1
     assert expected in done.stderr

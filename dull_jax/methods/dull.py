@@ -13,7 +13,7 @@ equations here are ours (docs/dull.md). An epoch, after a warm-up with logit-adj
      H2T:  a class-even stream, its images mixed with ordinary ones, labels leaning to the rarer.
 
 Cost per step: one forward and backward of batch * (1 + h2t_share) images; per epoch one forward
-of the train set.
+of the train set, and N^2 (C + 20 K) multiply-adds for the neighbours.
 """
 
 from collections.abc import Iterator, Mapping

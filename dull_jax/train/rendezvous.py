@@ -168,6 +168,8 @@ def _report(place: Place, seconds: float) -> None:
     while True:
         try:
             with socket.create_connection(address, timeout=5) as first:
+                if first.getsockname() == first.getpeername():
+                    raise ConnectionRefusedError  # Linux may connect a port nobody has to itself
                 first.sendall(f"dull_jax {place.index} of {place.count}\n".encode())
                 # A little longer than the first one waits: its answer says who is missing.
                 first.settimeout(max(1.0, deadline - time.monotonic()) + 10)

@@ -57,7 +57,7 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("damage")
     processes.end(processes.start(*command(folder / "whole")))
     process = processes.start(*command(folder / "stopped"))
-    processes.reach(process, folder / "stopped", 5)
+    processes.reach(process, folder / "stopped", 3)
     process.send_signal(signal.SIGTERM)
     processes.end(process, code=75)
     return folder

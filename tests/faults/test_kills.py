@@ -12,6 +12,7 @@ import pytest
 import runs
 
 EPOCHS = 60
+ENDLESS = 2000  # where nothing is compared: more than are done before the blow
 ONE = {"method": "dull", "epochs": EPOCHS}  # it has a memory, and phases of two kinds
 KINDS = {"at any time": 5, "after an epoch": 5, "in a save": 6, "after SIGTERM": 4}
 LIMIT = 40  # seconds until the other host has ended too; in 60 the launcher kills it
@@ -81,21 +82,21 @@ def test_twenty_kills(long_run, tmp_path, tally):
 # One of two hosts --------------------------------------------------------------------------------
 
 
-def lose_one_host(folder, which, number, seconds=0.0):
+def lose_one_host(folder, which, number, seconds=0.0, epochs=12):
     """What the launcher said, its exit code, and how long the other host lived on."""
-    launcher = processes.start_two(*processes.flags(folder))
+    launcher = processes.start_two(*processes.flags(folder, epochs=epochs))
     wanted = len(processes.epochs(folder)) + 2
     processes.reach(launcher, folder, wanted)
     time.sleep(seconds)
     os.kill(processes.host(launcher, which), number)
     began = time.monotonic()
-    said = launcher.communicate(timeout=400)[0]
+    said = launcher.communicate(timeout=600)[0]
     return said, launcher.returncode, time.monotonic() - began
 
 
 def test_one_of_two_hosts_is_killed_and_the_other_ends(tmp_path):
     """With JAX's abort when the first one dies, else with a line; it does not wait for ever."""
-    said, code, seconds = lose_one_host(tmp_path, 1, signal.SIGKILL)
+    said, code, seconds = lose_one_host(tmp_path, 1, signal.SIGKILL, epochs=ENDLESS)
     assert code in (1, 137) and seconds < LIMIT, said
     assert "process 1 ended with exit code 137" in said or "another process of this run" in said
 
@@ -122,6 +123,6 @@ def test_hosts_are_killed_and_the_same_command_goes_on(which, undisturbed_two, t
 def test_a_host_vanishes(which, tmp_path, tally):
     """It is stopped, so its connections stay open: as when its power or its network is gone."""
     with tally.trial("a host of two vanishes") as row:
-        said, code, seconds = lose_one_host(tmp_path, which, signal.SIGSTOP)
+        said, code, seconds = lose_one_host(tmp_path, which, signal.SIGSTOP, epochs=ENDLESS)
         assert code == 128 + signal.SIGABRT and seconds < VANISHED, said
         row["slowest_end"] = max(row.get("slowest_end", 0), round(seconds, 1))

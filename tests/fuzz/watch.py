@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SECONDS = 20  # far above what any input takes, on a machine that does other things too
+SECONDS = 20  # of computing: far above what any input takes, whatever else the machine does
+_WAITING = 600  # and where nothing is computed
 _CHANGES = {
     *("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"),
     *("os.chmod", "os.system", "os.exec", "os.fork", "os.posix_spawn", "subprocess.Popen"),
@@ -22,17 +23,20 @@ class Hang(BaseException):
 
 @contextmanager
 def watched(unpickles: bool = False) -> Iterator[None]:
-    """Raises Hang after `SECONDS`; AssertionError if something was changed, started, unpickled."""
+    """Raises Hang where it hangs; AssertionError if something was changed, started, unpickled."""
     _seen.clear()
-    before = signal.signal(signal.SIGALRM, _hangs)
-    signal.alarm(SECONDS)
+    before = {number: signal.signal(number, _hangs) for number in (signal.SIGALRM, signal.SIGPROF)}
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.alarm(_WAITING)
     _armed.append("pickle.find_class" if not unpickles else "")
     try:
         yield
     finally:
         _armed.clear()
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     assert not _seen, _seen
 
 
@@ -48,7 +52,7 @@ def unwatched() -> Iterator[None]:
 
 
 def _hangs(*_: object) -> None:
-    raise Hang(f"more than {SECONDS} seconds")
+    raise Hang(f"more than {SECONDS} seconds of computing, or {_WAITING} of waiting")
 
 
 def _hook(event: str, arguments: tuple) -> None:

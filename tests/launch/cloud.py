@@ -5,6 +5,8 @@ import pathlib
 import shlex
 import subprocess
 
+from outside import LONG
+
 ROOT = pathlib.Path(__file__).parents[2]
 POD = ["--name=pod", "--project=my-project", "--zone=us-west4-a"]
 WHERE = " --project=my-project --zone=us-west4-a --quiet"
@@ -47,7 +49,7 @@ class Cloud:
     def __call__(self, script, *arguments):
         command = [str(self.checkout / "launch" / script), *arguments]
         return subprocess.run(
-            command, capture_output=True, text=True, env=self.environment, timeout=60
+            command, capture_output=True, text=True, env=self.environment, timeout=LONG
         )
 
     def calls(self):

@@ -9,22 +9,30 @@ import time
 import pytest
 from cloud import BABYSIT, MAIN, POD, WORKDIR
 
+from outside import LONG
+
 STAND_IN = """#!/usr/bin/env python3
 import os, pathlib, signal, sys, time
 if sys.argv[1:2] == ["-m"]:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # until it has told
     told = pathlib.Path.home() / "told"
     with told.open("a") as file:
         print([*sys.argv[3:], os.environ.get("TFDS_DATA_DIR")], file=file)
     script = pathlib.Path.home().joinpath("script").read_text().split()
-    verb = script[min(len(told.read_text().splitlines()), len(script)) - 1]
+    count = len(told.read_text().splitlines())
+    verb = script[min(count, len(script)) - 1]
     print("stand-in", verb, flush=True)
     if verb == "wait":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
-    if verb == "deaf":
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if verb in ("wait", "deaf"):
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(600)
+    # When one has ended the other may be stopped: not before both have come so far.
+    def starts(home):
+        told = home / "told"
+        return len(told.read_text().splitlines()) if told.exists() else 0
+    while any(starts(home) < count for home in pathlib.Path.home().parent.iterdir()):
+        time.sleep(0.01)
     sys.exit(int(verb))
 """
 UV = """#!/bin/sh
@@ -55,12 +63,14 @@ def _script(pod, *verbs):
 
 
 def _ready(pod):
+    """How many runs are ready, and noted by their guards."""
     logs = pod.fake.glob("workers/*/dull_jax_run/log")
-    return sum("ready" in log.read_text() for log in logs)
+    pids = (log.with_name("pid") for log in logs if "ready" in log.read_text())
+    return sum(pid.exists() and pid.read_text().endswith("\n") for pid in pids)
 
 
-def _until(condition, seconds=20):
-    end = time.monotonic() + seconds
+def _until(condition):
+    end = time.monotonic() + LONG
     while not condition() and time.monotonic() < end:
         time.sleep(0.05)
     assert condition()

@@ -117,9 +117,16 @@ def test_true_labels_serve_reports_only(method, whole, toy, tmp_path, monkeypatc
     assert scores[0] != scores[1], "only the report changes"
 
 
-@pytest.mark.parametrize("counts", [[40, 1], [5] + [4] * 99], ids=["K2", "K100"])
+@pytest.mark.parametrize(
+    "counts",
+    [
+        pytest.param([40, 1], id="K2"),
+        pytest.param([5] + [4] * 99, id="K100"),
+        pytest.param([3] + [2] * 999, id="K1000", marks=pytest.mark.benchmark),
+    ],
+)
 def test_any_number_of_classes(method, counts, toy_source, tmp_path):
-    """Two classes, one of a single sample; and a hundred of four or five."""
+    """Two classes, one of a single sample; a hundred of four or five; a thousand of two."""
     toy_source(counts, test_each=2)
     config = recipe(method, epochs=2, **{"noise.name": "none", "semisup.warmup": 1})
     result = trainer.train(config, tmp_path, quiet)

@@ -7,7 +7,6 @@ import fcntl
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -21,6 +20,7 @@ from dull_jax.data import sources
 from dull_jax.errors import Stopped, UserError
 from dull_jax.train import hosts, rendezvous, trainer
 from methods.test_every_method import COUNTS, SHORT, quiet, recipe
+from outside import free_port
 from toy import make_source
 
 METHODS = ("ce", "dull", "dasc", "two_stage")
@@ -53,8 +53,7 @@ def folder(tmp_path_factory):
     with (folder / "busy" / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         run(("alone", folder), flags="--xla_force_host_platform_device_count=2")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         run(*[("pair", folder, f"127.0.0.1:{port},2,{i}") for i in range(2)])
     return folder
 
@@ -68,7 +67,7 @@ def run(*commands, flags=""):
                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for words in commands
     ]  # fmt: skip
-    said = [process.communicate(timeout=900)[0] for process in started]
+    said = [process.communicate(timeout=1800)[0] for process in started]
     assert [process.returncode for process in started] == [0] * len(started), "\n".join(said)
 
 
@@ -133,7 +132,7 @@ def alone(folder):
 
 
 def pair(folder, place):
-    rendezvous.start(place, 60, quiet)
+    rendezvous.start(place, 300, quiet)
     first, seen = hosts.is_first(), {}
 
     def expect(kind, config, where):

@@ -1,5 +1,7 @@
 """CSV files of paths and labels: the forms that are read, and every way in which one is wrong."""
 
+import csv
+import io
 import time
 
 import pytest
@@ -121,8 +123,11 @@ def test_a_missing_file_is_named(tmp_path):
 
 
 def test_a_hundred_thousand_rows_take_a_second_or_so(read):
+    """Five at most, where Python's own reader alone takes 0.07: other machines differ."""
     rows = "\n".join(f"folder/{n:07}.jpg,class {n % 97}" for n in range(100_000))
     began = time.process_time()
+    assert len(list(csv.reader(io.StringIO(rows)))) == 100_000
+    alone, began = time.process_time() - began, time.process_time()
     found = read("path,label\n" + rows)
     assert len(found.paths) == 100_000 and len(found.class_names) == 97
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 5 * max(1, alone / 0.07)
