@@ -37,7 +37,13 @@ def local(tmp_path):
     def start(count, verbs):
         command = [ROOT / "launch/local_multiprocess.sh", str(count), "--", "--a=b  c 'd'", verbs]
         return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            # A shell's background job ignores it, and bash cannot trap what was ignored before.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return start
