@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,7 +28,9 @@ from PIL import Image
 from benchmarks import cost, timed
 from dull_jax import config as recipe
 from dull_jax import models
+from dull_jax.data import pipeline
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.methods.base import Phase
 from dull_jax.models.axis import AXIS
 from dull_jax.train import parallel, rendezvous
 from dull_jax.train.epoch_run import EpochRun
@@ -126,17 +129,28 @@ def once_an_epoch(name: str, samples: int) -> dict[str, float]:
     )
     late = config.train.epochs - 2
     list(method.epoch(EpochRun(stand, late)))  # compiles, and fills the memory
-    seconds = timed.timed(lambda: list(method.epoch(EpochRun(stand, late + 1))))
-    extra = jax.tree.leaves(jax.eval_shape(lambda: method.init_extra(jax.random.key(0))))
+    phases = []
+    seconds = timed.timed(lambda: phases.extend(method.epoch(EpochRun(stand, late + 1))))
+    stands = [method.init_samples(), *map(brought, phases)]
     held = sum(a.nbytes for a in memory.values() if samples in a.shape)
     observed = sum(a.nbytes for a in seen.values())
     return {
         "seconds": seconds,
         "kept_bytes": held / samples,
-        "device_bytes": sum(4 * a.size for a in extra if samples in a.shape) / samples,
+        "device_bytes": (size_of(stands[0]) + max(map(size_of, stands[1:]))) / samples,
         "seen_bytes": len(looked) * observed / samples,
         "passes": len(looked),
     }
+
+
+def brought(phase: Phase) -> dict[int, np.ndarray]:
+    """What a phase brings to the devices of every sample; streams may share it."""
+    columns = [pipeline.columns_of(stream.columns) for stream in phase.streams.values()]
+    return {id(array): array for stream in columns for array in stream.values()}
+
+
+def size_of(arrays: Mapping[Any, np.ndarray]) -> int:
+    return sum(array.nbytes for array in arrays.values())
 
 
 def made_up_observation(method, network, samples: int) -> dict[str, np.ndarray]:

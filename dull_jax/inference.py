@@ -216,4 +216,5 @@ def _net(
         opt=(),
         average={},
         extra={},
+        samples={},
     )

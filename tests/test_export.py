@@ -137,7 +137,7 @@ def untrained(config, shape):
         return rng.normal(0, np.prod(leaf.shape[:-1]) ** -0.5, leaf.shape).astype(np.float32)
 
     leaves = jax.tree_util.tree_map_with_path(draw, jax.eval_shape(init))
-    net = NetState(0, leaves["params"], leaves["batch_stats"], (), {}, {})
+    net = NetState(0, leaves["params"], leaves["batch_stats"], (), {}, {}, {})
     augment = AugmentSpec((0.5,) * 3, (0.25,) * 3)
     return inference.Classifier(method, (net,), augment, names, shape, "crop", 1, True)
 

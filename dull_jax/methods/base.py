@@ -63,6 +63,7 @@ class Aux:
     per_example: jax.Array  # [b] losses of the first stream, to name the culprits of a NaN
     metrics: dict[str, tuple[jax.Array, jax.Array]]  # name -> (sum, count)
     extra: Any = None  # the network's new extra state; None: unchanged
+    samples: Any = None  # the same of its state of every sample
 
 
 class Net(Protocol):
@@ -71,6 +72,7 @@ class Net(Protocol):
     params: Any
     batch_stats: Any
     extra: Any
+    samples: Any
 
 
 Batch = Mapping[str, Examples]  # stream -> its part of a step
@@ -108,6 +110,10 @@ class Method:
 
     def init_extra(self, rng: jax.Array) -> Any:
         """Device state of one network beyond its parameters: a queue, prototypes."""
+        return {}
+
+    def init_samples(self) -> dict[str, np.ndarray]:
+        """Device state of every train sample, `[N, …]`; each device holds a block of its rows."""
         return {}
 
     def exchange(self, extras: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -7,7 +7,8 @@ Differs from the released code in one case, a sample that a batch holds twice: t
 write wins by chance, here both copies use the update of the first. The targets are, as
 there, an average that starts from zero and is not corrected for it: young ones pull less.
 
-Cost: that of CE, one forward and backward of the batch a step; `[N, K]` float32 on each device.
+Cost: that of CE, one forward and backward of the batch a step; `[N, K]` float32, divided over the
+devices.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,14 +25,14 @@ CLIP = 1e-4  # of probabilities, so that the logarithm stays finite
 
 
 class Method(base.Method):
-    """One network; its extra state is `targets` `[N, K]`."""
+    """One network; what it keeps of every sample is `targets` `[N, K]`."""
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:
         return {"elr": self._loss}
 
-    def init_extra(self, rng: jax.Array) -> dict[str, jax.Array]:
-        return {"targets": jnp.zeros((len(self.train.given), self.train.num_classes))}
+    def init_samples(self) -> dict[str, np.ndarray]:
+        return {"targets": np.zeros((len(self.train.given), self.train.num_classes), np.float32)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         train = self.config.train
@@ -46,15 +47,16 @@ class Method(base.Method):
         outputs, stats = base.applied(self.network, params, own, images)
         logits, places = outputs["logits"], main.columns["place"]
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
-        # 1. Every device keeps all targets, so it needs the predictions of the global batch.
-        seen = axis.rows((places, jax.lax.stop_gradient(probs)))
-        targets = updated_targets(own.extra["targets"], *seen, c.beta)
+        # 1. A device keeps the targets of some samples, wherever their images are looked at.
+        seen, seen_probs = axis.rows((places, jax.lax.stop_gradient(probs)))
+        targets = own.samples["targets"]
+        targets = updated_targets(targets, axis.own_rows(targets, seen), seen_probs, c.beta)
         # 2. The gradient flows through the prediction only.
-        pull = early_learning(probs, targets[places])
+        pull = early_learning(probs, axis.of_samples(targets, places))
         losses = cross_entropy(logits, main.given) + c.weight * pull
         fits = logits.argmax(1) == main.given
         metrics = base.sums(loss=losses, fits=fits, regulariser=pull)
-        return jnp.mean(losses), base.Aux(stats, losses, metrics, {"targets": targets})
+        return jnp.mean(losses), base.Aux(stats, losses, metrics, samples={"targets": targets})
 
 
 def updated_targets(
@@ -63,11 +65,13 @@ def updated_targets(
     """t_i <- beta t_i + (1 - beta) p_i / sum p_i, for the samples of a batch.
 
     Args:
-      targets: `[N, K]`, all of them.
-      places: `[B]`, the batch's samples; where one is named twice, its first row counts.
+      targets: `[n, K]`.
+      places: `[B]`, where they are of the batch's samples; n or more: elsewhere. Where one is named
+        twice, its first row counts.
       probs: `[B, K]`, clipped predictions, whose rows may not quite sum to 1.
     """
-    fresh = beta * targets[places] + (1 - beta) * probs / probs.sum(1, keepdims=True)
+    old = targets.at[places].get(mode="fill", fill_value=0)
+    fresh = beta * old + (1 - beta) * probs / probs.sum(1, keepdims=True)
     # Rows of one sample are made equal: any order of writing will do.
     first = jnp.argmax(places[:, None] == places, axis=1)
-    return targets.at[places].set(fresh[first])
+    return targets.at[places].set(fresh[first], mode="drop")

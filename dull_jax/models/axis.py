@@ -22,6 +22,28 @@ def rows(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jax.lax.all_gather(leaf, AXIS, tiled=True), tree)
 
 
+def own_rows(part: jax.Array, places: jax.Array) -> jax.Array:
+    """Where samples lie in this device's part `[n, …]` of an array of all samples.
+
+    Args:
+      places: `[B]`, in the array of all samples. What lies on other devices becomes n.
+    """
+    local = places - jax.lax.axis_index(AXIS) * len(part)
+    return jnp.where((local >= 0) & (local < len(part)), local, len(part))
+
+
+def of_samples(part: jax.Array, places: jax.Array) -> jax.Array:
+    """Rows `[b, …]` of an array of all samples that is divided over the devices.
+
+    Args:
+      part: `[n, …]`, this device's block of it; numbers.
+      places: `[b]`, which samples.
+    """
+    wanted = own_rows(part, rows(places))
+    found = part.at[wanted].get(mode="fill", fill_value=0)  # of the global batch, those held here
+    return jax.lax.psum_scatter(found, AXIS, tiled=True)
+
+
 def mean(tree: Any) -> Any:
     """The mean over devices; what is not a number (a count) stays as it is."""
     return jax.lax.pmean(tree, AXIS)

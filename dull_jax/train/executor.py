@@ -130,12 +130,29 @@ class Executor:
             opt=self._optimizer.init(params),
             average=jax.tree.map(jnp.copy, average),
             extra=self.method.init_extra(jax.random.fold_in(key, 1)),
+            samples=self.method.init_samples(),
         )
 
     def start_over(self) -> None:
         """Newly initialised networks in place of those there are."""
-        self.nets = self.devices.replicate(self._fresh())
+        self.place(self._fresh())
         self._observed.clear()
+
+    def place(self, nets: tuple[NetState, ...]) -> None:
+        """Takes these networks, as `whole_nets` gives them, onto the devices."""
+        self.nets = tuple(
+            self.devices.replicate(net.without_samples()).replace(
+                samples=self.devices.divide(net.samples)
+            )
+            for net in nets
+        )
+
+    def whole_nets(self) -> tuple[NetState, ...]:
+        """The networks with their states of all samples, `[N, …]`: what a checkpoint holds."""
+        size = len(self.dataset.train.given)
+        return tuple(
+            net.replace(samples=self.devices.whole(net.samples, size)) for net in self.nets
+        )
 
     def begin(self, say: Callable[[str], None]) -> None:
         """Starts with somebody else's backbone, where the recipe names one."""
@@ -151,7 +168,7 @@ class Executor:
 
     def start_from(self, backbone: initial.Leaves, field: str = "config.init") -> None:
         """Gives every network the backbone of another run, or of the file that `field` names."""
-        self.nets = self.devices.replicate(initial.with_backbone(self.nets, backbone, field))
+        self.place(initial.with_backbone(self.whole_nets(), backbone, field))
 
     # A phase -----------------------------------------------------------------------------------
 
@@ -199,17 +216,26 @@ class Executor:
             name: pipeline.batches(s.indices, s.batch_size, steps, seed, name)
             for name, s in phase.streams.items()
         }
-        columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
-        given = (columns, dict(phase.constants), np.float32(lr))
-        given = (self._train.data, *self.devices.replicate(given))
+        given = self.devices.replicate((dict(phase.constants), np.float32(lr)))
+        given = (self._train.data, self._columns(phase), *given)
         return _Plan(self._train_program(phase), seed, orders, given)
+
+    def _columns(self, phase: Phase) -> dict[str, dict[str, jax.Array]]:
+        """Every stream's columns on the devices; an array that several have is there once."""
+        columns = {n: pipeline.columns_of(s.columns) for n, s in phase.streams.items()}
+        arrays = {id(a): a for stream in columns.values() for a in stream.values()}
+        blocks = self.devices.divide(arrays)
+        return {
+            name: {column: blocks[id(a)] for column, a in stream.items()}
+            for name, stream in columns.items()
+        }
 
     def _arguments(
         self, plan: "_Plan", n: int, first: int, rows: Any, said: int = 0
     ) -> tuple[Any, ...]:
         """What the program of network `n` is called with for `rows`, step `first` and on."""
         clock = np.array([*plan.seed, first], np.int32)
-        peers = self.nets[:n] + self.nets[n + 1 :]
+        peers = tuple(net.without_samples() for net in self.nets[:n] + self.nets[n + 1 :])
         return self.nets[n], peers, *plan.given, clock, rows, self.devices.each(said)
 
     def lowered(self, phase: Phase) -> Any:
@@ -284,7 +310,7 @@ class Executor:
         """`Method.forward` over the train set; cached until a network is trained again."""
         if (network, averaged) not in self._observed:
             net = self.nets[network]
-            nets = net.averaged() if averaged else net
+            nets = (net.averaged() if averaged else net).without_samples()
             self._observed[network, averaged] = self._pass(
                 "observe",
                 self.method.forward,
@@ -304,11 +330,11 @@ class Executor:
 
     def train_logits(self, positions: np.ndarray) -> np.ndarray:
         """The same for `positions` `[n]` of the train set."""
-        nets = tuple(net.averaged() for net in self.nets)
+        nets = tuple(net.averaged().without_samples() for net in self.nets)
         return self._pass("predict", self.method.predict, nets, self._train, positions)
 
     def _predict(self, pool: Pool, size: int) -> np.ndarray:
-        nets = tuple(net.averaged() for net in self.nets)
+        nets = tuple(net.averaged().without_samples() for net in self.nets)
         return self._pass("predict", self.method.predict, nets, pool, np.arange(size))
 
     def _pass(

@@ -1,5 +1,7 @@
 """All of pmap: state replicated, batches split over devices, gradients and statistics averaged.
 
+What is kept of every sample is divided: each device has a block of its rows.
+
 With several processes (`hosts`) the devices of all form one axis, process after process. What goes
 in and comes out is each process's own part: state is whole on each, of a batch each has its shards.
 
@@ -10,6 +12,7 @@ replicated (`assert_replicated`), and state that is not yet replicated at the fi
 it twice (`replicate`).
 """
 
+import dataclasses
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -22,6 +25,10 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from dull_jax.errors import UserError
 from dull_jax.models.axis import AXIS
 from dull_jax.train import hosts
+from dull_jax.train.state import NetState
+
+# Axes of a network's state in a mapped step: its samples are divided, all else is replicated.
+OWN = NetState(**dict.fromkeys(f.name for f in dataclasses.fields(NetState)) | {"samples": 0})
 
 
 def cpu_devices(wanted: int) -> None:
@@ -54,7 +61,9 @@ class Devices:
         self.devices = [device for share in shares.values() for device in share]
         own = shares[jax.process_index()]
         self._first, self._own = self.devices.index(own[0]), len(own)
-        self._everywhere = NamedSharding(Mesh(np.array(own), (AXIS,)), PartitionSpec())
+        mesh = Mesh(np.array(own), (AXIS,))
+        self._everywhere = NamedSharding(mesh, PartitionSpec())
+        self._divided = NamedSharding(mesh, PartitionSpec(AXIS))
 
     @property
     def count(self) -> int:
@@ -83,6 +92,23 @@ class Devices:
         blocks = (*shape[:axis], self.count, shape[axis] // self.count, *shape[axis + 1 :])
         return np.moveaxis(array.reshape(blocks), axis, 0)[self._first : self._first + self._own]
 
+    def divide(self, tree: Any) -> Any:
+        """Arrays `[N, …]` of all samples -> `[d, ceil(N / devices), …]`, a block on each device.
+
+        The last block is filled up with zeros.
+        """
+
+        def divided(array: np.ndarray) -> jax.Array:
+            missing = -len(array) % self.count
+            array = np.pad(array, [(0, missing)] + [(0, 0)] * (array.ndim - 1))
+            return jax.device_put(self.split(array), self._divided)
+
+        return jax.tree.map(divided, tree)
+
+    def whole(self, tree: Any, size: int) -> Any:
+        """The inverse of `divide` for `size` samples, on the host; all processes get all of it."""
+        return jax.tree.map(lambda array: array[:size], self.merge([tree]))
+
     def each(self, number: int) -> np.ndarray:
         """int32 `[d]`: a number that this process says, for each of its d devices."""
         return np.full(self._own, number, np.int32)
@@ -100,17 +126,21 @@ class Devices:
 
         return jax.tree.map(merged, *parts)
 
-    def train_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+    def train_step(self, step: Callable[..., Any], own: Any = OWN) -> Callable[..., Any]:
         """step(own, peers, data, columns, constants, lr, clock, rows, said) -> (own, …).
 
-        `own` is replicated and donated; `rows` and `said` are split. Of what comes back, own,
-        metrics and news are replicated, losses split.
+        `own` is replicated, but for its samples, and donated; `columns` are divided; `rows` and
+        `said` are split. Of what comes back, own is as it was, metrics and news are replicated,
+        losses split.
+
+        Args:
+          own: which of its leaves are divided, where it is not one network's state.
         """
         return jax.pmap(
             step,
             axis_name=AXIS,
-            in_axes=(None, None, None, None, None, None, None, 0, 0),
-            out_axes=(None, None, None, 0),
+            in_axes=(own, None, None, 0, None, None, None, 0, 0),
+            out_axes=(own, None, None, 0),
             donate_argnums=(0,),
             devices=self.devices,
         )

@@ -20,10 +20,15 @@ class NetState:
     opt: Any
     average: Any  # {'params', 'batch_stats'}: the moving average; {} without
     extra: Any  # the method's device state
+    samples: Any  # its device state of every train sample; of `[N, …]` each device holds a block
 
     def averaged(self) -> "NetState":
         """The network with its averaged weights, or as it is where there are none."""
         return self.replace(**self.average) if self.average else self
+
+    def without_samples(self) -> "NetState":
+        """The network as others see it: the same on all devices."""
+        return self.replace(samples={})
 
 
 def optimizer(config: ConfigDict) -> optax.GradientTransformation:

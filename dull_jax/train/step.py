@@ -41,7 +41,7 @@ def train_step(
     Args:
       own, peers: the network trained and the others.
       data: 'given' int32 `[N]`, and 'images' uint8 `[N, H, W, C]` unless the rows bring them.
-      columns: stream -> name -> `[N, …]`.  constants: name -> array.
+      columns: stream -> name -> this device's block of `[N, …]`.  constants: name -> array.
       lr: scalar.
       clock: int32 `[4]`: run seed, epoch, phase, first step.
       rows: stream -> the examples, `[S, b]`.
@@ -101,7 +101,7 @@ def gather(
     return Examples(
         views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
         given=data["given"][places],
-        columns={name: column[places] for name, column in columns.items()},
+        columns={name: axis.of_samples(part, places) for name, part in columns.items()},
         keys=jax.vmap(jax.random.fold_in, (0, None))(keys, 1),
     )
 
@@ -127,6 +127,7 @@ def apply_gradients(
         opt=opt,
         average=updated_average(own, params, batch_stats, ema),
         extra=own.extra if aux.extra is None else aux.extra,
+        samples=own.samples if aux.samples is None else aux.samples,
     )
     sound = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(batch_stats)]
     length = lr * optax.tree.norm(direction)

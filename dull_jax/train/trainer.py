@@ -233,7 +233,8 @@ class Trainer:
                     self._stop_if_asked()
         self.executor.exchange()
         if self.executor.devices.count > 1:
-            parallel.assert_replicated((self.executor.nets, self.memory))
+            alike = [net.without_samples() for net in self.executor.nets]
+            parallel.assert_replicated((alike, self.memory))
         self.asked = hosts.loudest(self.interrupt.asked)
         self._run, self._journal = run, []
         seconds = time.perf_counter() - began
@@ -298,12 +299,12 @@ class Trainer:
     # Checkpoints -------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        target = {"nets": self.executor.nets, "memory": self.memory}
+        target = {"nets": self.executor.whole_nets(), "memory": self.memory}
         restored = self.checkpoints.restore(target)
         if restored is None:
             return
         tree, meta, step = restored
-        self.executor.nets = self.executor.devices.replicate(tree["nets"])
+        self.executor.place(tree["nets"])
         self.memory = tree["memory"]
         journal = tree.get("journal", {})
         self._journal = [journal[str(n)] for n in range(len(journal))]
@@ -319,7 +320,7 @@ class Trainer:
         self.checkpoints.seal(wait=last)
 
     def _save(self, memory: dict[str, np.ndarray], journal: list[Observation]) -> None:
-        tree: dict[str, Any] = {"nets": self.executor.nets, "memory": memory}
+        tree: dict[str, Any] = {"nets": self.executor.whole_nets(), "memory": memory}
         if journal:
             tree["journal"] = {str(n): seen for n, seen in enumerate(journal)}
         updates = sum(int(net.step) for net in self.executor.nets)

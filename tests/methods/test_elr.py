@@ -50,20 +50,21 @@ def test_loss_and_gradient_on_two_shards():
     rng = np.random.default_rng(1)
     train = types.SimpleNamespace(given=rng.integers(0, K, N), num_classes=K)
     method = Method(recipe.get_config(), Offset(), train)
-    assert (method.init_extra(None)["targets"] == np.zeros((N, K))).all()
+    assert (method.init_samples()["targets"] == np.zeros((N, K))).all()
     targets = rng.dirichlet(np.ones(K), N)
-    own = types.SimpleNamespace(batch_stats={}, extra={"targets": jnp.array(targets)})
+    halves = jnp.array(targets.reshape(2, N // 2, K))
     images = rng.normal(0, 2, (2, SHARD, K)).astype(np.float32)
     images[0, 0, 0] = 20.0  # a certain prediction: clipped, no gradient through it
     places = np.array([[4, 1, 8], [0, 4, 5]])
 
-    def shard(params, images, places):
+    def shard(params, images, places, half):
+        own = types.SimpleNamespace(batch_stats={}, samples={"targets": half})
         given = jnp.array(train.given)[places]
         batch = {"main": base.Examples({"weak": images}, given, {"place": places}, None)}
         return method.losses["elr"](params, own, (), batch, {}, None)
 
-    step = jax.vmap(jax.value_and_grad(shard, has_aux=True), (None, 0, 0), axis_name=AXIS)
-    (loss, aux), gradient = step(np.zeros(K, np.float32), images, places)
+    step = jax.vmap(jax.value_and_grad(shard, has_aux=True), (None, 0, 0, 0), axis_name=AXIS)
+    (loss, aux), gradient = step(np.zeros(K, np.float32), images, places, halves)
 
     flat, order = images.reshape(-1, K).astype(np.float64), places.ravel()
     new = after(targets, order, [clipped(z) for z in flat], 0.7)
@@ -79,5 +80,4 @@ def test_loss_and_gradient_on_two_shards():
     assert float(loss.mean()) == pytest.approx(total(np.zeros(K)), rel=1e-5)
     slopes = [(total(h) - total(-h)) / 2e-5 for h in 1e-5 * np.eye(K)]
     np.testing.assert_allclose(gradient.mean(0), slopes, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(aux.extra["targets"][0], new, atol=1e-6)
-    np.testing.assert_array_equal(aux.extra["targets"][0], aux.extra["targets"][1])
+    np.testing.assert_allclose(aux.samples["targets"].reshape(N, K), new, atol=1e-6)

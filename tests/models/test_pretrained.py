@@ -164,7 +164,7 @@ def test_a_network_takes_them(tmp_path):
     images = jnp.zeros((1, 64, 64, 3))
     shapes = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
     fresh = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-    net = NetState(0, fresh["params"], fresh["batch_stats"], (), {}, {})
+    net = NetState(0, fresh["params"], fresh["batch_stats"], (), {}, {}, {})
     (filled,) = initial.with_backbone((net,), leaves)
     kernel = leaves["params/backbone/stem/kernel"]
     np.testing.assert_array_equal(filled.params["backbone"]["stem"]["kernel"], kernel)

@@ -21,12 +21,14 @@ def test_a_state_that_is_not_finite_shows(gradient, variance, finite, monkeypatc
     params = {"head": {"kernel": jnp.ones(3)}}
     own = NetState(
         step=jnp.int32(0), params=params, batch_stats={}, opt=optimizer.init(params), average={},
-        extra={},
+        extra={}, samples={},
     )  # fmt: skip
     method = types.SimpleNamespace(
         learning_rates=lambda params: {"head": {"kernel": 1.0}}, project=lambda params: params
     )
-    aux = types.SimpleNamespace(batch_stats={"var": jnp.full(2, variance)}, extra=None)
+    aux = types.SimpleNamespace(
+        batch_stats={"var": jnp.full(2, variance)}, extra=None, samples=None
+    )
     grads = {"head": {"kernel": jnp.full(3, gradient)}}
     new, length = step.apply_gradients(own, grads, aux, 0.5, method, optimizer, 0.0, ())
     assert bool(jnp.isfinite(length)) is finite
