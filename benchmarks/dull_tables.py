@@ -1,6 +1,6 @@
 """DULL beside DULL without its parts, and beside its peers where the task is made harder.
 
-Results: benchmarks/results/ablation (a variant names what is left out), and
+Results: benchmarks/results/ablation and ablation_mini (a variant names what is left out), and
 benchmarks/results/stress, a folder for each setting.
 """
 
@@ -18,22 +18,28 @@ RESULTS = pathlib.Path(__file__).parent / "results"
 Result = Mapping[str, Any]
 
 
-def whole(method: str) -> list[pathlib.Path]:
-    """Results of the recipe that parts are taken from, and that is made harder: the digits'."""
-    return [RESULTS / "digits" / f"digits-if20-t2h0.3-{method}-s{seed}.json" for seed in (0, 1, 2)]
+# Where parts are left out, and the results of the recipe that they are taken from.
+DIGITS = ("ablation", "digits/digits-if20-t2h0.3")
+MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
 
 
-def ablated() -> dict[str, list[Result]]:
+def whole(method: str, recipe: str = DIGITS[1]) -> list[pathlib.Path]:
+    """Three results of a recipe that parts are taken from, or that is made harder."""
+    return [RESULTS / f"{recipe}-{method}-s{seed}.json" for seed in (0, 1, 2)]
+
+
+def ablated(grid: tuple[str, str]) -> dict[str, list[Result]]:
     """{variant: its results}, the whole DULL on the same seeds among them."""
+    folder, recipe = grid
     groups: dict[str, list[Result]] = defaultdict(list)
-    for result in table.load([RESULTS / "ablation", *whole("dull")]):
+    for result in table.load([RESULTS / folder, *whole("dull", recipe)]):
         groups[result["variant"] or "DULL"].append(result)
     return groups
 
 
-def ablation() -> tuple[str, list[Result]]:
+def ablation(grid: tuple[str, str]) -> tuple[str, list[Result]]:
     """Markdown, best first: mean ± sample deviation over seeds; and what it was made of."""
-    groups = ablated()
+    groups = ablated(grid)
     columns = {
         "last": (("accuracy", "last"), 1),
         "tail": (("accuracy", "tail"), 1),

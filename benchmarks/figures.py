@@ -6,6 +6,7 @@ light or dark scheme wherever it is shown.
 
 import json
 import pathlib
+import re
 import statistics
 
 import numpy as np
@@ -24,6 +25,7 @@ PARTS = (  # one at a time; pairs stand in the table only
     "no-IFPU",
     "no-AML",
     "no-H2T",
+    "no-neighbours",
     "no-transition",
     "free-transition",
     "mixup",
@@ -70,11 +72,12 @@ def _ablation() -> Markup:
     keys = {"overall": "last", "tail": "tail"}
     mean = {
         name: [statistics.mean(run["accuracy"][key] for run in runs) for key in keys.values()]
-        for name, runs in dull_tables.ablated().items()
+        for name, runs in dull_tables.ablated(dull_tables.DIGITS).items()
         if name == "DULL" or name in PARTS
     }
     names = sorted(mean, key=lambda name: -mean[name][0])
-    rows = [name.replace("transition", "T") for name in names]  # there is room for eight letters
+    short = {"transition": "T", "neighbours": "nbrs"}  # there is room for eight letters
+    rows = [re.sub("|".join(short), lambda m: short[m[0]], name) for name in names]
     title = "Parts of DULL left out, digits"
     return bars.grouped(title, rows, list(keys), [mean[name] for name in names])
 
