@@ -81,12 +81,16 @@ def build(
       manifest: of your own images, where they are scanned already.
 
     Raises:
-      UserError: see `sources.load`, `longtail`, `noise.corrupt`.
+      UserError: fewer than two classes; see `sources.load`, `longtail`, `noise.corrupt`.
     """
     if config.data.name in OWN_IMAGES:
         source = own_images.load(config.data, manifest)
     else:
         source = sources.load(config.data.name, config.data.dir)
+    if len(source.class_names) < 2:
+        raise UserError(
+            f"data set {config.data.name!r} has one class; there is nothing to tell apart"
+        )
     if saved is not None and saved.exists():
         labels = _load_labels(saved, len(source.class_names))
         _check_unchanged(source, labels, saved)

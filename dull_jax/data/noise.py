@@ -199,7 +199,7 @@ def corrupt(
         kind = spec.name.removeprefix("tabasco_")
         matrix = legacy_noise.transition(kind, spec.rate, num_classes, stream)
         return describe(legacy_noise.draw(clean, matrix, stream), clean, num_classes)
-    if spec.rate and num_classes < 2:
+    if spec.name != "none" and num_classes < 2:
         raise UserError(f"noise {spec.name!r} needs two classes or more, got {num_classes}")
     rng = draws.generator(spec.seed, f"noise {spec.name} {VERSION}")
     if spec.name == "none":

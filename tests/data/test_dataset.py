@@ -119,3 +119,10 @@ def test_the_legacy_draw_needs_its_long_tail():
         dataset.build(recipe(**{"noise.name": "tabasco_symmetric", "data.profile": "step"}))
     built = dataset.build(recipe(**{"noise.name": "tabasco_symmetric", "noise.seed": 25}))
     assert built.description["noise"]["realised"] == pytest.approx(0.27, abs=0.07)
+
+
+@pytest.mark.parametrize("name", ["none", "symmetric", "t2h"])
+def test_a_single_class_is_refused(name, toy_source):
+    toy_source([10])
+    with pytest.raises(UserError, match="data set 'digits' has one class"):
+        dataset.build(recipe(**{"noise.name": name, "noise.rate": 0.0, "data.profile": "none"}))

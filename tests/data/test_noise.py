@@ -237,7 +237,7 @@ def test_none_and_single_class():
     assert corrupt(NoiseSpec(), labels_of([3]), 1).transition.tolist() == [[1.0]]
     for name in ("symmetric", "joint", "asymmetric", "t2h"):
         with pytest.raises(UserError, match="two classes"):
-            corrupt(NoiseSpec(name, 0.5), labels_of([3]), 1)
+            corrupt(NoiseSpec(name, 0.0), labels_of([3]), 1)
     with pytest.raises(UserError, match="two classes"):
         corrupt(NoiseSpec("joint", 0.5), labels_of([3, 0]), 2)
 

@@ -118,17 +118,20 @@ def test_true_labels_serve_reports_only(method, whole, toy, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "counts",
+    ("counts", "noise"),
     [
-        pytest.param([40, 1], id="K2"),
-        pytest.param([5] + [4] * 99, id="K100"),
-        pytest.param([3] + [2] * 999, id="K1000", marks=pytest.mark.benchmark),
+        pytest.param([40, 1], "none", id="K2"),
+        pytest.param([5] + [4] * 98 + [0], "symmetric", id="K100"),
+        pytest.param([3] + [2] * 999, "none", id="K1000", marks=pytest.mark.benchmark),
     ],
 )
-def test_any_number_of_classes(method, counts, toy_source, tmp_path):
-    """Two classes, one of a single sample; a hundred of four or five; a thousand of two."""
+def test_any_number_of_classes(method, counts, noise, toy_source, tmp_path):
+    """Two classes, one of a single sample; a hundred of five or four or none, of whose labels one
+    in a hundred is right; a thousand of two.
+    """
     toy_source(counts, test_each=2)
-    config = recipe(method, epochs=2, **{"noise.name": "none", "semisup.warmup": 1})
+    noise = {"noise.name": noise, "noise.rate": 0.99}
+    config = recipe(method, epochs=2, **noise, **{"semisup.warmup": 1})
     result = trainer.train(config, tmp_path, quiet)
     assert result["num_classes"] == len(counts) and result["num_train"] == sum(counts)
     assert all(np.isfinite(leaf).all() for leaf in runs.last_state(tmp_path).values())
