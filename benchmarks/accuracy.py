@@ -16,6 +16,7 @@ import ast
 import importlib.util
 import json
 import pathlib
+from collections.abc import Sequence
 
 from dull_jax.train import parallel, trainer
 
@@ -44,19 +45,22 @@ def main() -> None:
     parallel.cpu_devices(args.devices)
     for seed in args.seeds:
         for method in args.methods:
-            _keep(args.grid, _trained(args, method, seed, args.arg))
+            _keep(args.grid, _trained(args, method, seed, args.arg, args.set))
 
 
-def _trained(args: argparse.Namespace, name: str, seed: int, arg: str) -> dict:
+def _trained(
+    args: argparse.Namespace, name: str, seed: int, arg: str, fields: Sequence[str]
+) -> dict:
     """The result of one run. A name "two_stage:self_supervised" starts from a run of the latter."""
     method, _, first = name.partition(":")
     config = recipe(args.config, ",".join(filter(None, (f"method={method},seed={seed}", arg))))
     config.compare = ()
     config.train.devices, config.variant = args.devices, args.variant
-    config.update_from_flattened_dict(dict(map(_setting, args.set)))
+    config.update_from_flattened_dict(dict(map(_setting, fields)))
     if first:  # it has looked at images only: one run of it serves every noise
         images = [a for a in arg.split(",") if a and a.partition("=")[0] not in ("noise", "rate")]
-        _trained(args, first, seed, ",".join(images))
+        kept = [field for field in fields if not field.startswith("noise.")]
+        _trained(args, first, seed, ",".join(images), kept)
         config.init = str(_folder(args, first, seed, ",".join(images)))
         config.variant = config[first].variant
     return trainer.train(config, _folder(args, name, seed, arg), say=said)
