@@ -54,10 +54,8 @@ def measure(network: str, batch_size: int, steps: int, **fields: object) -> dict
         return own, metrics, news, jnp.stack(losses, axis=1)
 
     devices, plan = executor.devices, executor._plan(phase, 1, 0, 0.01)
-    fused, start = (
-        devices.train_step(both, (parallel.OWN,) * 2),
-        jax.tree.map(np.asarray, executor.nets),
-    )
+    fused = devices.train_step(both, (parallel.OWN,) * 2)
+    start = jax.tree.map(np.asarray, executor.nets)
     nets, peers = devices.replicate((start, start[::-1]))
     clock = np.array([*plan.seed, 0], np.int32)
     (rows,) = executor._train.rows([plan.places(0, 1)], 1)

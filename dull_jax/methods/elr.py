@@ -37,15 +37,14 @@ class Method(base.Method):
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         train = self.config.train
         everything = np.arange(len(self.train.given))
-        columns = {"place": everything.astype(np.int32)}
-        stream = base.Stream(everything, (train.view,), train.batch_size, columns)
+        stream = base.Stream(everything, (train.view,), train.batch_size)
         yield base.Phase("elr", {"main": stream})
 
     def _loss(self, params, own, peers, batch, constants, rng):
         c, main = self.config.elr, batch["main"]
         images = main.views[self.config.train.view]
         outputs, stats = base.applied(self.network, params, own, images)
-        logits, places = outputs["logits"], main.columns["place"]
+        logits, places = outputs["logits"], main.places
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
         # 1. A device keeps the targets of some samples, wherever their images are looked at.
         seen, seen_probs = axis.rows((places, jax.lax.stop_gradient(probs)))

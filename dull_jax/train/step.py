@@ -101,6 +101,7 @@ def gather(
     return Examples(
         views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
         given=data["given"][places],
+        places=places,
         columns={name: axis.of_samples(part, places) for name, part in columns.items()},
         keys=jax.vmap(jax.random.fold_in, (0, None))(keys, 1),
     )

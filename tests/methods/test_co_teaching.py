@@ -77,7 +77,7 @@ def test_a_network_learns_what_its_peer_finds_small_in_the_global_batch(method, 
     own, peer = (types.SimpleNamespace(params=p, batch_stats={}) for p in (mine, theirs))
 
     def shard(params, images, given):
-        batch = {"main": base.Examples({"weak": images}, given, {}, None)}
+        batch = {"main": base.Examples({"weak": images}, given, None, {}, None)}
         constants = {"kept": np.int32(count)}
         return method.losses["co_teaching"](params, own, (peer,), batch, constants, None)
 

@@ -60,7 +60,7 @@ def test_loss_and_gradient_on_two_shards():
     def shard(params, images, places, half):
         own = types.SimpleNamespace(batch_stats={}, samples={"targets": half})
         given = jnp.array(train.given)[places]
-        batch = {"main": base.Examples({"weak": images}, given, {"place": places}, None)}
+        batch = {"main": base.Examples({"weak": images}, given, places, {}, None)}
         return method.losses["elr"](params, own, (), batch, {}, None)
 
     step = jax.vmap(jax.value_and_grad(shard, has_aux=True), (None, 0, 0, 0), axis_name=AXIS)

@@ -60,7 +60,7 @@ def test_loss_is_the_weighted_mean_over_the_global_batch(method):
 
     def shard(images, given):
         own = types.SimpleNamespace(batch_stats={})
-        batch = {"main": base.Examples({"weak": images}, given, {}, None)}
+        batch = {"main": base.Examples({"weak": images}, given, None, {}, None)}
         return method.losses["ldam"](1.0, own, (), batch, phase, None)[0]
 
     found = jax.vmap(shard, axis_name=AXIS)(cosines, labels).mean()

@@ -149,7 +149,7 @@ def test_loss_is_one_cross_entropy_weighted_over_the_global_batch():
 
     def shard(logits, target):
         given = np.zeros(4, int)
-        batch = {"main": base.Examples({"weak": logits}, given, {"target": target}, None)}
+        batch = {"main": base.Examples({"weak": logits}, given, None, {"target": target}, None)}
         own = types.SimpleNamespace(batch_stats={})
         return method.losses["rolt"](None, own, (), batch, {}, None)[0]
 

@@ -111,7 +111,9 @@ def test_two_sided_loss():
     loss_x = -(targets * np.log(probs)).sum(1)[: 2 * B]
     loss_u = ((probs - targets)[2 * B :] ** 2).mean(1)
 
-    labelled = Examples(views={}, given=None, columns={"trust": jnp.asarray(trust)}, keys=None)
+    labelled = Examples(
+        views={}, given=None, places=None, columns={"trust": jnp.asarray(trust)}, keys=None
+    )
     total, by_example, metrics = semisup.two_sided(
         jnp.asarray(logits), jnp.asarray(targets), {"labelled": labelled}, 7.0
     )
@@ -180,6 +182,7 @@ def test_running_statistics_are_those_of_plain_images(method, loss):
         side: Examples(
             {v: jnp.asarray(draw.normal(size=(B, 8, 8, 1)), jnp.float32) for v in names},
             jnp.arange(B) % 2,
+            None,
             {"trust": jnp.full(B, 0.5)},
             jax.random.split(jax.random.key(2), B),
         )
