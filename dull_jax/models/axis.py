@@ -32,16 +32,20 @@ def own_rows(part: jax.Array, places: jax.Array) -> jax.Array:
     return jnp.where((local >= 0) & (local < len(part)), local, len(part))
 
 
-def of_samples(part: jax.Array, places: jax.Array) -> jax.Array:
-    """Rows `[b, …]` of an array of all samples that is divided over the devices.
+def of_samples(parts: Any, places: jax.Array) -> Any:
+    """Rows `[b, …]` of arrays of all samples that are divided over the devices.
 
     Args:
-      part: `[n, …]`, this device's block of it; numbers.
+      parts: a tree of this device's blocks `[n, …]` of them; numbers.
       places: `[b]`, which samples.
     """
-    wanted = own_rows(part, rows(places))
-    found = part.at[wanted].get(mode="fill", fill_value=0)  # of the global batch, those held here
-    return jax.lax.psum_scatter(found, AXIS, tiled=True)
+    batch = rows(places)  # the global one: each device adds what it holds of it
+
+    def taken(part: jax.Array) -> jax.Array:
+        held = part.at[own_rows(part, batch)].get(mode="fill", fill_value=0)
+        return jax.lax.psum_scatter(held, AXIS, tiled=True)
+
+    return jax.tree.map(taken, parts)
 
 
 def mean(tree: Any) -> Any:

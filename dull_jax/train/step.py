@@ -102,7 +102,7 @@ def gather(
         views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
         given=data["given"][places],
         places=places,
-        columns={name: axis.of_samples(part, places) for name, part in columns.items()},
+        columns=axis.of_samples(columns, places),
         keys=jax.vmap(jax.random.fold_in, (0, None))(keys, 1),
     )
 

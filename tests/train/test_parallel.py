@@ -39,8 +39,7 @@ def two_devices():
     whole = devices.whole(blocks, N)
     asked = np.array([[6, 0, 6], [3, 2, 4]])  # each of the devices wants rows of both
     taken = jax.pmap(
-        lambda parts, places: {name: axis.of_samples(p, places) for name, p in parts.items()},
-        axis_name=axis.AXIS, devices=devices.devices,
+        axis.of_samples, axis_name=axis.AXIS, devices=devices.devices
     )(blocks, asked)  # fmt: skip
     for name, array in arrays.items():
         np.testing.assert_array_equal(whole[name], array)
