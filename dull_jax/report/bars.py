@@ -60,7 +60,7 @@ def _count_columns(title, said, true, given, names, groups) -> Markup:
     low = 0.7
     y = Axis(low, max(*(true or given), *given, 1) * 1.15, height - 38, 8, log=True)
     x = Axis(0, len(given), 42, width - 6)
-    parts, pitch = [], (x.end - x.start) / len(true)
+    parts, pitch = [], (x.end - x.start) / len(given)
     for k in range(len(given)):
         text = _counted(f"{k} {names[k]}", given, true, k)
         top = y(max(given[k], low))
@@ -76,7 +76,7 @@ def _count_columns(title, said, true, given, names, groups) -> Markup:
                 stroke_width=2)
         )  # fmt: skip
     label = "class id; images on a log scale"
-    ticks = [t for t in x.ticks(10) if t < len(given)]
+    ticks = [t for t in x.ticks(10) if t < len(given) and t == int(t)]
     return svg(width, height, title, said, frame(x, y, label, ticks), parts)
 
 

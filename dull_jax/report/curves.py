@@ -95,12 +95,14 @@ def scatter(
     peer: Sequence[float] | None,
     names: Sequence[str],
     peer_index: int,
+    labels: str,
 ) -> Markup:
     """Accuracy of each class against how many images it has; a line joins the two methods.
 
     Args:
       counts: `[K]` training images.  own, peer: `[K]` percent, nan where unknown.
       names: `[K]`.  peer_index: the compared method's place, for its colour.
+      labels: which ones are counted: "true" or "given".
     """
     height = 250
     x = _count_axis(counts)
@@ -110,7 +112,7 @@ def scatter(
         values = [own[k]] + ([] if peer is None else [peer[k]])
         if counts[k] > 0 and all(math.isfinite(v) for v in values):
             marks.append(_pair(x(counts[k]), [y(v) for v in values], peer_index, values, names[k]))
-    label = "training images of the class (true, log scale)"
+    label = f"training images of the class ({labels} labels, log scale)"
     return svg(
         WIDTH, height, title, f"{len(marks)} classes", frame(x, y, label, x.ticks(), "%"), marks
     )

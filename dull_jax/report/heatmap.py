@@ -47,7 +47,8 @@ def transition(title: str, shares: np.ndarray, names: Sequence[str]) -> Markup:
 
 
 def _cells(title, values, shown, names, axes, numbers) -> Markup:
-    cell = 30 if len(values) <= 10 else 26
+    # Few classes have large cells: the axes' names and the scale's numbers need 120 pixels.
+    cell = 26 if len(values) > 10 else min(60, max(30, 160 // len(values)))
     flat = text_width(shown) <= cell - 4
     left = text_width(shown) + 28
     top = 34 if flat else 0.75 * text_width(shown) + 34

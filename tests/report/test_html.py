@@ -164,6 +164,18 @@ def test_no_comparison_no_gate_no_truth(tmp_path, make):
     assert "best of a column" not in page
 
 
+@pytest.mark.parametrize("num_classes", [2, 10, 30])
+def test_counts_of_true_classes_are_shown_where_they_are_known(num_classes, tmp_path, make):
+    path = make(tmp_path / "run", num_classes=num_classes, compare=())
+    assert "true labels, log scale" in "".join(_write(path)[1].text)
+    _change(path / "data.json", truth_known=False, transition=None)
+    _change(path / "result.json", wrong_labels={})
+    _, found = _write(path)
+    text = "".join(found.text)
+    assert "given labels, log scale" in text and "Every class as a table" in text
+    assert "true labels, log scale" not in text
+
+
 def test_undefined_numbers_are_not_available(tmp_path, make):
     path = make(tmp_path / "run", compare=("ce",))
     _change(path / "result.json", accuracy={"last": float("nan"), "tail": None, "head": "high"},

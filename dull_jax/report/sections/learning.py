@@ -102,7 +102,8 @@ def _by_class(run: Run) -> Markup | None:
     index = run.all.index(peer) if other is not None else 1
     names = [f"{run.class_name(k)} ({counts[k]} images)" for k in range(run.num_classes)]
     title = "Accuracy of each class by its size"
-    drawing = curves.scatter(title, counts, own, other, names, index)
+    labels = "true" if run.data.get("truth_known", True) else "given"
+    drawing = curves.scatter(title, counts, own, other, names, index, labels)
     said = (
         f"● {run.name}" + (f", ○ {peer.name}" if other is not None else "") + "; one point a class."
     )
@@ -114,18 +115,20 @@ def _class_table(run: Run) -> Markup | None:
     known = [(each, values) for each, values in known if values is not None]
     if not known or not run.data.get("counts_true"):
         return None
-    given = run.data.get("counts_given") or [math.nan] * run.num_classes
+    true, unknown = run.data["counts_true"], [math.nan] * run.num_classes
+    counts = {"true": true, "given": run.data.get("counts_given") or unknown}
+    if not run.data.get("truth_known", True):
+        del counts["true"]
     rows = [
         (
             run.class_name(k),
             tag("td", run.group_of[k], class_="left"),
-            number(run.data["counts_true"][k], 0),
-            number(given[k], 0),
+            *(number(each[k], 0) for each in counts.values()),
             *(number(values[k]) for _, values in known),
         )
         for k in range(run.num_classes)
     ]
-    head = ["Class", tag("th", "group", class_="left", scope="col"), "true", "given"]
+    head = ["Class", tag("th", "group", class_="left", scope="col"), *counts]
     inside = table(
         [*head, *(each.name for each, _ in known)], rows, caption="Images, and test accuracy in %"
     )
