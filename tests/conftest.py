@@ -10,6 +10,8 @@ cache = pathlib.Path(tempfile.gettempdir()) / f"dull_jax_test_cache_{os.getuid()
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
 os.environ["XDG_CACHE_HOME"] = str(cache / "xdg")  # what scans of image folders remember
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+# Half of the suite is compilation, and passes that make programs fast are half of that.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
 
 import jax  # noqa: E402
