@@ -137,6 +137,7 @@ TABLES = {
     "mini": lambda: _runs("mini"),
     "mini-overview": lambda: _runs("mini", overview=True),
     "mini-strong": lambda: _runs("mini_strong", overview=True),
+    "whole-tail": lambda: _runs("whole_tail"),
     "speed": lambda: speed.markdown(_json("speed/cpu-2-cores.json")["cases"]),
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
