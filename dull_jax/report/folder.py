@@ -90,6 +90,11 @@ class Run:
         """True labels are known, and there are arrays to hold against them."""
         return bool(self.data.get("truth_known")) and {"given", "clean"} <= self.labels.keys()
 
+    @property
+    def in_doubt(self) -> bool:
+        """Nobody knows the true labels; what the run's files call true are the given ones."""
+        return self.data.get("truth_known") is False
+
     def has(self, *arrays: str) -> bool:
         return set(arrays) <= self.outputs.keys()
 

@@ -26,21 +26,21 @@ def section(run: Run) -> Markup | None:
 def _groups(run: Run) -> str:
     said = str(run.data.get("group_rule") or "unknown rule").rstrip(".")
     sizes = ", ".join(f"{len(ids)} {group}" for group, ids in run.groups.items())
-    kind = "labels as given" if run.data.get("truth_known") is False else "true counts"
+    kind = "labels as given" if run.in_doubt else "true counts"
     return f"Groups of classes by {kind} – {said}" + (f" ({sizes} classes)." if sizes else ".")
 
 
 def _counts(run: Run) -> Markup:
     true, given = run.data["counts_true"], run.data.get("counts_given") or run.data["counts_true"]
-    names, known = [run.class_name(k) for k in range(len(true))], run.data.get("truth_known", True)
-    shown = true if known else None
+    names = [run.class_name(k) for k in range(len(true))]
+    shown = None if run.in_doubt else true
     drawing = bars.counts("Images of each class", shown, given, names, run.group_of)
     groups = [(box_symbol(f"g-{group}"), f"{group}, labels as given") for group in run.groups]
     shape = "M0 6H12" if len(true) > MANY else "M6 0V12"
     mark = tag("path", d=shape, stroke="var(--ink)", stroke_width=2)
     mark = tag("svg", mark, width=12, height=12, aria_hidden="true")
-    truth = [(mark, "true labels")] if known else []
-    ratio = f"true {_imbalance(true)}, " if known else ""
+    truth = [] if run.in_doubt else [(mark, "true labels")]
+    ratio = "" if run.in_doubt else f"true {_imbalance(true)}, "
     note = f"Imbalance (largest / smallest): {ratio}given {_imbalance(given)}"
     return figure(
         "Images of each class", drawing, [note, legend(groups + truth)], scroll=len(true) > MANY
@@ -55,7 +55,7 @@ def _imbalance(counts: list[int]) -> str:
 
 def _transition(run: Run) -> Markup | None:
     shares = run.data.get("transition")
-    if not shares or run.data.get("truth_known") is False:
+    if not shares or run.in_doubt:
         return None
     names = [run.class_name(k) for k in range(len(shares))]
     drawing = heatmap.transition("Given label for each true class", shares, names)
@@ -96,7 +96,7 @@ def _rates(run: Run) -> Markup | None:
     """Realised noise: over all labels and by group of the true class."""
     noise = run.data.get("noise") or {}
     by_class = [finite(rate) for rate in noise.get("realised_by_class") or []]
-    if run.data.get("truth_known") is False:
+    if run.in_doubt:
         return None
     if not by_class and finite(noise.get("realised")) is None:
         return None

@@ -44,7 +44,7 @@ def _about(run: Run) -> str:
 
 
 def _noise(run: Run, noise: dict) -> str:
-    if run.data.get("truth_known") is False:
+    if run.in_doubt:
         return "labels in doubt"
     name = str(noise.get("name") or "unknown")
     if name == "none":
@@ -79,7 +79,7 @@ def section(run: Run) -> Markup:
 
 def _labels(run: Run) -> list[tuple[str, str]]:
     """Tiles on the wrong labels; where nobody knows them, how many look wrong."""
-    if run.data.get("truth_known") is False:
+    if run.in_doubt:
         score = run.outputs.get("wrongness")
         count = None if score is None else int((score > THRESHOLD).sum())
         return [("Training labels that look wrong", number(count, 0))]
@@ -91,7 +91,7 @@ def _labels(run: Run) -> list[tuple[str, str]]:
 
 
 def _measured(run: Run) -> str:
-    if run.data.get("truth_known") is False:
+    if run.in_doubt:
         size = number(run.data.get("num_test"), 0)
         return (
             f"After the last epoch, on {size} test images. Their labels are your own as well: "

@@ -102,7 +102,7 @@ def _by_class(run: Run) -> Markup | None:
     index = run.all.index(peer) if other is not None else 1
     names = [f"{run.class_name(k)} ({counts[k]} images)" for k in range(run.num_classes)]
     title = "Accuracy of each class by its size"
-    labels = "true" if run.data.get("truth_known", True) else "given"
+    labels = "given" if run.in_doubt else "true"
     drawing = curves.scatter(title, counts, own, other, names, index, labels)
     said = (
         f"● {run.name}" + (f", ○ {peer.name}" if other is not None else "") + "; one point a class."
@@ -115,10 +115,8 @@ def _class_table(run: Run) -> Markup | None:
     known = [(each, values) for each, values in known if values is not None]
     if not known or not run.data.get("counts_true"):
         return None
-    true, unknown = run.data["counts_true"], [math.nan] * run.num_classes
-    counts = {"true": true, "given": run.data.get("counts_given") or unknown}
-    if not run.data.get("truth_known", True):
-        del counts["true"]
+    counts = {} if run.in_doubt else {"true": run.data["counts_true"]}
+    counts["given"] = run.data.get("counts_given") or [math.nan] * run.num_classes
     rows = [
         (
             run.class_name(k),
