@@ -9,15 +9,22 @@ among the methods trains the second from the first one's backbone. A setting und
 
     python -m benchmarks.accuracy ablation configs/digits_t2h.py --variant "no H2T" \
         --set dull.h2t=False
+
+`--oracle` takes the images with wrong labels out before training, by the true labels: what perfect
+detection would be worth, and no more than detection.
 """
 
 import argparse
 import ast
+import dataclasses
 import importlib.util
 import json
 import pathlib
 from collections.abc import Sequence
 
+from ml_collections import ConfigDict
+
+from dull_jax.data import dataset
 from dull_jax.train import parallel, trainer
 
 RESULTS = pathlib.Path(__file__).parent / "results"
@@ -39,6 +46,7 @@ def main() -> None:
     parser.add_argument("--arg", default="", help="further recipe arguments, key=value,…")
     parser.add_argument("--variant", default="", help="a name for what --set changes")
     parser.add_argument("--set", nargs="*", default=[], help="fields of the recipe, key=value")
+    parser.add_argument("--oracle", action="store_true", help="without the wrongly labelled")
     parser.add_argument("--runs", type=pathlib.Path, default=pathlib.Path("runs"))
     parser.add_argument("--devices", type=int, default=0, help="see config.train.devices")
     args = parser.parse_args()
@@ -63,7 +71,19 @@ def _trained(
         _trained(args, first, seed, ",".join(images), kept)
         config.init = str(_folder(args, first, seed, ",".join(images)))
         config.variant = config[first].variant
-    return trainer.train(config, _folder(args, name, seed, arg), say=said)
+    folder = _folder(args, name, seed, arg)
+    labels = _rightly_labelled(config, folder.with_suffix(".npz")) if args.oracle else None
+    return trainer.train(config, folder, say=said, labels=labels)
+
+
+def _rightly_labelled(config: ConfigDict, path: pathlib.Path) -> pathlib.Path:
+    """A labels.npz of the recipe's own draw, without the images whose given label is wrong."""
+    drawn = dataset.build(config)
+    right = drawn.labels["given"] == drawn.labels["clean"]
+    kept = {name: drawn.labels[name][right] for name in ("ids", "given", "clean")}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataclasses.replace(drawn, labels=drawn.labels | kept).save(path)
+    return path
 
 
 def _setting(text: str) -> tuple[str, object]:
