@@ -142,6 +142,7 @@ TABLES = {
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),
+    "ceiling": lambda: _with_source(*dull_tables.ceiling()),
     "fused": _fused,
     "audit": _audit,
     "own-scan": lambda: _quoted("ten", "scan"),

@@ -1,7 +1,8 @@
 """DULL beside DULL without its parts, and beside its peers where the task is made harder.
 
 Results: benchmarks/results/ablation and ablation_mini (a variant names what is left out), and
-benchmarks/results/stress, a folder for each setting.
+benchmarks/results/stress, a folder for each setting. What an oracle would be worth:
+benchmarks/results/ceiling.
 """
 
 import pathlib
@@ -73,6 +74,33 @@ def stress() -> tuple[str, list[Result]]:
         cells = " | ".join(_cell(groups[name]) for name in names)
         lead = _mean(groups["DULL"], "last") - max(_mean(groups[name], "last") for name in peers)
         lines.append(f"| {setting.replace('-', ' ')} | {cells} | {lead:+.1f} |")
+    return "\n".join(lines), used
+
+
+# Set -> its results on the given labels, without the wrong ones, and on the true labels.
+_KNOWN = {
+    "digits": (DIGITS[1], "ceiling/digits-if20-t2h0.3", "stress/digits-none/digits-if20-none"),
+    "CIFAR-10 in small": (
+        MINI[1],
+        "ceiling/cifar10-if50-t2h0.3",
+        "ceiling/cifar10-if50-none",
+    ),
+}
+
+
+def ceiling() -> tuple[str, list[Result]]:
+    """What LA and DULL reach with labels as given, without the wrong ones, and with true labels."""
+    lines = ["| set | labels | Logit adjustment | DULL |", "|---|---|--:|--:|"]
+    used = []
+    for name, (given, oracle, true) in _KNOWN.items():
+        for labels, recipe, variant in (
+            ("as given", given, ""),
+            ("wrong ones taken out", oracle, "-oracle"),
+            ("true", true, ""),
+        ):
+            pair = [table.load(whole(f"{m}{variant}", recipe)) for m in ("la", "dull")]
+            lines.append(f"| {name} | {labels} | {' | '.join(map(_cell, pair))} |")
+            used += [result for results in pair for result in results]
     return "\n".join(lines), used
 
 
