@@ -72,11 +72,12 @@ def _trained(
         config.init = str(_folder(args, first, seed, ",".join(images)))
         config.variant = config[first].variant
     folder = _folder(args, name, seed, arg)
-    labels = _rightly_labelled(config, folder.with_suffix(".npz")) if args.oracle else None
+    kept = folder.parent / f"{folder.name}.npz"  # no suffix: a rate in the name has its own dot
+    labels = rightly_labelled(config, kept) if args.oracle else None
     return trainer.train(config, folder, say=said, labels=labels)
 
 
-def _rightly_labelled(config: ConfigDict, path: pathlib.Path) -> pathlib.Path:
+def rightly_labelled(config: ConfigDict, path: pathlib.Path) -> pathlib.Path:
     """A labels.npz of the recipe's own draw, without the images whose given label is wrong."""
     drawn = dataset.build(config)
     right = drawn.labels["given"] == drawn.labels["clean"]
