@@ -35,7 +35,10 @@ PARTS = (  # one at a time; pairs stand in the table only
 
 def drawn() -> dict[str, str]:
     """{file name: SVG text} of every figure."""
-    seen = json.loads((RESULTS / "dull" / "digits.json").read_text())
+    seen, without = (
+        json.loads((RESULTS / "dull" / f"{name}.json").read_text())
+        for name in ("digits", "digits-no-IFPU")
+    )
     figures = {
         "ablation.svg": _ablation(),
         "transition_true.svg": heatmap.transition(
@@ -45,16 +48,21 @@ def drawn() -> dict[str, str]:
             "Transition as found", seen["transition_estimate"], seen["class_names"]
         ),
         "gate.svg": _gate(seen),
-        "unlearning.svg": _curves(
+        "unlearning.svg": curves.lines(
             "Probability left to the wrong label",
-            seen,
-            {"p(given label)": "train/unlearned_given"},
-            span=None,
+            [
+                ("plain path", seen["curves"]["dull/doubted_given"]),
+                ("plain path, without IFPU", without["curves"]["dull/doubted_given"]),
+                ("behind IFPU's mask", seen["curves"]["train/unlearned_given"]),
+            ],
         ),
-        "gated_path.svg": _curves(
+        "gated_path.svg": curves.lines(
             "Accuracy of the gated path",
-            seen,
-            {"right gate": "train/gated_right", "wrong gate": "train/gated_wrong"},
+            [
+                ("right gate", seen["curves"]["train/gated_right"]),
+                ("wrong gate", seen["curves"]["train/gated_wrong"]),
+            ],
+            span=(0.0, 1.0),
         ),
     }
     return {name: standalone(figure) for name, figure in figures.items()}
@@ -88,10 +96,3 @@ def _gate(seen: dict) -> Markup:
     ticks = [(k, name) for k, name in enumerate(seen["class_names"])]
     axes = ("class", "channels, sorted by the class that owns them")
     return heatmap.picture("Channel-class matrix G", gate[order].T, axes, (560, 200), ticks, 1.0)
-
-
-def _curves(
-    title: str, seen: dict, names: dict[str, str], span: tuple | None = (0.0, 1.0)
-) -> Markup:
-    lines = [(name, seen["curves"][key]) for name, key in names.items()]
-    return curves.lines(title, lines, span=span)

@@ -17,6 +17,7 @@ _CURVES = (
     "train/gated_wrong",
     "train/specificity",
     "dull/doubted",
+    "dull/doubted_given",
     "labels/auroc",
     "labels/suggested_right_of_wrong",
 )

@@ -92,7 +92,7 @@ class Method(base.Method):
         ramp = min(1.0, (run.epoch - begin + 1) / max(c.ramp * epochs, 1))
         posterior = self._believe(run.memory, seen)
         targets = self._targets(posterior, ramp)
-        run.log(self._noticed(run.memory))
+        run.log(self._noticed(run.memory, seen))
         yield self._phase(run, posterior, targets, ramp)
 
     def _remember(self, memory: dict[str, np.ndarray], logits: np.ndarray) -> None:
@@ -143,13 +143,20 @@ class Method(base.Method):
         start, end = self.config.dull.candidate_mass
         return np.asarray(transition.candidate_targets(posterior, start + ramp * (end - start)))
 
-    def _noticed(self, memory: dict[str, np.ndarray]) -> dict[str, float]:
-        """What the posterior doubts, and the usual small-loss split (two components a class)."""
+    def _noticed(self, memory: dict[str, np.ndarray], seen: base.Arrays) -> dict[str, float]:
+        """What the posterior doubts, and the usual small-loss split (two components a class).
+
+        `doubted_given` is what the plain path, where nothing is masked, still gives to the labels
+        that are doubted, weighed by how much: at 1/K there is nothing to unlearn.
+        """
         given, everyone = self.train.given, np.arange(len(self.train.given))
         loss = -np.log(memory["probs"][everyone, given] / memory["weight"] + 1e-8)
         split = mixture.fit(loss, given, self.train.num_classes, normalize=True)
+        believed = memory["posterior"][everyone, given]
+        of_given = softmax(seen["logits"], axis=1)[everyone, given]
         return {
-            "dull/doubted": float(np.mean(memory["posterior"][everyone, given] < 0.5)),
+            "dull/doubted": float(np.mean(believed < 0.5)),
+            "dull/doubted_given": float(np.average(of_given, weights=1 - believed + 1e-8)),
             "dull/doubted_by_small_loss": float(np.mean(np.asarray(split.posterior_low) < 0.5)),
             "dull/posterior_confidence": float(memory["posterior"].max(1).mean()),
             "dull/noise_rate": float(1 - memory["prior"] @ memory["transition"].diagonal()),
