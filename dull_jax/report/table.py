@@ -155,7 +155,7 @@ def _section(key: tuple, results: Sequence[Result]) -> str:
             mean_std(rows[name], keys, _DIGITS.get(column, 2)) for column, keys in _KEYS.items()
         ]
         lines.append(f"| {_cell(name)} | {len(rows[name])} | " + " | ".join(numbers) + " |")
-    lines += _margin(rows)
+    lines += _margin({name: rows[name] for name in names})
     remarks = [remark for name in names for remark in _remarks(name, rows[name])]
     return "\n".join(
         lines + ([""] if remarks else []) + [f"- {_cell(remark)}" for remark in remarks]
@@ -163,17 +163,21 @@ def _section(key: tuple, results: Sequence[Result]) -> str:
 
 
 def _margin(rows: Mapping[str, Sequence[Result]]) -> list[str]:
-    """A line with how far DULL's mean accuracies lie above those of the best other method each."""
+    """A line for each DULL (starts differ): its means minus those of the best other method each."""
     peers = [results for results in rows.values() if results[0]["method"] != "dull"]
-    own = rows.get(title({"method": "dull"}))
-    if not own or not peers:
+    if not peers:
         return []
-    cells = []
-    for keys in _KEYS.values():
-        best = max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
-        mine = _mean(own, keys) if keys[0] == "accuracy" else None
-        cells.append("" if mine is None or best is None else f"{mine - best:+.2f}")
-    return ["| DULL minus the best other | | " + " | ".join(cells) + " |"]
+    lines = []
+    for name, own in rows.items():
+        if own[0]["method"] != "dull":
+            continue
+        cells = []
+        for keys in _KEYS.values():
+            best = max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
+            mine = _mean(own, keys) if keys[0] == "accuracy" else None
+            cells.append("" if mine is None or best is None else f"{mine - best:+.2f}")
+        lines.append(f"| {_cell(name)} minus the best other | | " + " | ".join(cells) + " |")
+    return lines
 
 
 def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:

@@ -64,7 +64,9 @@ def test_groups_methods_variants_and_margin(tmp_path):
     part = text.split("### ")[3]
     order = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")][1:]
     assert order == ["DULL (no gate)", "DULL", "Logit adjustment", "Cross-entropy",
+                     "DULL (no gate) minus the best other",
                      "DULL minus the best other"]  # fmt: skip
+    assert _cells(part, "DULL (no gate) minus the best other")[2] == "+6.50"
     assert _cells(part, "DULL minus the best other")[2] == "+1.50"
 
 
