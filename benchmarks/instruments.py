@@ -1,6 +1,9 @@
 """Keeps what a run of DULL has measured of itself: for the figures of docs/dull.md.
 
-python -m benchmarks.instruments RUN --out=benchmarks/results/dull/digits.json
+    python -m dull_jax.main --config=configs/digits_t2h.py --workdir=RUN
+    python -m benchmarks.instruments RUN --out=benchmarks/results/dull/digits.json
+
+digits-no-IFPU.json is of a run with --config.dull.ifpu=False.
 """
 
 import argparse

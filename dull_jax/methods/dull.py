@@ -147,7 +147,7 @@ class Method(base.Method):
         """What the posterior doubts, and the usual small-loss split (two components a class).
 
         `doubted_given` is what the plain path, where nothing is masked, still gives to the labels
-        that are doubted, weighed by how much: at 1/K there is nothing to unlearn.
+        that are doubted, weighed by how much: at 1/K or less there is nothing to unlearn.
         """
         given, everyone = self.train.given, np.arange(len(self.train.given))
         loss = -np.log(memory["probs"][everyone, given] / memory["weight"] + 1e-8)

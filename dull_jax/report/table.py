@@ -164,20 +164,25 @@ def _section(key: tuple, results: Sequence[Result]) -> str:
 
 def _margin(rows: Mapping[str, Sequence[Result]]) -> list[str]:
     """A line for each DULL (starts differ): its means minus those of the best other method each."""
-    peers = [results for results in rows.values() if results[0]["method"] != "dull"]
+    own = {name: results for name, results in rows.items() if results[0]["method"] == "dull"}
+    peers = [results for name, results in rows.items() if name not in own]
     if not peers:
         return []
-    lines = []
-    for name, own in rows.items():
-        if own[0]["method"] != "dull":
-            continue
-        cells = []
-        for keys in _KEYS.values():
-            best = max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
-            mine = _mean(own, keys) if keys[0] == "accuracy" else None
-            cells.append("" if mine is None or best is None else f"{mine - best:+.2f}")
-        lines.append(f"| {_cell(name)} minus the best other | | " + " | ".join(cells) + " |")
-    return lines
+    best = {
+        keys: max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
+        for keys in _KEYS.values()
+        if keys[0] == "accuracy"
+    }
+
+    def lead(results: Sequence[Result], keys: tuple[str, ...]) -> str:
+        mine, other = _mean(results, keys), best.get(keys)
+        return "" if mine is None or other is None else f"{mine - other:+.2f}"
+
+    return [
+        f"| {_cell(name)} minus the best other | | "
+        f"{' | '.join(lead(results, keys) for keys in _KEYS.values())} |"
+        for name, results in own.items()
+    ]
 
 
 def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:
