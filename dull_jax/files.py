@@ -9,15 +9,23 @@ import io
 import logging
 import os
 import pathlib
-from collections.abc import Iterator
+import secrets
+import stat
+import unicodedata
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
 from etils import epath
 
+from dull_jax import run_dir
 from dull_jax.errors import UserError, reason
+from dull_jax.names import shown
 
 Path = pathlib.Path | epath.Path
+
+MAX_BYTES = 1 << 30  # of a table, a list of labels or a run's JSON, which are read as a whole
+_DRAFT = ".dull_jax-{}.part"
 
 logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs tracebacks of what it then raises
 
@@ -44,17 +52,57 @@ def parsed(named: str | os.PathLike) -> Path:
         raise UserError(f"{text}: neither a local path nor one in a store (gs://, s3://)") from None
 
 
-def path_of(named: str | os.PathLike) -> Path:
-    """What is named, as `parsed`, and the way there has been tried.
+def path_of(named: str | os.PathLike, name: str = "the path") -> Path:
+    """What is named, with `~` replaced, and the way there has been tried.
+
+    Args:
+      name: the flag or field it comes from, for messages: "--workdir".
 
     Raises:
-      UserError: the package for this kind of store is missing, or the store cannot be reached.
+      UserError: it is empty, nobody's home, its kind of store has no client here, or the store
+        cannot be reached.
     """
-    path = parsed(named)
+    path = parsed(expanded(named, name))
     if is_remote(path) and path is not named:
         with reaching(path), suppress(FileNotFoundError):
             path.stat()
     return path
+
+
+def expanded(named: str | os.PathLike, name: str = "the path") -> str | os.PathLike:
+    """`named` with `~` replaced by the user's home. Raises UserError: see `path_of`."""
+    text = os.fspath(named)
+    if not text.strip():
+        raise UserError(f"{name} is empty; is a variable of the shell not set?")
+    if is_remote(text) or not text.startswith("~"):
+        return named
+    found = os.path.expanduser(text)
+    if found.startswith("~"):
+        raise UserError(f"{name} = {shown(text)}: no home folder is known for it; write it out")
+    return found
+
+
+def cache_folder() -> pathlib.Path | None:
+    """$XDG_CACHE_HOME/dull_jax, or else ~/.cache/dull_jax; None for a user without a home."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return None if home.startswith("~") else pathlib.Path(home) / "dull_jax"
+
+
+def on_disk(path: str) -> str:
+    """`path` as the disk spells it: accents composed or decomposed; unchanged if it has neither.
+
+    macOS decomposes the names of files, tables are typed composed.
+    """
+    if path.isascii() or os.path.lexists(path):
+        return path
+    parent, name = os.path.split(path)
+    if not name or parent == path:
+        return path
+    parent = on_disk(parent)
+    for form in ("NFC", "NFD"):
+        if os.path.lexists(found := os.path.join(parent, unicodedata.normalize(form, name))):
+            return found
+    return os.path.join(parent, name)
 
 
 def check_local(name: str, text: str | os.PathLike) -> None:
@@ -81,21 +129,40 @@ def reaching(path: Path) -> Iterator[None]:
         raise UserError(f"{path} cannot be reached ({reason(error)})") from error
 
 
-def read(named: str | os.PathLike) -> bytes:
+def read(named: str | os.PathLike, most: int = MAX_BYTES) -> bytes:
     """The contents of a file, which may begin with '~'.
 
     Raises:
       OSError: as of a local file, and where it is not there.
-      UserError: see `parsed` and `reaching`.
+      UserError: it is larger than `most` bytes or no regular file (a pipe would be read for ever);
+        see also `path_of` and `reaching`.
     """
-    path = parsed(os.path.expanduser(named))
-    with reaching(path):
-        return path.read_bytes()
+    path = parsed(expanded(named))
+    if is_remote(path):
+        with reaching(path):
+            return path.read_bytes()
+    check_regular(path, most)
+    return path.read_bytes()
+
+
+def check_regular(path: pathlib.Path, most: int | None = None) -> None:
+    """Raises UserError for what is no regular file or larger than `most` bytes; OSError as stat."""
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        return  # to open it raises an error of its own
+    if not stat.S_ISREG(status.st_mode):
+        raise UserError(f"{shown(str(path))}: a pipe or device, not a regular file")
+    if most is not None and status.st_size > most:
+        raise UserError(
+            f"{shown(str(path))}: {status.st_size:,} bytes; at most {most:,} are read as one file"
+        )
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[IO[bytes]]:
     """Opens a draft of `path` for writing bytes; it takes the name `path` when complete.
+
+    A link stays a link: what it names is written. A pipe or a character device is written to.
 
     Raises:
       UserError: it cannot be written, because the disk is full, say.
@@ -105,17 +172,32 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
         yield draft
         _hand_over(path, draft.getvalue())
         return
-    draft = path.with_name(path.name + ".part")
     try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
+        target = pathlib.Path(os.path.realpath(path))
+        if target.exists() and not target.is_file() and not target.is_dir():
+            with target.open("wb") as file:
+                yield file
+            return
+        draft = target.with_name(_DRAFT.format(secrets.token_hex(6)))
+        try:
+            with draft.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(target)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
     except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def remove_drafts(folder: pathlib.Path) -> None:
+    """Removes what a killed process was writing in `folder`, which nobody else writes in now."""
+    for draft in folder.glob(_DRAFT.format("*")):
         with suppress(OSError):
             draft.unlink()
-        raise UserError(f"{path} cannot be written: {error.strerror or error}") from None
 
 
 def _hand_over(path: epath.Path, data: bytes) -> None:
@@ -125,21 +207,57 @@ def _hand_over(path: epath.Path, data: bytes) -> None:
         raise UserError(f"{path} cannot be written: {reason(error)}") from error
 
 
-def check_output(flag: str, path: Path, *inputs: pathlib.Path) -> None:
-    """Before the work, not after it: whether `path`, given by `flag`, can become a file.
+def check_output(
+    flag: str,
+    path: Path,
+    suffixes: Iterable[str] = (),
+    inputs: Iterable[Path] = (),
+    outputs: Iterable[Path] = (),
+) -> None:
+    """Before the work, not after it: whether `path`, given by `flag`, may become a file.
 
     In a store that shows when it is written.
 
+    Args:
+      suffixes: of which it must have one; none: any.
+      inputs: files and folders that are read; an existing file in such a folder is one of them.
+      outputs: what other flags of the command write.
+
     Raises:
-      UserError: it is a folder, or in none that can be written, or one of the `inputs`.
+      UserError: it has another suffix, is a folder or in none that can be written, a pipe or a
+        device, an input, another output, or a file that belongs to a run.
     """
+    name = f"--{flag}={shown(str(path))}"
+    suffixes = tuple(suffixes)
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UserError(f"{name}: name a {' or '.join(suffixes)} file")
+    if any(_same(path, other) for other in outputs):
+        raise UserError(f"{name} is written by another flag too; name two files")
     if is_remote(path):
         return
-    folder = path.absolute().parent
-    if path.is_dir() or not (folder.is_dir() and os.access(folder, os.W_OK)):
-        raise UserError(f"--{flag}={path} cannot be written; name a file in a folder that can be")
-    if path.exists() and any(other.exists() and path.samefile(other) for other in inputs):
-        raise UserError(f"--{flag}={path} is the input; name another file")
+    target = pathlib.Path(os.path.realpath(path))
+    if path.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
+        raise UserError(f"{name} cannot be written; name a file in a folder that can be")
+    if target.exists() and not target.is_file():
+        raise UserError(f"{name} is a pipe or a device; name a regular file")
+    for place in (pathlib.Path(os.path.abspath(path)), target):
+        if owner := run_dir.owner(place):
+            raise UserError(f"{name} is a file of the run {shown(str(owner))}; name another file")
+    if target.exists() and any(_is_or_holds(other, target) for other in inputs):
+        raise UserError(f"{name} is the input, or a file of it; name another file")
+
+
+def _same(one: Path, other: Path) -> bool:
+    if is_remote(one) or is_remote(other):
+        return os.fspath(one) == os.fspath(other)
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _is_or_holds(named: Path, target: pathlib.Path) -> bool:
+    """Whether `target` is what is named, by whatever link, or lies in that folder."""
+    if is_remote(named) or not named.exists():
+        return False
+    return named.samefile(target) or pathlib.Path(os.path.realpath(named)) in target.parents
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,6 +1,7 @@
 """Names from outside (of files, of classes, cells of a table), as messages and pages show them."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
@@ -14,6 +15,26 @@ def shown(text: str) -> str:
     'rot\\ngrün\\udcff.png'
     """
     return repr(text)[1:-1]
+
+
+def composed(text: str) -> str:
+    """Text in the one form in which names and paths are compared (Unicode NFC).
+
+    >>> composed("cafe\u0301") == composed("caf\xe9")
+    True
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def harmless(text: str) -> str:
+    r"""Text of any number of lines as a terminal may have it: control characters spelt out.
+
+    >>> harmless("a\x1b[2J\n\tb")
+    'a\\x1b[2J\n\tb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() or mark in "\n\t" else shown(mark) for mark in text)
 
 
 def quoted(value: object) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "files", "config"},
+    {"errors", "names", "run_dir", "files", "config"},
     {"data"},
     {"models"},
     {"losses", "contrastive_losses", "stats"},
