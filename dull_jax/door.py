@@ -1,25 +1,30 @@
 """How a command starts and ends. It leaves with 0 (done), 2 (the user can mend it: one line),
 75 (stopped by a signal after saving) or 1 (our bug: a traceback).
 
+What the environment says of JAX's numbers is not heard: the same command computes the same.
+
 One of several processes leaves at once when something is wrong: an orderly end would wait for the
 others, which may be waiting for this one.
 """
 
 import ast
+import errno
+import logging
 import os
-import pathlib
 import re
-import signal
 import sys
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import jax
 from absl import app, flags
 
-from dull_jax.errors import SaveError, Stopped, UserError
+from dull_jax import files, streams
+from dull_jax.errors import SaveError, Stopped, UserError, reason
+from dull_jax.train import interrupt
 
 _LOST = (
     "another process of this run has failed or is out of reach, and its own output may say why; "
@@ -27,44 +32,135 @@ _LOST = (
 )
 
 
+# Settings of JAX that change types, shapes or random numbers. It takes them from variables such as
+# JAX_ENABLE_X64, meant for other programs.
+_PINNED = {
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_random_seed_offset": 0,
+    "jax_disable_jit": False,
+}
+# What the machine lacks, not what the program did wrong.
+_LACKING = {
+    getattr(errno, name)
+    for name in "EACCES EDQUOT EFBIG EIO EMFILE ENFILE ENOMEM ENOSPC EPERM EROFS ESTALE".split()
+}
+
+
 def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Parses the flags, calls `main` with what is left of the command line, and exits."""
+    streams.guard()
+    _quieten_libraries()
+    _pin_numbers()
+    _keep_compiled_programs()
 
     def guarded(argv: Sequence[str]) -> None:
-        _keep_compiled_programs()
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # where no training takes it
+        interrupt.raise_once()
         try:
-            main(argv)
-            sys.stdout.flush()  # here, where a reader that has gone is caught
-        except BrokenPipeError:  # python -m dull_jax.predict … | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            _leave("the output was cut off (a pipe to head?); write it to a file instead", 2)
-        except SaveError as error:
-            _leave_at_once(error, 2)  # or wait for the writer's threads, or crash in them
-        except UserError as error:
-            _leave_alone(error, 2)
-        except Stopped as stopped:
-            _leave(stopped, 75)
+            _run(main, argv)
         except KeyboardInterrupt:
             _leave_alone("interrupted; the same command goes on from what is saved", 75)
-        except Exception as error:
-            if not jax.distributed.is_initialized():
-                raise
-            _leave_others(error)
 
     app.run(guarded, flags_parser=_parse)
 
 
+def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
+    try:
+        main(argv)
+        sys.stdout.flush()
+        interrupt.ignore_all()  # all is done
+    except SaveError as error:
+        _leave_at_once(error, 2)  # or wait for the writer's threads, or crash in them
+    except UserError as error:
+        _leave_alone(error, 2)
+    except Stopped as stopped:
+        _leave(stopped, 75)
+    except Exception as error:
+        if lacking := _what_is_lacking(error):
+            _leave_at_once(lacking, 2)
+        if not jax.distributed.is_initialized():
+            raise
+        _leave_others(error)
+
+
+def _pin_numbers() -> None:
+    for name, value in _PINNED.items():
+        if (found := jax.config.values.get(name, value)) != value:
+            sys.stderr.write(f"note: {name.upper()}={found} of the environment is not used\n")
+            jax.config.update(name, value)
+
+
+def _quieten_libraries() -> None:
+    """What Orbax's threads print of an error is what it raises to us too, where it is one line.
+
+    And where nothing can be written, joblib and JAX's cache do without; nobody can act on that.
+    """
+    for text in ("joblib will operate in serial mode", "persistent compilation cache"):
+        warnings.filterwarnings("ignore", message=f".*{text}")
+    logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    show = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":  # TensorStore, after a failed save
+            show(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _what_is_lacking(error: Exception) -> str:
+    """One line for memory, disk, permission or device that the machine does not have, or ""."""
+    text = reason(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, jax.errors.JaxRuntimeError) and text.startswith("RESOURCE_EXHAUSTED")
+    ):
+        return f"not enough memory ({text}); a smaller config.train.batch_size needs less"
+    if isinstance(error, RuntimeError) and "initialize backend" in text:
+        return f"JAX finds no device ({text})"
+    if isinstance(error, OSError) and error.errno in _LACKING:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror}; nothing that was complete is lost"
+    return ""
+
+
 def _keep_compiled_programs() -> None:
     """A program that was compiled once is there at the next start."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        cache = pathlib.Path.home() / ".cache" / "dull_jax" / "xla"
-        jax.config.update("jax_compilation_cache_dir", str(cache))
+    folder = files.cache_folder()
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and folder:
+        jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
+
+
+def path_flag(name: str, local: bool = False) -> files.Path | None:
+    """The path that a flag names, by `files.path_of`; None where it is not given.
+
+    Args:
+      local: one in a store is refused.
+
+    Raises:
+      UserError: it is given and empty; see `files.path_of`.
+    """
+    value = flags.FLAGS[name].value
+    if value is None:
+        return None
+    if local:
+        files.check_local(f"--{name}", value)
+    return files.path_of(value, f"--{name}")
+
+
+def needed_path(name: str, command: str, local: bool = False) -> files.Path:
+    """`path_flag` of a flag that the command cannot do without. Raises UserError."""
+    found = path_flag(name, local)
+    if found is None:
+        raise UserError(f"--{name} is needed; see python -m dull_jax.{command} --help")
+    return found
 
 
 def _parse(argv: Sequence[str]) -> list[str]:
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS([_with_home(word) for word in argv])
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
         for name in flags.FLAGS:  # a missing config file shows only when its value is touched
@@ -74,6 +170,13 @@ def _parse(argv: Sequence[str]) -> list[str]:
         sys.exit(0)
     except Exception as error:  # a config is a program: it can raise anything
         _leave(_explain(error), 2)
+
+
+def _with_home(word: str) -> str:
+    """`--config=~/x.py`: the shell leaves `~` alone behind a `=`, and the recipe is read here."""
+    name, _, value = word.partition("=")
+    wanted = name.lstrip("-") == "config" and value.startswith("~")
+    return f"{name}={os.path.expanduser(value)}" if wanted else word
 
 
 def _explain(error: Exception) -> str:
@@ -106,8 +209,7 @@ def _leave_alone(message: object, code: int) -> NoReturn:
 
 
 def _leave_at_once(message: object, code: int) -> NoReturn:
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)  # or it would become an orderly end
+    interrupt.ignore_all()  # or a signal would make it an orderly end
     # A thread of the writer may be in the middle of a line.
     _say(message, before="\n" if isinstance(message, SaveError) else "")
     sys.stdout.flush()
@@ -117,6 +219,7 @@ def _leave_at_once(message: object, code: int) -> NoReturn:
 
 
 def _leave(message: object, code: int) -> NoReturn:
+    interrupt.ignore_all()
     _say(message)
     sys.exit(code)
 

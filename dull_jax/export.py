@@ -116,23 +116,19 @@ def write_parameters(classifier: Classifier, output: files.Path) -> None:
 def define_flags() -> None:
     """When the module is run, not when it is imported: doors share names of flags."""
     flags.DEFINE_string("run", None, "The run's folder.")
-    flags.DEFINE_string("output", None, "The file to write, model.stablehlo for example.")
-    flags.DEFINE_string("safetensors", "", "Also write the weights alone, to this file.")
+    flags.DEFINE_string("output", None, "The .stablehlo (or .zip) file to write.")
+    flags.DEFINE_string("safetensors", None, "Also write the weights alone, to this file.")
 
 
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.export --help")
-    values = flags.FLAGS
-    for name in ("run", "output"):
-        if not values[name].value:
-            raise UserError(f"--{name} is needed; see python -m dull_jax.export --help")
-    output = files.path_of(values.output)
-    files.check_output("output", output)
-    weights = files.path_of(values.safetensors) if values.safetensors else None
+    run, output = (door.needed_path(name, "export") for name in ("run", "output"))
+    weights = door.path_flag("safetensors")
+    files.check_output("output", output, (".stablehlo", ".zip"))
     if weights:
-        files.check_output("safetensors", weights)
-    classifier = inference.load(values.run)
+        files.check_output("safetensors", weights, (".safetensors",), outputs=[output])
+    classifier = inference.load(run)
     print(classifier)
     size = write(classifier, output)
     print(f"model: {output}, {size / 1e6:.1f} MB, for {', '.join(PLATFORMS)}")

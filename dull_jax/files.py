@@ -12,7 +12,7 @@ import pathlib
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO
 
@@ -210,7 +210,7 @@ def _hand_over(path: epath.Path, data: bytes) -> None:
 def check_output(
     flag: str,
     path: Path,
-    suffixes: Iterable[str] = (),
+    suffixes: Sequence[str] = (),
     inputs: Iterable[Path] = (),
     outputs: Iterable[Path] = (),
 ) -> None:
@@ -228,13 +228,20 @@ def check_output(
         device, an input, another output, or a file that belongs to a run.
     """
     name = f"--{flag}={shown(str(path))}"
-    suffixes = tuple(suffixes)
+    if not is_remote(path):
+        _check_place(name, path)
     if suffixes and path.suffix.lower() not in suffixes:
         raise UserError(f"{name}: name a {' or '.join(suffixes)} file")
     if any(_same(path, other) for other in outputs):
         raise UserError(f"{name} is written by another flag too; name two files")
-    if is_remote(path):
+    if is_remote(path) or not path.exists():
         return
+    if any(_is_or_holds(other, path) for other in inputs):
+        raise UserError(f"{name} is the input, or a file of it; name another file")
+
+
+def _check_place(name: str, path: pathlib.Path) -> None:
+    """Raises UserError unless a file can be made at `path`, or a regular one replaced."""
     target = pathlib.Path(os.path.realpath(path))
     if path.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
         raise UserError(f"{name} cannot be written; name a file in a folder that can be")
@@ -242,9 +249,7 @@ def check_output(
         raise UserError(f"{name} is a pipe or a device; name a regular file")
     for place in (pathlib.Path(os.path.abspath(path)), target):
         if owner := run_dir.owner(place):
-            raise UserError(f"{name} is a file of the run {shown(str(owner))}; name another file")
-    if target.exists() and any(_is_or_holds(other, target) for other in inputs):
-        raise UserError(f"{name} is the input, or a file of it; name another file")
+            raise UserError(f"{name} belongs to what is in {shown(str(owner))}; name another file")
 
 
 def _same(one: Path, other: Path) -> bool:
@@ -253,11 +258,12 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _is_or_holds(named: Path, target: pathlib.Path) -> bool:
-    """Whether `target` is what is named, by whatever link, or lies in that folder."""
+def _is_or_holds(named: Path, path: pathlib.Path) -> bool:
+    """Whether `path` is what is named, by whatever link, or lies in that folder."""
     if is_remote(named) or not named.exists():
         return False
-    return named.samefile(target) or pathlib.Path(os.path.realpath(named)) in target.parents
+    folders = pathlib.Path(os.path.realpath(path)).parents
+    return named.samefile(path) or pathlib.Path(os.path.realpath(named)) in folders
 
 
 def write_text(path: Path, text: str) -> None:

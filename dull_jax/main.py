@@ -21,7 +21,7 @@ from dull_jax.train import hosts, parallel, rendezvous, trainer
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
 )
-_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
+flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
 _DISTRIBUTED = flags.DEFINE_string(
     "distributed",
     "auto",
@@ -38,7 +38,7 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, A
 
     The compared runs lie below workdir/compare and take the labels of the main run.
     """
-    workdir = files.path_of(workdir)
+    workdir = files.path_of(workdir, "the workdir")
     recipe.validate(config)
     results = {config.method: trainer.train(config, workdir, say)}
     for method in config.compare:
@@ -56,10 +56,9 @@ def say(text: str) -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; settings are --config.field=value")
-    for flag in (_CONFIG, _WORKDIR):
-        if flag.value is None:
-            raise UserError(f"--{flag.name} is needed; see python -m dull_jax.main --help")
-    workdir = files.path_of(_WORKDIR.value)
+    if _CONFIG.value is None:
+        raise UserError("--config is needed; see python -m dull_jax.main --help")
+    workdir = door.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
     rendezvous.start(_DISTRIBUTED.value, _SECONDS.value)
     results = run(_CONFIG.value, workdir)

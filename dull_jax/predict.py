@@ -22,6 +22,7 @@ from dull_jax.data.own.listing import Problem
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
+from dull_jax.report.folder import run_inputs
 from dull_jax.train.progress import duration
 
 _EVERY = 2.0  # seconds between lines of progress
@@ -159,9 +160,10 @@ def predict(
     Raises:
       UserError: no usable run or input, no readable image, an output that cannot be written.
     """
-    output = files.path_of(output)
-    files.check_output("output", output, pathlib.Path(source))
+    output, run = files.path_of(output, "--output"), files.path_of(run, "--run")
+    source = files.expanded(source, "--input")
     wanted = items(source)
+    files.check_output("output", output, (".csv",), [pathlib.Path(source), *run_inputs(run)])
     classifier = inference.load(run)
     say(str(classifier))
     found = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
@@ -216,11 +218,9 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.predict --help")
-    values = flags.FLAGS
-    for name in ("run", "input", "output"):
-        if not values[name].value:
-            raise UserError(f"--{name} is needed; see python -m dull_jax.predict --help")
-    predict(values.run, values.input, values.output, values.top_k, values.batch_size)
+    run, output = (door.needed_path(name, "predict") for name in ("run", "output"))
+    source = door.needed_path("input", "predict", local=True)
+    predict(run, source, output, flags.FLAGS.top_k, flags.FLAGS.batch_size)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What belongs to a run in its folder: nothing else writes over it."""
+"""Files that belong to a run or to an audit: no other output is written over them."""
 
 import pathlib
 
@@ -13,12 +13,15 @@ FILES = (
     "outputs.npz",
     "result.json",
 )
-FOLDERS = ("audit", "checkpoints", "compare", "digests", "events", "report")
+FOLDERS = ("checkpoints", "compare", "digests", "events", "report")
+AUDIT_FILES = ("applied.json", "audit.json", "audit.npz", "index.html", "suspects.csv")
 _SIGNS = ("config.json", "labels.npz")  # of a folder that is a run's
 
 
 def owner(path: pathlib.Path) -> pathlib.Path | None:
-    """The folder of the run that `path`, absolute, is a file of; None where it is of none."""
+    """The folder of the run or audit that `path`, absolute, is a file of; None if of none."""
+    if path.name in AUDIT_FILES and is_audit(path.parent):
+        return path.parent
     for folder in path.parents:
         if path.relative_to(folder).parts[0] in (*FILES, *FOLDERS) and is_run(folder):
             return folder
@@ -28,3 +31,8 @@ def owner(path: pathlib.Path) -> pathlib.Path | None:
 def is_run(folder: pathlib.Path) -> bool:
     """Whether a run was begun in this folder."""
     return all((folder / name).is_file() for name in _SIGNS)
+
+
+def is_audit(folder: pathlib.Path) -> bool:
+    """Whether an audit was written to this folder."""
+    return (folder / "audit.json").is_file()

@@ -5,7 +5,7 @@
 #
 # Each line is printed after [i], the process it is from. The first process that fails gives the
 # exit code, and the others are stopped: with SIGTERM, and a minute later with SIGKILL. SIGTERM and
-# SIGINT are passed on to all, and their end is awaited.
+# SIGINT are passed on to all, SIGHUP (a closed terminal) as SIGTERM, and their end is awaited.
 # DULL_JAX_MAIN is what runs instead of "python -m dull_jax.main".
 
 set -euo pipefail
@@ -74,7 +74,7 @@ pipes="$(mktemp -d)"
 mkfifo "$pipes/nothing"
 exec 3<>"$pipes/nothing"
 trap 'signal KILL; rm -rf "$pipes"' EXIT
-trap 'told=yes; signal TERM' TERM # saving may take its time
+trap 'told=yes; signal TERM' TERM HUP # saving may take its time
 trap 'told=yes; signal INT' INT
 port="$(free_port)"
 for ((i = 0; i < count; i++)); do start "$i" "$@"; done

@@ -210,11 +210,15 @@ def test_a_run_of_another_version(run, tmp_path):
 def test_nothing_is_overwritten(noisy, tmp_path):
     probs, labels = files(tmp_path, noisy[0], noisy[1])
     photo = tmp_path / "photo.png"
-    for wanted, words in ((labels, "is the input"), (photo, "name a .csv file"), (".", ".csv")):
+    for wanted, words in (
+        (labels, "is the input"),
+        (photo, "name a .csv file"),
+        (".", "cannot be written"),
+    ):
         found = door(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
         assert found.returncode == 2 and words in found.stderr
     found = door(f"--probs={probs}", f"--labels={labels}", f"--output={labels}")
-    assert found.returncode == 2 and "cannot be made" in found.stderr
+    assert found.returncode == 2 and "is no folder" in found.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"probs.npy", "labels.csv"}
 
 

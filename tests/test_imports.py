@@ -14,7 +14,7 @@ LAYERS = (
     {"methods"},
     {"train"},
     {"report", "audited", "inference"},
-    {"door", "main", "prepare", "audit", "predict", "export"},
+    {"streams", "door", "main", "prepare", "audit", "predict", "export"},
 )
 
 

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from dull_jax.data.groups import GROUPS, group_of
 from dull_jax.errors import UserError, reason
-from dull_jax.files import Path, path_of
+from dull_jax.files import Path, parsed, path_of
 from dull_jax.report.markup import finite
 
 _TITLES = {
@@ -181,3 +181,10 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
             return {key: archive[key] for key in archive.files}
     except Exception as error:  # zipfile, zlib and numpy raise a dozen types
         raise UserError(f"{path}: not readable as .npz arrays ({reason(error)})") from None
+
+
+def run_inputs(folder: Path) -> list[Path]:
+    """The images and the table that a run was trained on, wherever they were then."""
+    about = read_json(folder / "config.json").get("data")
+    named = [about.get(field) for field in ("dir", "file")] if isinstance(about, dict) else []
+    return [parsed(path) for path in named if isinstance(path, str) and path]

@@ -6,9 +6,10 @@ import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
+_NOTHING: Mapping[str, str] = {}
 SMALL = (
     "model.width=8 train.epochs={epochs} train.batch_size=64 train.eval_every=3 "
     "train.checkpoint_every=1 dull.warmup=0.5 compare=() train.view=weak"
@@ -24,16 +25,16 @@ def flags(workdir: pathlib.Path, *fields: str, method: str = "ce", epochs: int =
 
 def start(*words: str, **variables: str) -> subprocess.Popen:
     """One process, alone."""
-    return _open([sys.executable, "-m", "dull_jax.main", *words], variables)
+    return open_process([sys.executable, "-m", "dull_jax.main", *words], variables)
 
 
 def start_two(*words: str) -> subprocess.Popen:
     """Two hosts on this machine: the launch script, with the real door."""
     main = {"DULL_JAX_MAIN": f"{sys.executable} -m dull_jax.main"}
-    return _open([str(ROOT / "launch/local_multiprocess.sh"), "2", "--", *words], main)
+    return open_process([str(ROOT / "launch/local_multiprocess.sh"), "2", "--", *words], main)
 
 
-def _open(command: list[str], variables: dict[str, str]) -> subprocess.Popen:
+def open_process(command: list[str], variables: Mapping[str, str] = _NOTHING) -> subprocess.Popen:
     environ = os.environ | {"JAX_PLATFORMS": "cpu"} | variables
     return subprocess.Popen(
         command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT

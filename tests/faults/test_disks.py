@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import sys
 import time
 
 import processes
@@ -28,7 +29,7 @@ def ends(process, seconds=150):
     process.wait(seconds)
     assert process.returncode == 2 and told, "".join(said)
     lines = [line for line in said if "dull_jax: " in line]
-    assert not any("Traceback" in line for line in lines)
+    assert "Traceback" not in "".join(said)
     return lines, time.monotonic() - told
 
 
@@ -46,6 +47,31 @@ def test_a_full_disk(size, undisturbed, disk, tally):
         said = processes.end(processes.start(*processes.flags(folder / "run")))
         assert ("continuing after epoch" in said) == bool(had)
         runs.assert_same_run(undisturbed, folder / "run")
+
+
+@pytest.mark.parametrize("inodes", [3, 6, 9, 13, 18, 25, 35, 60])
+def test_a_disk_without_inodes(inodes, undisturbed, disk, tally):
+    """Room is left, but no file can be made."""
+    with tally.trial("a disk full of inodes") as row:
+        folder = disk(f"size=100m,nr_inodes={inodes}")
+        lines, seconds = ends(processes.start(*processes.flags(folder / "run")))
+        assert len(lines) == 1 and "No space left" in lines[0] and seconds < LEAVES, lines
+        row["slowest_end"] = max(row.get("slowest_end", 0), round(seconds, 1))
+        mend(folder, "nr_inodes=100000")
+        processes.end(processes.start(*processes.flags(folder / "run")))
+        runs.assert_same_run(undisturbed, folder / "run")
+
+
+@pytest.mark.parametrize("blocks", [0, 1, 4, 16, 64])
+def test_files_may_not_grow(blocks, undisturbed, tmp_path, tally):
+    """`ulimit -f`, in blocks of 1,024 bytes."""
+    with tally.trial("files that may not grow (ulimit -f)"):
+        words = [sys.executable, "-m", "dull_jax.main", *processes.flags(tmp_path)]
+        limited = ["bash", "-c", f'ulimit -f {blocks}; exec "$@"', "-", *words]
+        lines, seconds = ends(processes.open_process(limited))
+        assert len(lines) == 1 and "File too large" in lines[0] and seconds < LEAVES, lines
+        processes.end(processes.start(*processes.flags(tmp_path)))
+        runs.assert_same_run(undisturbed, tmp_path)
 
 
 def test_a_full_disk_under_two_hosts(disk, tally):

@@ -1,10 +1,12 @@
-"""SIGTERM: what is done is saved, the exit code is 75, and the same command goes on."""
+"""SIGTERM, Ctrl-C, a closed terminal: all is saved, exit code 75, and the same command goes on."""
 
+import fcntl
 import os
 import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import processes
@@ -19,27 +21,105 @@ from dull_jax import door
 
 def main(argv):
     print("at work", flush=True)
-    time.sleep(600)
+    try:
+        time.sleep(600)
+    finally:
+        time.sleep(0.5)  # what is left to be done at the end
 
 door.run(main)
 """
 
 
-def test_outside_of_training(tmp_path):
-    """While images are read, say, or a report is written."""
+NUMBERS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+def busy():
+    """A command that is at work, outside of training: images are read, say."""
     program = [sys.executable, "-c", BUSY]
     process = subprocess.Popen(
         program, cwd=processes.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     assert "at work\n" in iter(process.stdout.readline, "")
-    process.send_signal(signal.SIGTERM)
+    return process
+
+
+def pester(process, number, every):
+    """The signal, again and again until the process has ended; at least twice."""
+    sent = 0
+    while process.poll() is None:
+        process.send_signal(number)
+        sent += 1
+        time.sleep(every if sent > 1 else 0.005)
+    assert sent > 1
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_outside_of_training(number):
+    process = busy()
+    pester(process, number, 0.005)
     assert our_line(processes.end(process, code=75)) == (
         "dull_jax: interrupted; the same command goes on from what is saved"
     )
 
 
+def test_under_nohup_a_closed_terminal_changes_nothing():
+    program = [sys.executable, "-c", BUSY.replace("600", "1.5")]
+    process = subprocess.Popen(
+        program,
+        cwd=processes.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert "at work\n" in iter(process.stdout.readline, "")
+    process.send_signal(signal.SIGHUP)
+    processes.end(process)
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("every", [0.005, 0.05, 0.3])
+def test_again_and_again(number, every, undisturbed, tmp_path, tally):
+    """What comes after the first signal changes nothing: neither the save nor the exit code."""
+    with tally.trial(f"{number.name} again and again", count=2):
+        for _ in range(2):
+            process = processes.start(*processes.flags(tmp_path))
+            processes.reach(process, tmp_path, len(processes.epochs(tmp_path)) + 1)
+            pester(process, number, every)
+            said = processes.end(process, code=75)
+            assert our_line(said).startswith(f"dull_jax: stopped by {number.name} in epoch")
+            assert not processes.unsealed(tmp_path)
+        processes.end(processes.start(*processes.flags(tmp_path)))
+        runs.assert_same_run(undisturbed, tmp_path)
+
+
+@pytest.mark.faults
+def test_a_terminal_that_is_closed(undisturbed, tmp_path, tally):
+    with tally.trial("a closed terminal"):
+        terminal, its_end = os.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dull_jax.main", *processes.flags(tmp_path)],
+            cwd=processes.ROOT,
+            env=os.environ | {"JAX_PLATFORMS": "cpu"},
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(its_end)
+        processes.reach(process, tmp_path, 2)
+        os.close(terminal)
+        assert process.wait(LONG) == 75
+        assert not processes.unsealed(tmp_path)
+        said = processes.end(processes.start(*processes.flags(tmp_path)))
+        assert "continuing after epoch" in said
+        runs.assert_same_run(undisturbed, tmp_path)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("number", NUMBERS)
 def test_one_process(number, undisturbed, tmp_path, tally):
     """Three times in one run, in the middle of an epoch or between two, and once after it."""
     with tally.trial(f"{number.name} to a run", count=4):
