@@ -12,11 +12,11 @@ from dull_jax import door
 from dull_jax.data import sources
 from dull_jax.errors import UserError
 
-_SOURCE = flags.DEFINE_string(
-    "source", "", "The official tar.gz, its unpacked folder, or that folder's parent."
+flags.DEFINE_string(
+    "source", None, "The official tar.gz, its unpacked folder, or that folder's parent."
 )
-_DATA_DIR = flags.DEFINE_string(
-    "data_dir", "", "Where to write; default $TFDS_DATA_DIR, else ~/tensorflow_datasets."
+flags.DEFINE_string(
+    "data_dir", None, "Where to write; default $TFDS_DATA_DIR, else ~/tensorflow_datasets."
 )
 
 
@@ -40,7 +40,8 @@ def prepare(name: str, source: str = "", data_dir: str = "") -> str:
 def main(argv: Sequence[str]) -> None:
     if len(argv) != 2:
         raise UserError("name one data set: python -m dull_jax.prepare cifar100 [--source=PATH]")
-    print(prepare(argv[1], _SOURCE.value, _DATA_DIR.value))
+    source, data_dir = door.path_flag("source", local=True), door.path_flag("data_dir")
+    print(prepare(argv[1], str(source or ""), str(data_dir or "")))
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "run_dir", "files", "config"},
+    {"errors", "names", "streams", "run_dir", "files", "config"},
     {"data"},
     {"models"},
     {"losses", "contrastive_losses", "stats"},
     {"methods"},
     {"train"},
     {"report", "audited", "inference"},
-    {"streams", "door", "main", "prepare", "audit", "predict", "export"},
+    {"door", "main", "prepare", "audit", "predict", "export"},
 )
 
 

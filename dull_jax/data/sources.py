@@ -16,7 +16,7 @@ from etils import epath
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError
-from dull_jax.files import parsed
+from dull_jax.files import expanded, parsed
 
 PREPARABLE = ("cifar10", "cifar100")
 
@@ -90,7 +90,7 @@ def _digits() -> Source:
 def data_folder(data_dir: str) -> epath.Path:
     """`data_dir`, else $TFDS_DATA_DIR, else ~/tensorflow_datasets; gs:// is passed through."""
     chosen = data_dir or os.environ.get("TFDS_DATA_DIR") or "~/tensorflow_datasets"
-    return epath.Path(parsed(chosen)).expanduser()
+    return epath.Path(parsed(expanded(chosen)))
 
 
 def find_prepared(name: str, folder: epath.Path) -> epath.Path | None:

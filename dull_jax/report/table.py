@@ -16,6 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from dull_jax import streams
 from dull_jax.errors import UserError
 from dull_jax.report.folder import lookup, read_json, title
 from dull_jax.report.markup import NA
@@ -259,4 +260,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
+    streams.guard()
     sys.exit(main(sys.argv[1:]))

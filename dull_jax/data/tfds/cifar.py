@@ -17,6 +17,7 @@ from etils import epath
 from dull_jax.data.tfds import png
 from dull_jax.data.tfds.cifar_archive import ARCHIVES, Archive, parse, read_members
 from dull_jax.errors import UserError
+from dull_jax.files import expanded
 
 _CIFAR10_NAMES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 
@@ -85,7 +86,7 @@ def prepare(
     Raises:
       UserError: `source` is not the official data, or `data_dir` cannot be written.
     """
-    source = pathlib.Path(source).expanduser()
+    source = pathlib.Path(expanded(source, "--source"))
     builder = _Cifar(name, archive or ARCHIVES[name], source, os.fspath(data_dir))
     if not sys.stderr.isatty():
         tfds.disable_progress_bar()
