@@ -1,14 +1,18 @@
 """Exit codes and one-line errors of every command, in processes of their own."""
 
+import errno
 import os
 import pathlib
 import subprocess
 import sys
 
+import jax
 import pytest
 
+from dull_jax import door
 from outside import LONG
 
+ROOT = str(pathlib.Path(__file__).parent.parent)
 PROGRAM = """
 from absl import flags
 from ml_collections import config_flags
@@ -48,10 +52,10 @@ def call(tmp_path):
     (tmp_path / "x.py").write_text(CONFIG)
     (tmp_path / "syntax.py").write_text("def get_config(:\n")
 
-    def run(*arguments):
+    def run(*arguments, **variables):
         arguments = [a.replace("DIR", str(tmp_path)) for a in arguments]
         command = [sys.executable, str(tmp_path / "program.py"), *arguments]
-        environ = os.environ | {"PYTHONPATH": str(pathlib.Path(__file__).parent.parent)}
+        environ = os.environ | {"PYTHONPATH": ROOT} | variables
         return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environ)
 
     return run
@@ -89,3 +93,110 @@ def test_what_the_user_can_mend_is_one_line(call, arguments, code, expected):
     assert done.returncode == code, done.stderr
     assert done.stdout == "" and done.stderr.count("\n") == 1
     assert done.stderr.startswith("dull_jax: ") and expected in done.stderr
+
+
+def test_a_recipe_below_home(call, tmp_path):
+    done = call("--config=~/x.py", HOME=str(tmp_path))
+    assert done.returncode == 0 and done.stdout == "ran [] 0.1\n"
+
+
+NUMBERS = """
+import jax, jax.numpy as jnp
+from dull_jax import door
+
+def main(argv):
+    key = jax.random.key(0)
+    x = jnp.arange(6).reshape(3, 2) * 0.5 + jnp.ones(2) * jnp.float32(1)
+    print(x.dtype, (x + jax.random.normal(key, (2,))).tolist(), jax.random.key_data(key))
+
+door.run(main)
+"""
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"JAX_ENABLE_X64": "1", "JAX_NUMPY_RANK_PROMOTION": "raise"},
+        {"JAX_NUMPY_DTYPE_PROMOTION": "strict", "JAX_DEFAULT_PRNG_IMPL": "rbg"},
+        {"JAX_THREEFRY_PARTITIONABLE": "0", "JAX_RANDOM_SEED_OFFSET": "7", "JAX_DISABLE_JIT": "1"},
+    ],
+)
+def test_variables_change_no_number(tmp_path, variables):
+    """Each of them would change a type, a random number, or end in an error."""
+
+    def run(**variables):
+        command = [sys.executable, "-c", NUMBERS]
+        environ = os.environ | {"PYTHONPATH": ROOT} | variables
+        return subprocess.run(command, capture_output=True, text=True, timeout=LONG, env=environ)
+
+    plain, found = run(), run(**variables)
+    assert found.returncode == 0 and found.stdout == plain.stdout != "", found.stderr
+    for name in variables:
+        assert f"note: {name}=" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        ("main", "workdir"),
+        ("prepare", "data_dir"),
+        ("audit", "apply"),
+        ("predict", "run"),
+        ("export", "output"),
+    ],
+)
+def test_a_path_flag_that_is_empty(tmp_path, command, flag):
+    """`--workdir=$UNSET`: nothing is written into the current folder."""
+    words = {
+        "main": [f"--config={ROOT}/configs/digits_t2h.py"],
+        "prepare": ["digits"],
+        "audit": ["--run=x"],
+        "predict": ["--input=x", "--output=x.csv"],
+        "export": ["--run=x"],
+    }[command]
+    done = subprocess.run(
+        [sys.executable, "-m", f"dull_jax.{command}", *words, f"--{flag}="],
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": ROOT},
+    )
+    assert done.returncode == 2 and f"--{flag} is empty" in done.stderr, done.stderr
+    assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to be nobody")
+def test_a_user_without_name_and_home(call, tmp_path):
+    """`docker run -u 54321`: no cache, no traceback."""
+    environ = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
+    become = "main([])  # imports what nobody may read\nos.setgid(54321); os.setuid(54321)\n"
+    text = "import os\n" + NUMBERS.replace("door.run", become + "door.run")
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        timeout=LONG,
+        cwd=tmp_path,
+        env=environ | {"PYTHONPATH": ROOT},
+    )
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (MemoryError(), "not enough memory"),
+        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "not enough memory"),
+        (RuntimeError("Unable to initialize backend 'cuda'"), "JAX finds no device"),
+        (OSError(errno.ENOSPC, "No space left on device", "x"), "x: No space left on device"),
+        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
+        (PermissionError(errno.EACCES, "Permission denied", "y"), "y: Permission denied"),
+        (FileNotFoundError(errno.ENOENT, "No such file", "z"), ""),  # our bug
+        (RuntimeError("RESOURCE_EXHAUSTED"), ""),
+        (KeyError("x"), ""),
+    ],
+)
+def test_what_the_machine_lacks_is_no_bug(error, words):
+    found = door._what_is_lacking(error)
+    assert words in found and bool(words) == bool(found) and "\n" not in found
