@@ -7,6 +7,7 @@ A corrected table is made to be edited. So the audit keeps the digest of each ta
 import hashlib
 import json
 import os
+import pathlib
 from collections.abc import Sequence
 
 from dull_jax import files, run_dir
@@ -22,7 +23,7 @@ def check_folder(folder: files.Path, inputs: Sequence[files.Path]) -> None:
     if files.is_remote(folder):
         return
     name = f"--output={shown(str(folder))}"
-    if owner := run_dir.owner(folder.absolute()):
+    if owner := run_dir.owner(pathlib.Path(os.path.abspath(folder))):
         raise UserError(f"{name} belongs to the run {shown(str(owner))}; name another folder")
     if os.path.lexists(folder) and not folder.is_dir():
         raise UserError(f"{name} is no folder; name one for the results")
