@@ -14,7 +14,7 @@ FILES = (
     "result.json",
 )
 FOLDERS = ("checkpoints", "compare", "digests", "events", "report")
-AUDIT_FILES = ("applied.json", "audit.json", "audit.npz", "index.html", "suspects.csv")
+AUDIT_FILES = ("applied.json", "audit.html", "audit.json", "audit.npz", "suspects.csv")
 _SIGNS = ("config.json", "labels.npz")  # of a folder that is a run's
 
 

@@ -86,12 +86,12 @@ def test_the_folder_of_results(tmp_path, folder):
 def test_results_replace_no_file_of_a_person(tmp_path, folder):
     mine = tmp_path / "mine"
     mine.mkdir()
-    (mine / "index.html").touch()
-    with pytest.raises(UserError, match=r"holds index\.html, which no audit wrote"):
+    (mine / "audit.html").touch()
+    with pytest.raises(UserError, match=r"holds audit\.html, which no audit wrote"):
         audit_output.check_folder(mine, [])
     with pytest.raises(UserError, match=r"suspects\.csv in it is an input"):
         audit_output.check_folder(folder, [folder / "suspects.csv"])
-    (mine / "index.html").unlink()
+    (mine / "audit.html").unlink()
     (mine / "suspects.csv").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"suspects\.csv"):
         audit_output.check_folder(mine, [])
