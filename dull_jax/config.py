@@ -8,12 +8,14 @@ import difflib
 import hashlib
 import json
 import math
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from dull_jax import files
 from dull_jax.errors import UserError
 from dull_jax.names import quoted, shown
 
@@ -30,6 +32,9 @@ _NOT_RESULTS = (
     "train.keep",
     "train.steps_per_dispatch",
 )
+
+# Fields that are paths; empty means none.
+_PATHS = ("data.dir", "data.file", "init", "model.pretrained", "noise.file")
 
 # Values of data.name that mean images of the user's own; for them some fields may be left open.
 OWN_IMAGES = ("folder", "csv", "clothing1m", "webvision")
@@ -294,15 +299,35 @@ def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def numbers(config: Mapping[str, Any]) -> dict[str, Any]:
+    """{field: value} of every field that changes the numbers; paths are absolute.
+
+    Args:
+      config: a recipe, or what its config.json holds.
+    """
+    flat = flatten(config if isinstance(config, ConfigDict) else dict(config))
+    return {key: _absolute(key, value) for key, value in _recipe(flat).items()}
+
+
+def digest(fields: Mapping[str, Any]) -> str:
+    """16 hex digits of the `numbers` of a recipe; of a path its last part, to be the same
+    elsewhere."""
+    named = {key: _last_part(key, value) for key, value in fields.items()}
+    return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def fingerprint(config: ConfigDict) -> str:
-    """sha256 of every field that changes the numbers; 16 hex digits."""
-    text = json.dumps(_recipe(flatten(config)), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """`digest` of a recipe's `numbers`."""
+    return digest(numbers(config))
 
 
 def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
     """'field: old -> new' for each field that makes another run of `config` than of `old`."""
-    before, after = _recipe(flatten(dict(old))), _recipe(flatten(config))
+    return changes(numbers(old), numbers(config))
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """'field: before -> after' for each of `numbers` that differs."""
 
     def value(recipe: Mapping[str, Any], key: str) -> str:
         return quoted(recipe[key]) if key in recipe else "absent"
@@ -312,6 +337,33 @@ def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
         for key in sorted(before.keys() | after.keys())
         if before.get(key) != after.get(key)
     ]
+
+
+# Paths ------------------------------------------------------------------------------------------
+
+
+def resolved(config: ConfigDict) -> ConfigDict:
+    """A copy whose local paths hold wherever it is used: absolute, with `~` replaced.
+
+    Raises:
+      UserError: nobody's home.
+    """
+    config = config.copy_and_resolve_references()
+    with config.unlocked():
+        for field in _PATHS:
+            if text := _get(config, field):
+                text = os.fspath(files.expanded(text, f"config.{field}"))
+                config.update_from_flattened_dict({field: _absolute(field, text)})
+    return config
+
+
+def _absolute(field: str, value: Any) -> Any:
+    local = field in _PATHS and isinstance(value, str) and value and not files.is_remote(value)
+    return os.path.abspath(value) if local else value
+
+
+def _last_part(field: str, value: Any) -> Any:
+    return os.path.basename(value) if field in _PATHS and isinstance(value, str) else value
 
 
 def _get(config: ConfigDict, field: str) -> Any:

@@ -8,7 +8,6 @@ others, which may be waiting for this one.
 """
 
 import ast
-import errno
 import logging
 import os
 import re
@@ -23,8 +22,8 @@ import jax
 from absl import app, flags
 
 from dull_jax import files, streams
-from dull_jax.errors import SaveError, Stopped, UserError, reason
-from dull_jax.train import interrupt
+from dull_jax.errors import SaveError, Stopped, UserError
+from dull_jax.train import interrupt, machine
 
 _LOST = (
     "another process of this run has failed or is out of reach, and its own output may say why; "
@@ -42,11 +41,6 @@ _PINNED = {
     "jax_threefry_partitionable": True,
     "jax_random_seed_offset": 0,
     "jax_disable_jit": False,
-}
-# What the machine lacks, not what the program did wrong.
-_LACKING = {
-    getattr(errno, name)
-    for name in "EACCES EDQUOT EFBIG EIO EMFILE ENFILE ENOMEM ENOSPC EPERM EROFS ESTALE".split()
 }
 
 
@@ -79,7 +73,7 @@ def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
     except Stopped as stopped:
         _leave(stopped, 75)
     except Exception as error:
-        if lacking := _what_is_lacking(error):
+        if lacking := machine.lacking(error):
             _leave_at_once(lacking, 2)
         if not jax.distributed.is_initialized():
             raise
@@ -109,21 +103,6 @@ def _quieten_libraries() -> None:
             show(unraisable)
 
     sys.unraisablehook = hook
-
-
-def _what_is_lacking(error: Exception) -> str:
-    """One line for memory, disk, permission or device that the machine does not have, or ""."""
-    text = reason(error)
-    if isinstance(error, MemoryError) or (
-        isinstance(error, jax.errors.JaxRuntimeError) and text.startswith("RESOURCE_EXHAUSTED")
-    ):
-        return f"not enough memory ({text}); a smaller config.train.batch_size needs less"
-    if isinstance(error, RuntimeError) and "initialize backend" in text:
-        return f"JAX finds no device ({text})"
-    if isinstance(error, OSError) and error.errno in _LACKING:
-        where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror}; nothing that was complete is lost"
-    return ""
 
 
 def _keep_compiled_programs() -> None:

@@ -25,7 +25,7 @@ from dull_jax import door, files, inference
 from dull_jax.errors import UserError
 from dull_jax.inference import Classifier
 from dull_jax.train.checkpoint import leaf_name
-from dull_jax.train.workdir import environment
+from dull_jax.train.machine import environment
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _VERSIONS = ("dull_jax", "jax", "jaxlib", "flax")

@@ -109,7 +109,7 @@ def load(run: str | os.PathLike) -> Classifier:
     Raises:
       UserError: no run there, no good checkpoint, or a file that is damaged or of an older version.
     """
-    folder = path_of(run)
+    folder = path_of(run, "the run")
     _require(folder, "config.json", ("method", "model", "augment", "data"))
     config, about = read_recipe(folder / "config.json"), _about(folder)
     shape = tuple(about["image_shape"])

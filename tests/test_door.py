@@ -1,15 +1,12 @@
 """Exit codes and one-line errors of every command, in processes of their own."""
 
-import errno
 import os
 import pathlib
 import subprocess
 import sys
 
-import jax
 import pytest
 
-from dull_jax import door
 from outside import LONG
 
 ROOT = str(pathlib.Path(__file__).parent.parent)
@@ -181,22 +178,3 @@ def test_a_user_without_name_and_home(call, tmp_path):
         env=environ | {"PYTHONPATH": ROOT},
     )
     assert done.returncode == 0 and done.stderr == "", done.stderr
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (MemoryError(), "not enough memory"),
-        (jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory"), "not enough memory"),
-        (RuntimeError("Unable to initialize backend 'cuda'"), "JAX finds no device"),
-        (OSError(errno.ENOSPC, "No space left on device", "x"), "x: No space left on device"),
-        (OSError(errno.EMFILE, "Too many open files"), "Too many open files"),
-        (PermissionError(errno.EACCES, "Permission denied", "y"), "y: Permission denied"),
-        (FileNotFoundError(errno.ENOENT, "No such file", "z"), ""),  # our bug
-        (RuntimeError("RESOURCE_EXHAUSTED"), ""),
-        (KeyError("x"), ""),
-    ],
-)
-def test_what_the_machine_lacks_is_no_bug(error, words):
-    found = door._what_is_lacking(error)
-    assert words in found and bool(words) == bool(found) and "\n" not in found

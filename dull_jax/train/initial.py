@@ -8,10 +8,8 @@ The recipe holds the other folder's path, not a digest of its weights: they are 
 the run's first checkpoint, and a continued run does not look at that folder again.
 """
 
-import json
 import os
 import pathlib
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,8 +21,9 @@ from absl import logging
 
 from dull_jax.errors import UserError
 from dull_jax.files import Path, path_of
-from dull_jax.train import checkpoint
-from dull_jax.train.mirror import at_hand
+from dull_jax.train import checkpoint, machine
+from dull_jax.train.checkpoint import Fault
+from dull_jax.train.mirror import at_hand, steps_in
 from dull_jax.train.state import NetState
 
 Leaves = Mapping[str, np.ndarray]  # 'params/backbone/…' and 'batch_stats/backbone/…', say
@@ -57,11 +56,17 @@ def newest(workdir: Path) -> tuple[Leaves, int]:
     Raises:
       UserError: there is none.
     """
-    steps = _sealed(workdir)
+    machine.devices()  # or Orbax would find none, which says nothing about a checkpoint
+    steps, faults = _sealed(workdir), []
     for step in steps:
-        if (leaves := _good(workdir, step)) is not None:
-            return leaves, step
-        logging.warning("%s: checkpoint %d is damaged; trying the one before it", workdir, step)
+        found = _good(workdir, step)
+        if not isinstance(found, Fault):
+            return found, step
+        faults.append(found)
+        fault = "is damaged" if found.kind == "damaged" else found.reason
+        logging.warning("%s: checkpoint %d %s; trying the one before it", workdir, step, fault)
+    if unreadable := [f"{fault.reason}" for fault in faults if fault.kind == "unreadable"]:
+        raise UserError(f"{workdir}: no checkpoint can be read ({unreadable[0]})")
     numbers = ", ".join(map(str, steps))
     raise UserError(
         f"{workdir}: every checkpoint is damaged ({numbers})"
@@ -108,25 +113,14 @@ def with_backbone(
 
 def _sealed(workdir: Path) -> list[int]:
     """Checkpoints that were finished, newest first."""
-    steps = (
-        p.stem for p in (workdir / "digests").glob("*.json") if re.fullmatch(r"[0-9]{1,18}", p.stem)
-    )
-    there = [int(step) for step in steps if (workdir / "checkpoints" / step).is_dir()]
-    return sorted(there, reverse=True)
+    there = set(steps_in(workdir / "checkpoints"))
+    return [step for step in steps_in(workdir / "digests", ".json") if step in there]
 
 
-def _good(workdir: Path, step: int) -> Leaves | None:
-    """What the checkpoint holds; None where it is damaged, or dropped meanwhile by the run."""
-    try:
-        with at_hand(workdir, step) as home:
-            listed = json.loads((home / "digests" / f"{step}.json").read_text())
-            if listed != checkpoint.digest_files(home / "checkpoints" / str(step)):
-                return None
-            return _read(home, step)
-    except UserError:
-        raise
-    except Exception:  # Orbax alone raises half a dozen types for damage
-        return None
+def _good(workdir: Path, step: int) -> Leaves | Fault:
+    """What the checkpoint holds; one that the run has dropped meanwhile is not finished."""
+    with at_hand(workdir, step) as home:
+        return checkpoint.read_good(home, step, lambda: _read(home, step))
 
 
 def _read(home: pathlib.Path, step: int) -> dict[str, np.ndarray]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 
 from etils import epath
 
+from dull_jax.errors import UserError
 from dull_jax.files import Path, is_remote, reaching, whole
 
 
@@ -88,12 +89,21 @@ def at_hand(workdir: Path, step: int) -> Iterator[pathlib.Path]:
         mirror.close()
 
 
-def steps_in(folder: Path) -> list[int]:
-    """The numbers among the names in a folder, largest first; none where it is not there."""
-    with reaching(folder), suppress(FileNotFoundError):
-        names = [path.name for path in folder.iterdir()]
-        return sorted(int(name) for name in names if re.fullmatch("[0-9]{1,18}", name))[::-1]
-    return []
+def steps_in(folder: Path, suffix: str = "") -> list[int]:
+    """The numbers among the names in a folder, largest first; none where it is not there.
+
+    Raises:
+      UserError: it cannot be read.
+    """
+    try:
+        with reaching(folder):
+            names = [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror}") from None
+    found = (re.fullmatch(f"([0-9]{{1,18}}){re.escape(suffix)}", name) for name in names)
+    return sorted((int(match[1]) for match in found if match), reverse=True)
 
 
 def _places(workdir: Path, step: int) -> tuple[Path, Path]:

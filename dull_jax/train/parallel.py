@@ -24,7 +24,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from dull_jax.errors import UserError
 from dull_jax.models.axis import AXIS
-from dull_jax.train import hosts
+from dull_jax.train import hosts, machine
 from dull_jax.train.state import NetState
 
 # Axes of a network's state in a mapped step: its samples are divided, all else is replicated.
@@ -50,7 +50,7 @@ class Devices:
     """
 
     def __init__(self, wanted: int = 0, platform: str | None = None):
-        available = jax.local_devices(backend=platform)
+        available = machine.devices(platform)
         if wanted > len(available):
             kind = available[0].platform
             raise UserError(f"config.train.devices = {wanted}: there are {len(available)} ({kind})")

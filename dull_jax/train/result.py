@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from dull_jax import config as recipe
 from dull_jax import files
 from dull_jax.data.dataset import Dataset
 from dull_jax.files import Path
-from dull_jax.train import workdir, writer
+from dull_jax.train import machine, workdir, writer
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -47,11 +47,18 @@ def write(
     seen: Evaluation,
     instruments: Mapping[str, np.ndarray],
     effort: Effort,
+    rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
-    """Writes outputs.npz, then result.json, which says that the run is finished."""
+    """Writes outputs.npz, then result.json, which says that the run is finished.
+
+    Args:
+      rows: of metrics.jsonl, all of them.
+    """
+    workdir.check_ours(folder)
     with files.whole(folder / "outputs.npz") as file:
         np.savez_compressed(file, **_outputs(dataset, seen), **instruments)
-    found = defined(_result(folder, config, dataset.description, seen, effort))
+    found = defined(_result(config, dataset.description, seen, effort, rows))
+    found = workdir.sealed(folder, found)
     files.write_text(folder / "result.json", json.dumps(found, indent=1))
     return found
 
@@ -69,16 +76,16 @@ def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
 
 
 def _result(
-    folder: Path,
     config: ConfigDict,
     about: Mapping[str, Any],
     seen: Evaluation,
     effort: Effort,
+    rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
     groups = about["groups"]
-    curve = {r["epoch"]: r["test/accuracy"] for r in writer.read(folder) if "test/accuracy" in r}
+    curve = {r["epoch"]: r["test/accuracy"] for r in rows if "test/accuracy" in r}
     last = [value for epoch, value in curve.items() if epoch > config.train.epochs - LAST]
-    environment = workdir.environment()
+    environment = machine.environment()
     return {
         "method": config.method,
         "variant": config.variant,

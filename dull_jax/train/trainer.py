@@ -26,12 +26,12 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax.data import dataset as data
 from dull_jax.data import own_images
-from dull_jax.errors import Stopped
+from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of, write_text
 from dull_jax.stats import metrics
 from dull_jax.stats.calibration import expected_calibration_error
-from dull_jax.train import hosts, initial, parallel, result, workdir, writer
-from dull_jax.train.checkpoint import Checkpoints
+from dull_jax.train import feasible, hosts, initial, parallel, result, workdir, writer
+from dull_jax.train.checkpoint import Checkpoints, Owner
 from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.executor import Executor, Sums
 from dull_jax.train.interrupt import Interrupt
@@ -63,18 +63,25 @@ def train(
       Stopped: a signal came; everything is saved.
     """
     recipe.validate(config)
-    folder = path_of(folder)
-    if finished := hosts.from_first(lambda: _finished(folder, config)):
+    config, folder = recipe.resolved(config), path_of(folder, "the workdir")
+    hosts.from_first(lambda: workdir.check_layout(folder))
+    if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
         return finished
     manifest = own_images.scanned(config.data, say)
+    config = own_images.settled_before(config, workdir.begun(folder) or {})
     config = own_images.settled(config, say, manifest)
     workdir.check_recipe(folder, config)
     own = folder / "labels.npz"
-    dataset = data.build(config, own if own.exists() else labels, manifest)
-    executor = Executor(config, dataset, parallel.Devices(config.train.devices))
+    dataset = data.build(config, own if own.exists() else labels, manifest, say)
+    workdir.check_labels(folder, dataset.description["labels_digest"])
+    devices = parallel.Devices(config.train.devices)
+    feasible.check(config, dataset, devices)
+    executor = Executor(config, dataset, devices)
     if not initial.has_checkpoint(folder):
         executor.begin(say)
+    elif other := workdir.other_machine(folder):
+        say(other)
     with workdir.claimed(folder, config), Interrupt() as interrupt:
         hosts.from_first(lambda: _describe(folder, config, dataset, executor))
         found = Trainer(config, folder, dataset, executor, interrupt, say).run()
@@ -84,11 +91,27 @@ def train(
         return found
 
 
-def _finished(folder: Path, config: ConfigDict) -> dict[str, Any] | None:
-    """result.json of a run of this recipe; no image is looked at for it."""
-    if found := workdir.finished(folder):
+def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | None:
+    """result.json of a run of this recipe; no image is looked at for it.
+
+    Where the files of the end are damaged, training goes on from the last checkpoint, which is the
+    end, and writes them again.
+    """
+    try:
+        found = workdir.finished(folder)
+    except UserError as damage:
+        if not initial.has_checkpoint(folder):
+            raise UserError(
+                f"{damage}, and no checkpoint is left to restore it from; delete result.json to "
+                "train again, or take another workdir"
+            ) from None
+        say(f"{damage}: restored from the last checkpoint")
+        return None
+    if found:
         before = workdir.begun(folder) or {}
         workdir.check_recipe(folder, own_images.settled_before(config, before))
+        if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
+            workdir.moved(folder, config.data.dir, config.data.file)
     return found
 
 
@@ -138,7 +161,9 @@ class Trainer:
         self.config, self.folder, self.dataset = config, folder, dataset
         self.executor, self.interrupt, self.say = executor, interrupt, say
         self.memory = executor.method.init_memory()
-        self.checkpoints = Checkpoints(folder, config.train.keep)
+        owner = Owner.of(config, dataset.description["labels_digest"])
+        self.checkpoints = Checkpoints(folder, config.train.keep, owner)
+        self.rows: list[writer.Row] = []  # of metrics.jsonl, so far
         self.at = Position()
         self.asked = 0  # the number of a signal that all processes know of
         self._journal: list[Observation] = []
@@ -148,7 +173,8 @@ class Trainer:
     def run(self) -> dict[str, Any]:
         # Continue
         self._restore()
-        log = writer.Writer(self.folder, self.at.epoch)
+        log = writer.Writer(self.folder, self.rows, self.at.epoch)
+        self.rows = log.rows
         progress = Progress(self.config, self.at.epoch, self.say)
         self.say(self._headline())
         self._count_time(start=True)
@@ -179,6 +205,7 @@ class Trainer:
             self._evaluated,
             self.executor.method.instruments(self.executor.nets, self.memory),
             result.Effort(at.seconds, at.device, at.images),
+            self.rows,
         )
 
     def _headline(self) -> str:
@@ -308,6 +335,7 @@ class Trainer:
         self.memory = tree["memory"]
         journal = tree.get("journal", {})
         self._journal = [journal[str(n)] for n in range(len(journal))]
+        self.rows = self._rows_of(meta.pop("rows", None), meta["epoch"])
         self.at = Position(**meta)
         if self.at.epoch < self.config.train.epochs:
             self.say(f"continuing after epoch {self.at.epoch} from checkpoint {step}")
@@ -326,7 +354,21 @@ class Trainer:
         updates = sum(int(net.step) for net in self.executor.nets)
         self.at.checkpoint = max(updates, self.at.checkpoint + 1)
         self._count_time()
-        self.checkpoints.save(self.at.checkpoint, tree, dataclasses.asdict(self.at))
+        meta = dataclasses.asdict(self.at) | {"rows": self.rows}
+        self.checkpoints.save(self.at.checkpoint, tree, meta)
+
+    def _rows_of(self, rows: list[writer.Row] | None, epochs: int) -> list[writer.Row]:
+        """The lines of metrics.jsonl up to a checkpoint: its own, or the file's where an older
+        version wrote it."""
+        if rows is None:
+            rows = hosts.from_first(lambda: writer.read(self.folder))
+            rows = [row for row in rows if row["epoch"] <= epochs]
+        if missing := set(range(1, epochs + 1)) - {row["epoch"] for row in rows}:
+            raise UserError(
+                f"{self.folder / 'metrics.jsonl'}: the line of epoch {min(missing)} is lost, and "
+                "the checkpoint is of a version that did not keep it; train in another workdir"
+            )
+        return rows
 
     def _stop_if_asked(self) -> None:
         if self.asked and not self._at_end:

@@ -1,35 +1,30 @@
 """A run's folder: one run at a time, one recipe, and what it says about itself."""
 
 import fcntl
-import importlib.metadata
+import hashlib
 import json
 import os
 import pathlib
-import platform
 import secrets
-import shlex
 import socket
-import sys
-import time
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import IO, Any
 
-import jax
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
-from dull_jax.errors import UserError
-from dull_jax.files import Path, is_remote, reaching, write_text
+from dull_jax import run_dir
+from dull_jax.errors import SaveError, UserError
+from dull_jax.files import Path, is_remote, read, remove_drafts, write_text
 from dull_jax.names import shown
-from dull_jax.train import hosts
+from dull_jax.train import hosts, machine
 
 _LOCK = ".lock"
+_SEALED = ("metrics.jsonl", "outputs.npz", "result.json")
 _TOKEN = secrets.token_hex(8)  # of this process
-_PACKAGES = (
-    "dull_jax jax jaxlib flax optax orbax-checkpoint tensorflow-datasets ml-collections clu "
-    "numpy scikit-learn"
-).split()
+_held: dict[str, IO[str]] = {}  # workdir -> the open file that is its lock
 
 
 @contextmanager
@@ -47,9 +42,12 @@ def claimed(workdir: Path, config: ConfigDict) -> Iterator[None]:
     held: list[AbstractContextManager] = []  # by the first process
     claim = _taken_over if is_remote(workdir) else _locked
     hosts.from_first(lambda: held.append(claim(workdir, config)))
-    with held[0] if held else nullcontext():
-        hosts.check_seen_by_all(workdir, (workdir / _LOCK).exists())
-        yield
+    try:
+        with held[0] if held else nullcontext():
+            hosts.check_seen_by_all(workdir, (workdir / _LOCK).exists())
+            yield
+    finally:
+        _held.pop(os.fspath(workdir), None)
 
 
 def _locked(workdir: pathlib.Path, config: ConfigDict) -> AbstractContextManager:
@@ -65,22 +63,63 @@ def _locked(workdir: pathlib.Path, config: ConfigDict) -> AbstractContextManager
         lock.close()
         raise UserError(f"workdir {workdir} is in use by another run") from None
     check_recipe(workdir, config)
+    remove_drafts(workdir)  # of a process that was killed: nobody else writes here now
+    _held[os.fspath(workdir)] = lock
     return lock
+
+
+def check_layout(workdir: Path) -> None:
+    """Raises UserError where something stands in the place of a folder or file of the run."""
+    if is_remote(workdir):
+        return
+    for name in (*run_dir.FOLDERS, "audit"):
+        if os.path.lexists(workdir / name) and not (workdir / name).is_dir():
+            raise UserError(f"{workdir / name} is to be a folder of the run, and is none; move it")
+    for name in run_dir.FILES:
+        path = workdir / name
+        if path.exists() and not stat.S_ISREG(path.stat().st_mode):
+            raise UserError(f"{path} is to be a file of the run, and is no regular one; move it")
 
 
 def _taken_over(workdir: Path, config: ConfigDict) -> AbstractContextManager:
     """Says in the store which process goes on with the run."""
     check_recipe(workdir, config)
-    here = {"host": socket.gethostname(), "pid": os.getpid(), "started": _now(), "token": _TOKEN}
+    here = {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": machine.now(),
+        "token": _TOKEN,
+    }
     write_text(workdir / _LOCK, json.dumps(here))
     return nullcontext()
 
 
 def check_ours(workdir: Path) -> None:
-    """Raises UserError when the run, in a store, was started again by another process since."""
-    holder = _read(workdir / _LOCK) if is_remote(workdir) else None
+    """Before anything is written: whether this folder is still the one that this run holds.
+
+    Raises:
+      SaveError: the run, in a store, was started again by another process since; or the folder was
+        moved, or another took its place.
+    """
+    if is_remote(workdir):
+        _check_token(workdir)
+    elif lock := _held.get(os.fspath(workdir)):
+        held = os.fstat(lock.fileno())
+        try:
+            here = os.stat(workdir / _LOCK)
+        except OSError:
+            here = None
+        if here is None or (here.st_dev, here.st_ino) != (held.st_dev, held.st_ino):
+            raise SaveError(
+                f"workdir {workdir} was moved, deleted or replaced while this run was at work; it "
+                "has ended and writes nothing more. In the moved folder the same command goes on"
+            )
+
+
+def _check_token(workdir: Path) -> None:
+    holder = _read(workdir / _LOCK)
     if holder is not None and holder.get("token") != _TOKEN:
-        raise UserError(
+        raise SaveError(
             f"workdir {workdir} was taken over by a newer start of this run ("
             f"{shown(str(holder.get('host')))}, process {holder.get('pid')}, "
             f"{shown(str(holder.get('started')))}), which goes on; this one has ended"
@@ -104,15 +143,88 @@ def begun(workdir: Path) -> dict[str, Any] | None:
 
 
 def finished(workdir: Path) -> dict[str, Any] | None:
-    """The contents of result.json, where the run is finished."""
-    return _read(workdir / "result.json")
+    """The contents of result.json, where the run is finished and its files are as it left them.
+
+    Raises:
+      UserError: result.json, or a file whose digest it holds, is damaged or gone; names it.
+    """
+    found = _read(workdir / "result.json")
+    digests = (found or {}).get("sha256")  # older versions have none
+    for name in _SEALED if isinstance(digests, dict) else ():
+        if _digest_of(workdir, name, found) != digests.get(name):
+            raise UserError(f"{workdir / name} is damaged or gone")
+    return found
+
+
+def sealed(workdir: Path, result: Mapping[str, Any]) -> dict[str, Any]:
+    """`result` with digests of itself and of what was written before it; `finished` compares."""
+    return {**result, "sha256": {name: _digest_of(workdir, name, result) for name in _SEALED}}
+
+
+def _digest_of(workdir: Path, name: str, result: Mapping[str, Any]) -> str:
+    """Of a file; of result.json, which holds the digests, of all the rest of it."""
+    if name == "result.json":
+        rest = {key: value for key, value in result.items() if key != "sha256"}
+        data = json.dumps(rest, sort_keys=True).encode()
+    else:
+        data = read(workdir / name) if (workdir / name).exists() else b""
+    return hashlib.sha256(data).hexdigest()
+
+
+def check_labels(workdir: Path, digest: str) -> None:
+    """Raises UserError where the run was begun on labels of another digest than `digest`.
+
+    A data.json that is damaged says nothing: it is written anew.
+    """
+    try:
+        before = (_read(workdir / "data.json") or {}).get("labels_digest", digest)
+    except UserError:
+        return
+    if before != digest:
+        raise UserError(
+            f"{workdir / 'labels.npz'} holds other labels than this run began with (their digest: "
+            f"{str(before)[:12]} -> {digest[:12]}); put the file back, or start in another workdir"
+        )
+
+
+def moved(workdir: Path, data_dir: str = "", data_file: str = "") -> None:
+    """The run's images, or its table, lie elsewhere now: config.json remembers where.
+
+    Args:
+      data_dir, data_file: absolute; "" leaves what is there.
+    """
+    config = begun(workdir)
+    places = {"dir": data_dir, "file": data_file}
+    wanted = {field: place for field, place in places.items() if place}
+    about = (config or {}).get("data")
+    if isinstance(about, dict) and wanted.items() - about.items():
+        config = {**config, "data": about | wanted}
+        write_text(workdir / "config.json", json.dumps(config, indent=1, sort_keys=True))
+
+
+def describe(workdir: Path, config: ConfigDict) -> None:
+    """Writes config.json and env.json."""
+    check_ours(workdir)
+    write_text(workdir / "config.json", recipe.to_json(config))
+    write_text(workdir / "env.json", json.dumps(machine.environment(), indent=1))
+
+
+def other_machine(workdir: Path) -> str:
+    """What to say where a run goes on with another processor or number of cores, else ""."""
+    try:
+        before = _read(workdir / "env.json") or {}
+    except UserError:  # it is written anew
+        return ""
+    here = machine.environment()
+    if all(before.get(key, here[key]) == here[key] for key in ("cpu", "cores")):
+        return ""
+    there, now = (f"{env.get('cores', '?')} of {env.get('cpu')}" for env in (before, here))
+    return f"on {now}, before on {there}: the last bits of the numbers may differ"
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        with reaching(path):
-            data = path.read_bytes()
-        found = json.loads(data.decode())
+        found = json.loads(read(path).decode())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -122,40 +234,3 @@ def _read(path: Path) -> dict[str, Any] | None:
     if not isinstance(found, dict):
         raise UserError(f"{path} is damaged; delete it, or start in another workdir")
     return found
-
-
-def describe(workdir: Path, config: ConfigDict) -> None:
-    """Writes config.json and env.json."""
-    write_text(workdir / "config.json", recipe.to_json(config))
-    write_text(workdir / "env.json", json.dumps(environment(), indent=1))
-
-
-def environment() -> dict[str, object]:
-    """Versions, hardware and the command, as env.json holds them."""
-    return {
-        "command": shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]]),
-        "python": platform.python_version(),
-        "versions": {name: v for name in _PACKAGES if (v := _version(name))},
-        "platform": platform.platform(),
-        "cpu": f"{_processor()}, {os.cpu_count()} cores",
-        "devices": [f"{d.platform}: {d.device_kind}" for d in jax.devices()],
-        "started": _now(),
-    }
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S %z")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def _processor() -> str:
-    info = pathlib.Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()

@@ -6,7 +6,7 @@ import math
 import pathlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -17,22 +17,26 @@ from dull_jax.files import Path, is_remote, whole, write_text
 from dull_jax.train import hosts
 from dull_jax.train.workdir import check_ours
 
+Row = Mapping[str, float]
+
 
 class Writer:
     """One line of metrics.jsonl and one set of scalars an epoch; every process calls, one writes.
 
-    A run continued from an epoch drops the lines after it first: no line is missing or double.
+    A run that goes on writes the lines of the epochs before anew, from `rows`, which came with its
+    checkpoint: no line is missing or double, whatever became of the file.
     """
 
-    def __init__(self, workdir: Path, epochs_done: int):
+    def __init__(self, workdir: Path, rows: Sequence[Row], epochs_done: int):
+        self.rows = [*rows]
         self._workdir = workdir
         hosts.from_first(lambda: self._open(workdir, epochs_done))
 
     def _open(self, workdir: Path, epochs_done: int) -> None:
-        kept = [row for row in read(workdir) if row["epoch"] <= epochs_done]
+        check_ours(workdir)
         lines = _LinesInStore if is_remote(workdir) else _Lines
         events = _EventsInStore if is_remote(workdir) else _Events
-        self._lines = lines(workdir / "metrics.jsonl", "".join(map(_line, kept)))
+        self._lines = lines(workdir / "metrics.jsonl", "".join(map(_line, self.rows)))
         # Events have a folder of their own; TensorBoard drops what a session log outdates.
         self._events = events(workdir / "events")
         start = SessionLog(status=SessionLog.START)
@@ -40,8 +44,9 @@ class Writer:
 
     def write(self, epoch: int, values: Mapping[str, float]) -> None:
         """Writes an epoch's numbers (counted from 1); undefined ones are left out."""
-        defined = {k: v for k, v in values.items() if math.isfinite(v)}
+        defined = {k: float(v) for k, v in values.items() if math.isfinite(v)}
         hosts.from_first(lambda: self._write(epoch, defined))
+        self.rows.append({"epoch": epoch, **defined})
 
     def _write(self, epoch: int, defined: Mapping[str, float]) -> None:
         check_ours(self._workdir)
@@ -57,7 +62,7 @@ class Writer:
             self._events.close()
 
 
-def _line(row: Mapping[str, float]) -> str:
+def _line(row: Row) -> str:
     return json.dumps(row) + "\n"
 
 

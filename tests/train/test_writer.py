@@ -15,7 +15,8 @@ def test_damaged_lines_are_passed_over(tmp_path):
 
 def test_a_run_that_goes_on_has_each_line_once(tmp_path):
     for done in (0, 2):
-        log = writer.Writer(tmp_path, done)
+        rows = [{"epoch": n, "loss": n} for n in range(1, done + 1)]
+        log = writer.Writer(tmp_path, rows, done)
         for epoch in range(done + 1, 5):
             log.write(epoch, {"loss": epoch, "undefined": float("nan")})
         log.close()
