@@ -68,10 +68,11 @@ def train(
         say(f"{folder}: {config.method} is already trained")
         return finished
     manifest = own_images.scanned(config.data, say)
+    config = own_images.settled_before(config, workdir.begun(folder) or {})
     config = own_images.settled(config, say, manifest)
     workdir.check_recipe(folder, config)
     own = folder / "labels.npz"
-    dataset = data.build(config, own if own.exists() else labels, manifest)
+    dataset = data.build(config, own if own.exists() else labels, manifest, say)
     executor = Executor(config, dataset, parallel.Devices(config.train.devices))
     if not initial.has_checkpoint(folder):
         executor.begin(say)

@@ -143,7 +143,6 @@ BAD = {
     "bomb": (bomb(), "more than 100 million pixels"),
     "warned": (bomb(10_001, 10_000), "more than 100 million pixels"),
     "float": (encoded(PHOTO[..., 0].astype(np.float32), "TIFF"), "floating-point"),
-    "deep": (encoded(PHOTO[..., 0].astype(np.int32) << 20, "TIFF"), "32-bit pixels"),
 }
 
 
