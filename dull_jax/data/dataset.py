@@ -148,12 +148,12 @@ def _begun(
     total = len(labels["ids"]) + len(labels["holdout_ids"])
     left = [~np.isin(labels[f"{part}ids"], found.gone) for part in ("", "holdout_")]
     if not partial or 2 * sum(map(np.sum, left)) < total:
-        remedy = "name the folder where they are" if partial else "put them back"
+        remedy = "name where they are (--data_dir=NEW)" if partial else "put them back"
         raise UserError(
-            f"{_images(count)} of this run gone from {shown(str(manifest.root))} or changed "
+            f"{_images(count, 'of this run')} gone from {shown(str(manifest.root))} or changed "
             f"({paths}); {remedy}, or train in another workdir"
         )
-    say(f"{_images(count)} of the run gone ({paths}): audited without them")
+    say(f"{_images(count, 'of the run')} gone ({paths}): audited without them")
     kept = {
         f"{part}{name}": labels[f"{part}{name}"][rows]
         for part, rows in zip(("", "holdout_"), left, strict=True)
@@ -162,8 +162,10 @@ def _begun(
     return found.manifest, labels | kept
 
 
-def _images(count: int) -> str:
-    return "1 image is" if count == 1 else f"{count:,} images are"
+def _images(count: int, whose: str = "") -> str:
+    """'1 image is', '2 images of this run are'."""
+    words = (f"{count:,} image" + "s" * (count > 1), whose, "are" if count > 1 else "is")
+    return " ".join(filter(None, words))
 
 
 def _check_labels(source: sources.Source, labels: dict[str, np.ndarray], saved: files.Path) -> None:

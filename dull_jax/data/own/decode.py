@@ -98,7 +98,7 @@ def lacking(suffix: str) -> str:
 
 @functools.cache
 def _lacking(kind: str) -> str:
-    if kind == "AVIF" and not features.check("avif"):
+    if kind == "AVIF" and not ("avif" in features.modules and features.check("avif")):
         return "install a Pillow that has AVIF to read it"
     if kind == "HEIF":
         try:
@@ -227,7 +227,8 @@ def _cost(image: Image.Image, pixels: int) -> int:
 def _reason(error: Exception) -> str:
     text = reason(error)
     if isinstance(error, UnidentifiedImageError):
-        return "not an image, or its header is broken (JPEG, PNG, BMP, WebP, GIF, TIFF, PNM)"
+        return "not an image, or its header is broken (JPEG, PNG, BMP, WebP, GIF, TIFF, PNM, "
+            "AVIF, HEIF)"
     if "truncated" in text.lower():
         return "truncated: the end of the file is missing"
     return f"broken: {text}"

@@ -7,7 +7,6 @@ import os
 import pathlib
 
 import PIL
-from PIL import features
 
 from dull_jax import files
 from dull_jax.data.own import decode
@@ -16,7 +15,7 @@ from dull_jax.errors import UserError
 
 # What is refused changes with the decoders, and with the rules of `decode`: then add 1.
 _HEIF = importlib.util.find_spec("pillow_heif") is not None
-_VERSION = f"2, Pillow {PIL.__version__}, AVIF: {features.check('avif')}, HEIF: {_HEIF}"
+_VERSION = f"2, Pillow {PIL.__version__}, AVIF: {not decode.lacking('.avif')}, HEIF: {_HEIF}"
 
 Stamp = tuple[int, int]  # bytes, nanoseconds of the last change
 
@@ -75,5 +74,5 @@ def _is_sound(entry: object) -> bool:
         type(entry) is list
         and len(entry) == len(kinds)
         and all(type(value) is kind for value, kind in zip(entry, kinds, strict=True))
-        and all(0 <= side <= decode.MAX_PIXELS for side in entry[3:5])
+        and all((0 if entry[-1] else 1) <= side <= decode.MAX_PIXELS for side in entry[3:5])
     )

@@ -63,7 +63,7 @@ def _entries(tree: _Tree) -> list[Entry]:
         _tell_unused(tree, folders, parts)
         inner = {name: _innermost(tree, folders[name], split) for name, split in parts.items()}
         return [e for name, split in parts.items() for e in _part(tree, inner[name], split)]
-    _check_classes(tree.root, list(folders))
+    _check_not_parts(tree.root, list(folders))
     if folders and all(_is_split(tree, path) for path in folders.values()):
         return _split_classes(tree, folders)
     return _part(tree, tree.root, "")
@@ -100,7 +100,7 @@ def _innermost(tree: _Tree, folder: str, split: str) -> str:
         (folder,) = inner.values()
 
 
-def _check_classes(root: str, names: list[str]) -> None:
+def _check_not_parts(root: str, names: list[str]) -> None:
     """Raises UserError where the folders look like the parts of a data set, not like classes."""
     if names and all(map(split_of, names)):
         train = min((name for name in names if split_of(name) == "train"), default="train")

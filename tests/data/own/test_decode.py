@@ -379,6 +379,7 @@ def transparent_palette() -> bytes:
 def test_bytes_count_and_not_only_pixels(monkeypatch):
     """90,000 pixels each: as colours they may be decoded, with transparency they may not."""
     monkeypatch.setattr(decode, "MAX_DECODED", 900_000)
+    monkeypatch.setattr(decode, "_budget", lambda process: ByteBudget(900_000))
     assert decode.inspect(encoded(RGBA[..., :3])) == (300, 300, ())
     deep = encoded(grey(0, 9, np.int32).repeat(10, 0).repeat(10, 1), "TIFF")
     for data in (encoded(RGBA), encoded(RGBA, "WEBP"), deep):
