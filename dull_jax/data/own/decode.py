@@ -155,6 +155,7 @@ def inspect(data: bytes, suffix: str = "") -> Facts:
         return Facts(upright.width, upright.height, tuple(notes))
 
 
+_KNOWN = "JPEG, PNG, BMP, WebP, GIF, TIFF, PNM, AVIF, HEIF"
 _FRAMES = {"TIFF": "several pages: first used", "HEIF": "several images: the main one used"}
 
 
@@ -227,8 +228,7 @@ def _cost(image: Image.Image, pixels: int) -> int:
 def _reason(error: Exception) -> str:
     text = reason(error)
     if isinstance(error, UnidentifiedImageError):
-        return "not an image, or its header is broken (JPEG, PNG, BMP, WebP, GIF, TIFF, PNM, "
-            "AVIF, HEIF)"
+        return f"not an image, or its header is broken ({_KNOWN})"
     if "truncated" in text.lower():
         return "truncated: the end of the file is missing"
     return f"broken: {text}"
