@@ -94,7 +94,9 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
       UserError: one is not there, and its flag is named; or the run has no such place.
     """
     if data_file and options.name != "csv":
-        raise UserError("--data_file: this run was not told of its images by a table; --data_dir")
+        raise UserError(
+            "--data_file: this run was not told of its images by a table; use --data_dir"
+        )
     for field, text in (("dir", data_dir), ("file", data_file)):
         if text:
             options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))

@@ -126,9 +126,14 @@ def _split_classes(tree: _Tree, folders: dict[str, str]) -> list[Entry]:
         inner, above = _inner(tree, folder), [_identity(tree.root), _identity(folder)]
         parts = _chosen(inner)
         _tell_unused(tree, inner, parts)
-        for name, split in parts.items():
-            paths = sorted(_images(tree, inner[name], above))
-            entries += [Entry(path, label, split) for path in paths]
+        found = [
+            Entry(path, label, split)
+            for name, split in parts.items()
+            for path in sorted(_images(tree, inner[name], above))
+        ]
+        if not found:
+            tree.left_out(folder, "class without images", label)
+        entries += found
         for file in _visible(tree, folder):
             if not _is_folder(file):
                 tree.left_out(file.path, _not_image(file) or "not in a part of its class", label)

@@ -162,6 +162,7 @@ def test_the_plain_word_comes_first_and_a_part_without_class_folders_is_none(tmp
 def test_parts_within_each_class(tmp_path):
     files = [f"{k}/{part}/{k}.jpg" for k in ("cat", "dog") for part in ("Train", "test", "val")]
     save(tmp_path, dict.fromkeys([*files, "cat/train.jpg", "cat/notes.txt"], b""))
+    (tmp_path / "cow" / "train").mkdir(parents=True)
     found = image_folder.read(tmp_path)
     assert found.class_names == ("cat", "dog")
     assert names(found, "train") == {"cat/Train/cat.jpg": "cat", "dog/Train/dog.jpg": "dog"}
@@ -169,6 +170,7 @@ def test_parts_within_each_class(tmp_path):
     assert problems(found) == {
         "cat/val": "folder not used: images are read from Train and test",
         "dog/val": "folder not used: images are read from Train and test",
+        "cow": "class without images",
         "cat/train.jpg": "not in a part of its class",
         "cat/notes.txt": "not an image file (.txt)",
     }
