@@ -30,7 +30,7 @@ def get_config() -> ConfigDict:
     config.data.size = 0  # own images: side in pixels; 0: chosen by how large the images are
     config.data.fit = "crop"  # own images: crop (centre), pad (black borders) or stretch
     config.data.on_error = "skip"  # own images: what cannot be read is skipped and listed, or: fail
-    config.data.test_share = 0.2  # own images without a test part: share held out of each class
+    config.data.test_share = 0.2  # own images without a test part: about this share is held out
     config.data.resident_gb = 4.0  # images of up to so much memory are held on the device
     config.data.profile = "exponential"  # long tail: exponential, step, or none (all images)
     config.data.imbalance_factor = 10.0  # images of the largest class per image of the rarest

@@ -1,6 +1,7 @@
 """What an audit looks at: labels, predictions that have not seen them, and names for both."""
 
 import dataclasses
+import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,6 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from dull_jax import files
+from dull_jax.config import OWN_IMAGES
 from dull_jax.data import dataset as data
 from dull_jax.data.own import given_labels, sheet
 from dull_jax.data.own.duplicates import Duplicate
@@ -16,9 +19,9 @@ from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path
-from dull_jax.names import printable
+from dull_jax.names import printable, shown
 from dull_jax.report.folder import read_recipe
-from dull_jax.train import out_of_fold
+from dull_jax.train import out_of_fold, workdir
 
 Say = Callable[[str], None]
 
@@ -48,9 +51,18 @@ class Samples:
 
 
 def of_run(
-    folder: Path, folds: int, epochs: int, keep: Path, say: Say, devices: int = 0
+    folder: Path,
+    folds: int,
+    epochs: int,
+    keep: Path,
+    say: Say,
+    devices: int = 0,
+    data_dir: str = "",
+    data_file: str = "",
 ) -> Samples:
     """The labels that a run was trained on, predicted by cross-validation.
+
+    Images that are gone are left out, which is said.
 
     Args:
       folder: the run's workdir.
@@ -58,16 +70,43 @@ def of_run(
       epochs: of each; 0 means as many as the run's.
       keep: folder for the folds' predictions.
       devices: as `config.train.devices`, in place of the run's.
+      data_dir, data_file: where the images, or their table, are now; the run remembers it. "":
+        where they were.
 
     Raises:
-      UserError: no run, one of another version, or its images are gone or changed.
+      UserError: no run, one of another version, or most of its images are gone or changed.
     """
     config = _recipe(folder)
     with _fields_of(folder / "config.json"):
         config.method, config.train.devices = "ce", devices
         config.train.epochs = epochs or config.train.epochs
-        dataset = data.build(config, folder / "labels.npz")
+        moved = _moved(folder, config.data, data_dir, data_file)
+        dataset = data.build(config, folder / "labels.npz", say=say, partial=True)
+        if moved:
+            workdir.moved(folder, config.data.dir, config.data.file)
         return _of_run(config, dataset, folds, keep, say)
+
+
+def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> bool:
+    """Puts the new places into `options`, config.data; whether there are any.
+
+    Raises:
+      UserError: one is not there, and its flag is named; or the run has no such place.
+    """
+    if data_file and options.name != "csv":
+        raise UserError(
+            "--data_file: this run was not told of its images by a table; use --data_dir"
+        )
+    for field, text in (("dir", data_dir), ("file", data_file)):
+        if text:
+            options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))
+        where = options[field] if options.name in OWN_IMAGES else ""
+        if where and not os.path.exists(where):
+            raise UserError(
+                f"{folder}: {shown(where)}, where the images of this run should be, is not there; "
+                f"name the place where they are now: --data_{field}=NEW"
+            )
+    return bool(data_dir or data_file)
 
 
 def _of_run(config: ConfigDict, dataset: data.Dataset, folds: int, keep: Path, say: Say) -> Samples:

@@ -6,6 +6,7 @@ A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serv
 import dataclasses
 import functools
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,14 @@ from dull_jax import files
 from dull_jax.config import OWN_IMAGES
 from dull_jax.data import draws, longtail, noise, own_images, pipeline, sources
 from dull_jax.data.groups import class_groups
-from dull_jax.data.own import given_labels, image_files
+from dull_jax.data.own import begun, given_labels, image_files
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.listing import listed
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError, reason
+from dull_jax.names import shown
+
+Say = Callable[[str], None]
 
 _COLUMNS = ("ids", "given", "clean")
 
@@ -65,37 +70,49 @@ class Dataset:
         return self.description["truth_known"]
 
     def save(self, path: files.Path) -> None:
-        """Writes labels.npz: ids, given and true labels, of the train set and of the holdout."""
+        """Writes labels.npz: ids, given and true labels, of the train set and of the holdout.
+
+        Of your own images also what `begun.columns` remembers.
+        """
         with files.whole(path) as file:
             np.savez_compressed(file, **self.labels)
 
 
 def build(
-    config: ConfigDict, saved: files.Path | None = None, manifest: Manifest | None = None
+    config: ConfigDict,
+    saved: files.Path | None = None,
+    manifest: Manifest | None = None,
+    say: Say = print,
+    partial: bool = False,
 ) -> Dataset:
     """Loads the images and draws the long tail, the noise and the held-out part.
 
     Args:
       config: reads `data` and `noise`.
-      saved: a labels.npz to use instead of drawing.
+      saved: a labels.npz to use instead of drawing; of your own images its split too, whatever was
+        renamed, moved or added since.
       manifest: of your own images, where they are scanned already.
+      say: is told of images that are new since `saved`, or gone.
+      partial: go on without images that are gone, which training must not.
 
     Raises:
-      UserError: fewer than two classes; see `sources.load`, `longtail`, `noise.corrupt`.
+      UserError: fewer than two classes; images of `saved` that are gone, or have another label now;
+        see `sources.load`, `longtail`, `noise.corrupt`.
     """
+    labels = None
     if config.data.name in OWN_IMAGES:
-        source = own_images.load(config.data, manifest)
-    else:
-        source = sources.load(config.data.name, config.data.dir)
-    if len(source.class_names) < 2:
-        raise UserError(
-            f"data set {config.data.name!r} has one class; there is nothing to tell apart"
-        )
+        manifest = manifest or own_images.scanned(config.data, lambda text: None)
     if saved is not None and saved.exists():
-        labels = _load_labels(saved, len(source.class_names))
-        _check_unchanged(source, labels, saved)
-    else:
+        labels = _load_labels(saved)
+        if manifest is not None:
+            manifest, labels = _begun(manifest, labels, saved, say, partial)
+    source = _source(config, manifest)
+    if labels is None:
         labels = _draw(config, source)
+        if manifest is not None:
+            labels |= begun.columns(manifest)
+    else:
+        _check_labels(source, labels, saved)
     clean = labels["clean"]
     train, holdout = (_train_set(source, labels, prefix) for prefix in ("", "holdout_"))
     groups, rule = class_groups(np.bincount(clean, minlength=train.num_classes), config.data.groups)
@@ -103,19 +120,76 @@ def build(
     return Dataset(train, clean, holdout, source.test, groups, description, labels, source.manifest)
 
 
-def _check_unchanged(
-    source: sources.Source, labels: dict[str, np.ndarray], saved: files.Path
-) -> None:
-    """Your own labels may have been corrected since: that is another run."""
+def _source(config: ConfigDict, manifest: Manifest | None) -> sources.Source:
+    if manifest is not None:
+        source = own_images.load(config.data, manifest)
+    else:
+        source = sources.load(config.data.name, config.data.dir)
+    if len(source.class_names) < 2:
+        raise UserError(
+            f"data set {config.data.name!r} has one class; there is nothing to tell apart"
+        )
+    return source
+
+
+def _begun(
+    manifest: Manifest, labels: dict[str, np.ndarray], saved: files.Path, say: Say, partial: bool
+) -> tuple[Manifest, dict[str, np.ndarray]]:
+    """The run's images and labels, those apart that are gone. Raises UserError: see `build`."""
+    found = begun.found_again(manifest, labels, saved.parent)
+    if found.new:
+        say(
+            f"{_images(found.new)} new since this run began and not part of it; a new workdir "
+            "takes them in"
+        )
+    if not len(found.gone):
+        return found.manifest, labels
+    count, paths = len(found.gone), listed(found.gone_paths)
+    total = len(labels["ids"]) + len(labels["holdout_ids"])
+    left = [~np.isin(labels[f"{part}ids"], found.gone) for part in ("", "holdout_")]
+    if not partial or 2 * sum(map(np.sum, left)) < total:
+        remedy = "name where they are (--data_dir=NEW)" if partial else "put them back"
+        raise UserError(
+            f"{_images(count, 'of this run')} gone from {shown(str(manifest.root))} or changed "
+            f"({paths}); {remedy}, or train in another workdir"
+        )
+    say(f"{_images(count, 'of the run')} gone ({paths}): audited without them")
+    kept = {
+        f"{part}{name}": labels[f"{part}{name}"][rows]
+        for part, rows in zip(("", "holdout_"), left, strict=True)
+        for name in _COLUMNS
+    }
+    return found.manifest, labels | kept
+
+
+def _images(count: int, whose: str = "") -> str:
+    """'1 image is', '2 images of this run are'."""
+    words = (f"{count:,} image" + "s" * (count > 1), whose, "are" if count > 1 else "is")
+    return " ".join(filter(None, words))
+
+
+def _check_labels(source: sources.Source, labels: dict[str, np.ndarray], saved: files.Path) -> None:
+    """They are of these classes, and your own are as they were: others would be another run."""
     for prefix in ("", "holdout_"):
-        ids = labels[f"{prefix}ids"]
-        now = source.train.labels[_locate(source.train.ids, ids)]
-        changed = np.flatnonzero(now != labels[f"{prefix}clean"])
+        given, clean = labels[f"{prefix}given"], labels[f"{prefix}clean"]
+        if max(given.max(initial=0), clean.max(initial=0)) >= len(source.class_names):
+            raise UserError(_damaged(saved))
+        rows = _locate(source.train.ids, labels[f"{prefix}ids"])
+        changed = np.flatnonzero(source.train.labels[rows] != clean)
         if len(changed):
             raise UserError(
                 f"{saved} holds other labels than there are now for {len(changed)} images (the "
-                f"first: {ids[changed[0]]}); train on the new ones in another workdir"
+                f"first: {_name(source, rows[changed[0]])}); train on the new ones in another "
+                "workdir"
             )
+
+
+def _name(source: sources.Source, row: int) -> str:
+    """Of a train image: its path where it has one."""
+    key = str(source.train.ids[row])
+    if source.manifest is None:
+        return key
+    return shown(source.manifest.paths[np.flatnonzero(source.manifest.ids == key)[0]])
 
 
 def _train_set(source: sources.Source, labels: dict[str, np.ndarray], prefix: str) -> TrainSet:
@@ -182,31 +256,32 @@ def _corrupt(
     return noise.corrupt(spec, clean, num_classes, **options)
 
 
-def _load_labels(path: files.Path, num_classes: int) -> dict[str, np.ndarray]:
-    """What `Dataset.save` wrote."""
+def _load_labels(path: files.Path) -> dict[str, np.ndarray]:
+    """What `Dataset.save` wrote; without `begun.COLUMNS` where an older version did."""
     try:
         with path.open("rb") as data, np.load(data, allow_pickle=False) as file:
             wanted = [f"{part}{name}" for part in ("", "holdout_") for name in _COLUMNS]
+            if "test_ids" in file:
+                wanted += begun.COLUMNS
             found = {name: file[name] for name in wanted}
     except Exception as error:  # zipfile, zlib, ValueError, KeyError, EOFError: all mean the same
         text = f"{path}: unreadable ({reason(error)}); the labels of this run are lost"
         raise UserError(text) from None
+    texts = [name for name in found if name in begun.COLUMNS or name.endswith("ids")]
+    sound = all(found[name].ndim == 1 and found[name].dtype.kind == "U" for name in texts)
     for part in ("", "holdout_"):
         ids, *labels = (found[f"{part}{name}"] for name in _COLUMNS)
-        if (
-            ids.ndim != 1
-            or ids.dtype.kind != "U"
-            or not all(
-                column.shape == ids.shape
-                and column.dtype.kind == "i"
-                and np.all((column >= 0) & (column < num_classes))
-                for column in labels
-            )
-        ):
-            raise UserError(
-                f"{path}: damaged, or of other classes; the labels of this run are lost"
-            )
+        sound = sound and all(
+            column.shape == ids.shape and column.dtype.kind == "i" and np.all(column >= 0)
+            for column in labels
+        )
+    if not sound:
+        raise UserError(_damaged(path))
     return found
+
+
+def _damaged(path: files.Path) -> str:
+    return f"{path}: damaged, or of other classes; the labels of this run are lost"
 
 
 def _locate(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -217,8 +292,8 @@ def _locate(known: np.ndarray, wanted: np.ndarray) -> np.ndarray:
     missing = wanted[known[positions] != wanted]
     if len(missing):
         raise UserError(
-            f"{len(missing)} images of this run (the first: {missing[0]}) are gone, changed, or "
-            "now held out as test images; restore them, or start in another workdir"
+            f"{len(missing)} images of this run (the first: {missing[0]}) are not in the data set; "
+            "restore them, or start in another workdir"
         )
     return positions
 

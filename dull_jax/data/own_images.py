@@ -70,17 +70,16 @@ def _listing(name: str, folder: str, file: str) -> Listing:
     return readers[name](pathlib.Path(folder).expanduser())
 
 
-def load(options: ConfigDict, manifest: Manifest | None = None) -> Source:
+def load(options: ConfigDict, manifest: Manifest) -> Source:
     """The images cut to one size, in memory where they fit, else in their files.
 
     Args:
       options: config.data.
-      manifest: what `scanned` found; None: it is looked for here, without a word.
+      manifest: what `scanned` found, or what a run has of it.
 
     Raises:
       UserError: see `scanned`.
     """
-    manifest = manifest or scanned(options, say=lambda text: None)
     size = options.size or side(manifest)
     resident = len(manifest.ids) * size * size * 3 <= options.resident_gb * 1e9
 

@@ -101,6 +101,13 @@ IMAGES = (
     *(pictures.animated(kind) for kind in ("GIF", "PNG", "WEBP", "TIFF")),
     pictures.encoded(Image.fromarray(pictures.pixels()).convert("P"), "PNG", transparency=0),
     pictures.encoded(Image.fromarray(pictures.pixels()).convert("CMYK"), "JPEG"),
+    pictures.encoded(pictures.pixels()[..., 0].astype(np.uint16) * 16, "TIFF"),
+    pictures.encoded(pictures.pixels()[..., 0].astype(np.int32) - 9, "TIFF"),
+    *(
+        pictures.encoded(pictures.pixels(), kind)
+        for kind, suffix in (("AVIF", ".avif"), ("HEIF", ".heic"))
+        if not decode.lacking(suffix)
+    ),
     pictures.bomb(),
 )
 

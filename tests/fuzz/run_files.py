@@ -54,12 +54,14 @@ LABELS_NPZ = (
     _npz(**(_LABELS | {"clean": np.array([0.5, 1])})),
     _npz(**(_LABELS | {"given": np.array([0, None], object)})),
     _npz(ids=_LABELS["ids"]),
+    _npz(**_LABELS, class_names=_LABELS["ids"], train_ids=_LABELS["ids"], test_ids=np.array(["c"])),
+    _npz(**_LABELS, class_names=_LABELS["given"], train_ids=np.array([]), test_ids=_LABELS["ids"]),
 )
 
 
 def labels_npz(folder: pathlib.Path) -> None:
     assert isinstance(run_folder.read_arrays(folder / "file.npz"), dict)
-    found = dataset._load_labels(folder / "file.npz", 2)
+    found = dataset._load_labels(folder / "file.npz")
     for part in ("", "holdout_"):
         size = found[f"{part}ids"].shape
         assert len(size) == 1 and found[f"{part}ids"].dtype.kind == "U"

@@ -20,9 +20,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from dull_jax.data.own import filelist
-from dull_jax.data.own.listing import Listing
+from dull_jax.data.own.listing import Listing, on_disk
 from dull_jax.errors import UserError
-from dull_jax.names import shown
+from dull_jax.names import composed, shown
 
 CLASS_NAMES = (
     "T-Shirt",
@@ -73,7 +73,7 @@ def read(
     return Listing(
         root,
         _class_names(root / f"{inner}category_names_eng.txt"),
-        [path for path, _, _ in both],
+        [on_disk(path, root) for path, _, _ in both],
         np.array([label for _, label, _ in both], np.int32),
         np.repeat(["train", "test"], [len(rows["train"]), len(rows["test"])]),
         tuple(problems),
@@ -82,12 +82,13 @@ def read(
 
 
 def _part(keys: pathlib.Path, labels: pathlib.Path) -> list[Row]:
-    known, rows = filelist.labelled(labels, len(CLASS_NAMES)), []
+    found, rows = filelist.labelled(labels, len(CLASS_NAMES)), []
+    known = {composed(key): label for key, (label, _) in found.items()}
     for row, key in enumerate(filelist.lines(keys), 1):
-        if key and key not in known:
+        if key and composed(key) not in known:
             raise UserError(f"{shown(str(keys))}, row {row}: no label for it in {labels.name}")
         if key:
-            rows.append((key, known[key][0], row))
+            rows.append((key, known[composed(key)], row))
     return rows
 
 
@@ -95,6 +96,6 @@ def _class_names(path: pathlib.Path) -> tuple[str, ...]:
     if not path.exists():
         return CLASS_NAMES
     names = tuple(line for line in filelist.lines(path) if line)
-    if len(set(names)) != len(CLASS_NAMES):
+    if len(set(map(composed, names))) != len(CLASS_NAMES):
         raise UserError(f"{shown(str(path))}: {len(names)} class names instead of 14")
     return names

@@ -22,7 +22,10 @@ class Duplicate(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """used: bool [N].  copy: int [N], 1 for the first used file of a content, then 2, 3, ..."""
+    """used: bool [N].  copy: int [N], 1, 2, ... for the used files of a content.
+
+    Those have different labels, and are counted in the order of these: a new name changes nothing.
+    """
 
     used: np.ndarray
     copy: np.ndarray
@@ -48,8 +51,8 @@ def resolve(
     for group in _groups(contents):
         group = sorted(group, key=lambda index: (paths[index], index))
         actions = _resolve_one(group, labels, splits, used)
-        for number, index in enumerate((i for i in group if used[i]), 1):
-            copy[index] = number
+        kept = sorted((i for i in group if used[i]), key=lambda index: labels[index])
+        copy[kept] = np.arange(1, len(kept) + 1)
         found.append(
             Duplicate(
                 str(contents[group[0]]),

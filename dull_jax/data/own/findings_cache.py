@@ -1,6 +1,7 @@
 """Findings about files, kept between starts: valid while size and time of change are the same."""
 
 import hashlib
+import importlib.util
 import json
 import os
 import pathlib
@@ -8,29 +9,30 @@ import pathlib
 import PIL
 
 from dull_jax import files
-from dull_jax.data.own.decode import MAX_PIXELS
+from dull_jax.data.own import decode
 from dull_jax.data.own.inspectors import Finding
 from dull_jax.errors import UserError
 
-# What Pillow refuses changes with its version.
-_VERSION = f"1, Pillow {PIL.__version__}"
+# What is refused changes with the decoders, and with the rules of `decode`: then add 1.
+_HEIF = importlib.util.find_spec("pillow_heif") is not None
+_VERSION = f"2, Pillow {PIL.__version__}, AVIF: {not decode.lacking('.avif')}, HEIF: {_HEIF}"
 
 Stamp = tuple[int, int]  # bytes, nanoseconds of the last change
 
 
-def default_folder() -> pathlib.Path:
-    """$XDG_CACHE_HOME/dull_jax/manifests, or else below ~/.cache."""
-    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    return pathlib.Path(home) / "dull_jax" / "manifests"
+def default_folder() -> pathlib.Path | None:
+    """$XDG_CACHE_HOME/dull_jax/manifests, or else below ~/.cache; None for who has no home."""
+    folder = files.cache_folder()
+    return folder and folder / "manifests"
 
 
 class FindingsCache:
-    """The findings about files below `root`, in one JSON file in `folder`."""
+    """The findings about files below `root`, in one JSON file in `folder`; None: not kept."""
 
-    def __init__(self, folder: pathlib.Path, root: pathlib.Path):
+    def __init__(self, folder: pathlib.Path | None, root: pathlib.Path):
         key = hashlib.sha256(os.fsencode(root)).hexdigest()[:16]
-        self._path = folder / f"{key}.json"
-        self._files = self._load()
+        self._path = folder and folder / f"{key}.json"
+        self._files = self._load() if self._path else {}
 
     def get(self, path: str, stamp: Stamp) -> Finding | None:
         known = self._files.get(path)
@@ -47,6 +49,8 @@ class FindingsCache:
         Raises:
           UserError: the folder cannot be made or written.
         """
+        if self._path is None:
+            return
         folder = self._path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -70,5 +74,5 @@ def _is_sound(entry: object) -> bool:
         type(entry) is list
         and len(entry) == len(kinds)
         and all(type(value) is kind for value, kind in zip(entry, kinds, strict=True))
-        and all(0 <= side <= MAX_PIXELS for side in entry[3:5])
+        and all((0 if entry[-1] else 1) <= side <= decode.MAX_PIXELS for side in entry[3:5])
     )

@@ -5,7 +5,9 @@ only at sizes and times of change (`findings`).
 """
 
 import dataclasses
+import hashlib
 import pathlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -15,7 +17,7 @@ from dull_jax.data.own import duplicates, sheet
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.findings import collect
 from dull_jax.data.own.inspectors import Finding
-from dull_jax.data.own.listing import Listing, Problem
+from dull_jax.data.own.listing import Listing, Problem, counted, listed
 from dull_jax.errors import UserError
 from dull_jax.names import shown
 
@@ -67,10 +69,12 @@ class Manifest:
             )
 
     def with_test(self, share: float, seed: int) -> "Manifest":
-        """Holds out a test split where there is none: `share` of each class, drawn by `seed`.
+        """Holds out a test split where there is none: about `share` of each class.
 
-        Every class with two images or more has at least one on each side, except that content
-        whose label is contradicted stays in train: nothing can be measured against it.
+        An image is held out if a number in [0, 1), a hash of `seed` and its id, is below `share`:
+        whatever is added, removed or renamed beside it changes nothing. Every class with two images
+        or more has at least one on each side, but content whose label is contradicted stays in
+        train: nothing can be measured against it.
 
         Raises:
           UserError: `share` is not between 0 and 1, or no image can be spared.
@@ -81,12 +85,15 @@ class Manifest:
             raise UserError(f"test_share must be between 0 and 1, not {share}")
         _, place, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
         contradicted = copies[place] > 1
-        rng = draws.generator(seed, "test")
-        splits = np.full(len(self.ids), "train", "U5")
+        numbers = _numbers(self.ids, seed)
+        held_out = (numbers < share) & ~contradicted
         for members in draws.members(self.labels, len(self.class_names)):
             free = members[~contradicted[members]]
-            count = min(max(1, round(share * len(members))), len(free), len(members) - 1)
-            splits[draws.pick(rng, free, max(count, 0))] = "test"
+            if not np.any(held_out[members]):
+                held_out[free[np.argsort(numbers[free])[:1]]] = True
+            if np.all(held_out[members]):
+                held_out[members[np.argsort(numbers[members])[-1:]]] = False
+        splits = np.where(held_out, "test", "train")
         if not np.any(splits == "test"):
             raise UserError(
                 f"{shown(str(self.root))}: no image can be held out to test on, since no class has "
@@ -116,6 +123,12 @@ class Manifest:
             yield "", path, label, split, "", "", "left out", reason
 
 
+def _numbers(ids: np.ndarray, seed: int) -> np.ndarray:
+    """float64 [N] in [0, 1), uniform: functions of each id and the seed alone."""
+    digests = (hashlib.sha256(f"{seed} {name}".encode()).digest() for name in ids.tolist())
+    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
+
+
 def scan(
     listing: Listing,
     say: Callable[[str], None] = print,
@@ -143,6 +156,8 @@ def scan(
         for index in np.flatnonzero(~good)
     ]
     manifest = _manifest(listing, findings, np.flatnonzero(good), bad)
+    for notice in listing.notices:
+        say(notice)
     _tell(manifest, say)
     _check_classes(manifest)
     return manifest
@@ -188,6 +203,17 @@ def _tell(manifest: Manifest, say: Callable[[str], None]) -> None:
         say(f"{group.action}: {', '.join(shown(path) for path in group.paths[:4])}")
     if len(manifest.duplicates) > _TOLD:
         say(f"{len(manifest.duplicates) - _TOLD:,} more contents are there several times")
+    _tell_notes(manifest, say)
+
+
+def _tell_notes(manifest: Manifest, say: Callable[[str], None]) -> None:
+    """What is odd about images that are used, a line for each kind of it."""
+    noted = defaultdict(list)
+    for path, notes in zip(manifest.paths, manifest.notes, strict=True):
+        for note in filter(None, notes.split("; ")):
+            noted[note].append(path)
+    for note, paths in sorted(noted.items(), key=lambda item: (-len(item[1]), item[0]))[:_TOLD]:
+        say(f"noted of {len(paths):,} image{'s' * (len(paths) > 1)}: {note}: {listed(paths)}")
 
 
 def _check_classes(manifest: Manifest) -> None:
@@ -197,4 +223,5 @@ def _check_classes(manifest: Manifest) -> None:
         raise UserError(
             f"{shown(str(manifest.root))}: {len(trained)} of {len(manifest.class_names)} classes "
             f"have usable images, two are needed ({shown(first.path)}: {first.reason})"
+            + (counted(manifest.problems) if len(manifest.problems) > 1 else "")
         )

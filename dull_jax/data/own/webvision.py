@@ -20,7 +20,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from dull_jax.data.own import filelist, image_folder
-from dull_jax.data.own.listing import Listing
+from dull_jax.data.own.listing import Listing, on_disk
 from dull_jax.errors import UserError
 from dull_jax.names import shown
 
@@ -60,7 +60,7 @@ def read(
     return Listing(
         root,
         _class_names(root / "info/synsets.txt", classes),
-        [path for path, _, _ in train + test],
+        [on_disk(path, root) for path, _, _ in train + test],
         np.array([label for _, label, _ in train + test], np.int32),
         np.repeat(["train", "test"], [len(train), len(test)]),
         (

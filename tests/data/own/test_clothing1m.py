@@ -92,3 +92,14 @@ def test_all_that_is_missing_is_named_at_once(tree):
 def test_bad_lines(tree, line, message):
     with pytest.raises(UserError, match=message):
         clothing1m.read(tree(noisy_label_kv__txt=line))
+
+
+def test_keys_in_another_unicode_form(tree):
+    """The key list composed, the labels and the disk decomposed."""
+    root = tree(
+        noisy_train_key_list__txt="images/0/\u00e9.jpg\nimages/0/1.jpg\n",
+        noisy_label_kv__txt="images/0/e\u0301.jpg 5\nimages/0/1.jpg 3\n",
+    )
+    save(root, {"images/0/e\u0301.jpg": b""})
+    found = clothing1m.read(root, counts=COUNTS)
+    assert found.paths[0] == "images/0/e\u0301.jpg" and found.labels.tolist()[:2] == [5, 3]

@@ -2,12 +2,20 @@
 
 import io
 import os
+import struct
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dull_jax.data.own import decode
+from dull_jax.data.own.byte_budget import ByteBudget
+from outside import LONG
 from pictures import animated, bomb, encoded, pixels, rotated
 
 PHOTO = pixels()
@@ -130,6 +138,162 @@ def test_inspect_tells_size_and_what_is_odd():
     near(animated("PNG"), pixels(0))
 
 
+def grey(low: int, high: int, kind=np.uint16) -> np.ndarray:
+    return np.linspace(low, high, 24 * 32).round().astype(kind).reshape(24, 32)
+
+
+def tiff(body: bytes, bits: int) -> bytes:
+    """Unsigned grey values of 24 rows and 32 columns, as Pillow does not write them."""
+    tags = ((256, 32), (257, 24), (258, bits), (259, 1), (262, 1), (273, 8), (277, 1), (278, 24))
+    tags = (*tags, (279, len(body)))
+    head = b"II*\0" + struct.pack("<I", 8 + len(body)) + body + struct.pack("<H", len(tags))
+    return head + b"".join(struct.pack("<HHII", tag, 4, 1, n) for tag, n in tags) + bytes(4)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", ">u2", "int32"])
+def test_grey_of_fewer_bits_in_a_deeper_file_is_stretched(bits, kind):
+    """Both ends and the middle, by the smallest range that holds the file's largest value."""
+    values = grey(0, 2**bits - 1)
+    as_saved = {">u2": (values.astype(">u2"), "TIFF"), "int32": (values.astype(np.int32), "TIFF")}
+    data = encoded(*as_saved.get(kind, (values, kind)))
+    near(data, np.rint(values / (2**bits - 1) * 255)[..., None].repeat(3, 2))
+    note = f"{bits}-bit values in a deeper file: stretched"
+    assert decode.inspect(data).notes == ((note,) if bits < 16 else ())
+
+
+def test_sixteen_bits_are_what_they_were():
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256)
+    found = decode.decode(encoded(values), 256, channels=1)[..., 0]
+    assert (found == (values.astype(int) + 128) // 257).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "low", "high"),
+    [
+        (grey(0, 1 << 30, np.int32), 0, 1 << 30),
+        (grey(-2000, 3000, np.int32), -2000, 3000),
+        (grey(-2000, 3000, np.int16), -2000, 3000),
+        (grey(-(2**31), 2**31 - 1, np.int32), -(2**31), 2**31 - 1),
+    ],
+)
+def test_values_outside_of_sixteen_bits_are_stretched_from_end_to_end(values, low, high):
+    if values.dtype == np.int16:  # Pillow reads such a TIFF, and writes none
+        data = encoded(values.view(np.uint16), "TIFF", tiffinfo={339: 2})
+    else:
+        data = encoded(values, "TIFF")
+    expected = np.rint((values.astype(float) - low) / (high - low) * 255)
+    near(data, expected[..., None].repeat(3, 2), 1)
+    assert decode.inspect(data).notes == (
+        "values outside of 16 bits: stretched from the lowest to the highest",
+    )
+
+
+def test_unsigned_values_of_32_bits():
+    values = np.linspace(0, 2**32 - 1, 24 * 32).astype(np.uint32).reshape(24, 32)
+    data = tiff(values.tobytes(), 32)
+    near(data, np.rint(values / (2**32 - 1) * 255)[..., None].repeat(3, 2), 1)
+
+
+@pytest.mark.parametrize(("stated", "top"), [(4000, 4000), (65535, 65535), (100, 1023), (0, 1023)])
+def test_the_largest_value_that_a_tiff_states_is_believed_if_it_can_be_true(stated, top):
+    values = grey(0, 1000)
+    data = encoded(values, "TIFF", tiffinfo={281: stated})
+    near(data, np.rint(values / top * 255)[..., None].repeat(3, 2))
+    notes = decode.inspect(data).notes
+    assert (
+        notes[0]
+        == {
+            4000: "values up to 4,000 in a deeper file: stretched",
+            65535: "nearly black: no value above 31 of 255",
+            1023: "10-bit values in a deeper file: stretched",
+        }[top if stated != 65535 else stated]
+    )
+
+
+def test_a_pnm_states_its_largest_value():
+    values = grey(0, 1000)
+    data = b"P5 32 24 1000\n" + values.astype(">u2").tobytes()
+    near(data, np.rint(values / 1000 * 255)[..., None].repeat(3, 2), 1)
+    assert decode.inspect(data).notes == ()
+
+
+def test_packed_twelve_bits():
+    """Two values in three bytes, as cameras write TIFF."""
+    values = grey(0, 4095).reshape(-1, 2).astype(int)
+    packed = [values[:, 0] >> 4, (values[:, 0] & 15) << 4 | values[:, 1] >> 8, values[:, 1] & 255]
+    body = np.stack(packed, 1).astype(np.uint8).tobytes()
+    data = tiff(body, 12)
+    near(data, np.rint(values.reshape(24, 32) / 4095 * 255)[..., None].repeat(3, 2))
+    assert decode.inspect(data).notes == ("12-bit values in a deeper file: stretched",)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "JPEG", "WEBP", "GIF"])
+def test_nearly_black_is_noted(kind):
+    """Colour of 12 bits in 16 is reduced to its high byte by Pillow: 15 at most."""
+    dark = (PHOTO // 17).astype(np.uint8)
+    assert decode.inspect(encoded(dark, kind)).notes == ("nearly black: no value above 31 of 255",)
+    dark[7, 5] = 200  # missed by no look at every pixel
+    assert (
+        decode.inspect(encoded(dark, kind, **({"quality": 100} if kind == "JPEG" else {}))).notes
+        == ()
+    )
+
+
+def test_one_bright_pixel_of_a_large_image_is_found():
+    dark = np.zeros((300, 500, 3), np.uint8)
+    assert decode.inspect(encoded(dark)).notes
+    dark[151, 77] = 40
+    assert not decode.inspect(encoded(dark)).notes
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".jif", ".pjpeg", ".jpg"])
+def test_all_names_of_a_jpeg(suffix):
+    assert decode.inspect(encoded(PHOTO, "JPEG"), suffix).notes == ()
+
+
+@pytest.mark.skipif(bool(decode.lacking(".avif")), reason="a Pillow without AVIF")
+def test_avif():
+    data = encoded(PHOTO, "AVIF", quality=95, subsampling="4:4:4")
+    near(data, PHOTO, 12)
+    assert decode.inspect(data, ".avif") == (32, 24, ())
+    assert decode.inspect(data, ".jpg").notes == ("wrong extension: a AVIF file",)
+    with pytest.raises(decode.BadImage):
+        decode.inspect(data[:-100])
+
+
+def heic(array: np.ndarray, **options) -> bytes:
+    pytest.importorskip("pillow_heif")
+    assert not decode.lacking(".heic")
+    return encoded(array, "HEIF", quality=95, chroma=444, **options)
+
+
+def test_heic():
+    data = heic(pixels(0, 64, 96))
+    near(data, pixels(0, 64, 96), 16)
+    assert decode.inspect(data, ".HEIC") == (96, 64, ())
+    assert decode.decode(data, 16, "pad", channels=1).shape == (16, 16, 1)
+    for cut in range(0, len(data), 97):
+        with pytest.raises(decode.BadImage):
+            decode.inspect(data[:cut])
+
+
+def test_what_must_be_installed_is_named(monkeypatch):
+    """As where pillow-heif is not installed, or Pillow was built without AVIF."""
+    decode._lacking.cache_clear()
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    monkeypatch.setattr(decode.features, "check", lambda name: False)
+    try:
+        for brand, kind, package in ((b"heic", "HEIF", "pillow-heif"), (b"avif", "AVIF", "Pillow")):
+            data = b"\0\0\0\x18ftyp" + brand + bytes(4) + b"mif1" + brand + bytes(60)
+            with pytest.raises(decode.BadImage, match=f"a {kind} file: install .*{package}"):
+                decode.inspect(data)
+        assert decode.lacking(".HEIC") == "install pillow-heif to read it"
+        assert not decode.lacking(".png") and not decode.lacking("")
+    finally:
+        decode._lacking.cache_clear()
+
+
 def no_header(data: bytes) -> bytes:
     return data[:2] + b"\0" * 30
 
@@ -143,7 +307,6 @@ BAD = {
     "bomb": (bomb(), "more than 100 million pixels"),
     "warned": (bomb(10_001, 10_000), "more than 100 million pixels"),
     "float": (encoded(PHOTO[..., 0].astype(np.float32), "TIFF"), "floating-point"),
-    "deep": (encoded(PHOTO[..., 0].astype(np.int32) << 20, "TIFF"), "32-bit pixels"),
 }
 
 
@@ -202,3 +365,128 @@ def test_what_is_no_plain_file_is_not_read(tmp_path, monkeypatch):
     (tmp_path / "large.png").write_bytes(bytes(decode.MAX_BYTES + 1))
     with pytest.raises(decode.BadImage, match="larger than 1 MiB"):
         decode.read(tmp_path / "large.png", 8)
+
+
+# Memory ------------------------------------------------------------------------------------------
+
+RGBA = np.dstack([pixels(0, 300, 300), pixels(1, 300, 300)[..., 0]])
+
+
+def transparent_palette() -> bytes:
+    return encoded(Image.fromarray(RGBA[..., :3]).quantize(16), transparency=0)
+
+
+def test_bytes_count_and_not_only_pixels(monkeypatch):
+    """90,000 pixels each: as colours they may be decoded, with transparency they may not."""
+    monkeypatch.setattr(decode, "MAX_DECODED", 900_000)
+    monkeypatch.setattr(decode, "_budget", lambda process: ByteBudget(900_000))
+    assert decode.inspect(encoded(RGBA[..., :3])) == (300, 300, ())
+    deep = encoded(grey(0, 9, np.int32).repeat(10, 0).repeat(10, 1), "TIFF")
+    for data in (encoded(RGBA), encoded(RGBA, "WEBP"), deep):
+        for act in (decode.inspect, lambda data: decode.decode(data, 8)):
+            with pytest.raises(
+                decode.BadImage, match=r"decoding it takes 0.0 GB of memory, 0.0 GB"
+            ):
+                act(data)
+
+
+def test_a_large_jpeg_costs_what_is_decoded_of_it():
+    """So that the photographs of a camera do not wait for one another on 64 cores."""
+    data = encoded(Image.new("RGB", (6000, 4000)), "JPEG")
+    costs = []
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft(None, (448, 448))
+        costs.append(decode._cost(image, 24_000_000))
+    with Image.open(io.BytesIO(data)) as image:
+        costs.append(decode._cost(image, 24_000_000))
+    assert 64 * costs[0] < decode.MAX_DECODED < 64 * costs[1] and costs[1] < decode.MAX_DECODED
+
+
+MEMORY = """
+import io, sys
+from PIL import Image
+from dull_jax.data.own import decode
+def kilobytes(name):
+    return int(open("/proc/self/status").read().split(name + ":")[1].split()[0])
+seen, plain = [], decode._cost
+decode._cost = lambda *args: seen.append(plain(*args)) or seen[-1]
+decode.inspect(open(sys.argv[1], "rb").read())
+before = kilobytes("VmHWM")
+decode.inspect(open(sys.argv[2], "rb").read())
+print((kilobytes("VmHWM") - before) * 1024 / seen[-1])
+"""
+
+
+@pytest.mark.parametrize("kind", ["palette", "RGBA", "16 bits"])
+def test_no_more_memory_is_taken_than_is_counted(tmp_path, kind):
+    large = Image.new("RGB", (4000, 3000), (200, 100, 0))
+    images = {
+        "palette": lambda: encoded(large.quantize(4), transparency=0),
+        "RGBA": lambda: encoded(large.convert("RGBA"), compress_level=1),
+        "16 bits": lambda: encoded(np.full((3000, 4000), 4000, np.uint16)),
+    }
+    (tmp_path / "large").write_bytes(images[kind]())
+    (tmp_path / "small").write_bytes(encoded(PHOTO))
+    command = [sys.executable, "-c", MEMORY, str(tmp_path / "small"), str(tmp_path / "large")]
+    share = float(subprocess.run(command, check=True, timeout=LONG, stdout=-1).stdout)
+    assert 0.3 < share < 1.1
+
+
+def test_threads_share_the_bound(monkeypatch):
+    """Room for two images: of eight threads no three decode at once, and all finish."""
+    data = encoded(RGBA)
+    cost = 300 * 300 * 12
+    budget, lock, running, most = ByteBudget(2 * cost + 1), threading.Lock(), [0], [0]
+    monkeypatch.setattr(decode, "_budget", lambda process: budget)
+    plain = decode._decoded
+
+    def watched(image, mode):
+        with lock:
+            running[0] += 1
+            most[0] = max(most[0], running[0])
+        time.sleep(0.005)
+        try:
+            return plain(image, mode)
+        finally:
+            with lock:
+                running[0] -= 1
+
+    monkeypatch.setattr(decode, "_decoded", watched)
+    expected = decode.decode(data, 32)
+    damaged = data[: len(data) // 2]  # gives back what it held
+    with ThreadPoolExecutor(8) as pool:
+        broken = [pool.submit(decode.decode, damaged, 32) for _ in range(8)]
+        found = list(pool.map(lambda n: decode.decode(data, 32), range(40)))
+    assert most[0] == 2 and all((image == expected).all() for image in found)
+    assert all(isinstance(future.exception(), decode.BadImage) for future in broken)
+    with budget.held(budget.most):
+        pass
+
+
+FORK = """
+import os, sys
+from dull_jax.data.own import decode
+data = open(sys.argv[1], "rb").read()
+with decode._budget(os.getpid()).held(decode.MAX_DECODED):
+    child = os.fork()
+    if not child:
+        os._exit(decode.inspect(data).width != 300)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_fork_does_not_wait_for_what_its_parent_held(tmp_path):
+    (tmp_path / "a.png").write_bytes(encoded(RGBA))
+    command = [sys.executable, "-W", "ignore", "-c", FORK, str(tmp_path / "a.png")]
+    assert subprocess.run(command, check=False, timeout=LONG).returncode == 0
+
+
+def test_strips_over_white_are_seamless(monkeypatch):
+    whole = decode.decode(encoded(RGBA), 300)
+    monkeypatch.setattr(decode, "_STRIP", 300 * 7)
+    for data in (encoded(RGBA), transparent_palette()):
+        expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGBA"))
+        white = Image.new("RGBA", (300, 300), "white")
+        flat = Image.alpha_composite(white, Image.fromarray(expected)).convert("RGB")
+        assert (decode.decode(data, 300) == np.asarray(flat)).all()
+    assert (decode.decode(encoded(RGBA), 300) == whole).all()

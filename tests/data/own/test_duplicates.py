@@ -24,11 +24,12 @@ def test_same_label_is_used_once_by_its_first_path():
     assert group.paths == ("a", "b") and group.used == (True, False) and group.action == ONCE
 
 
-def test_different_labels_are_all_used_and_numbered_by_path():
+def test_different_labels_are_all_used_and_numbered_by_label():
+    """Not by path: an id must survive a new name."""
     rows = [("x", "c", 0, ""), ("x", "a", 1, ""), ("x", "b", 0, ""), ("x", "d", 2, "")]
     found = resolve(*rows)
     assert found.used.tolist() == [False, True, True, True]
-    assert found.copy[found.used].tolist() == [1, 2, 3]
+    assert found.copy[found.used].tolist() == [2, 1, 3]
     (group,) = found.duplicates
     assert group.labels == ("dog", "cat", "cat", "cow") and group.action == f"{ONCE}; {CONFLICT}"
 

@@ -98,6 +98,18 @@ def test_where_the_cache_is(monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", "/h")
     assert str(findings_cache.default_folder()) == "/h/.cache/dull_jax/manifests"
+    monkeypatch.setattr(findings_cache.files.os.path, "expanduser", lambda path: path)
+    assert findings_cache.default_folder() is None
+
+
+def test_without_a_home_nothing_is_kept(scan, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(findings, "default_folder", lambda: None)
+    before = sorted(tmp_path.rglob("*"))
+    for _ in range(2):
+        found = findings.collect(scan.root, PATHS, pytest.fail)
+        assert [finding.reason[:7] for finding in found] == ["", "", "not an ", "no such", ""]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_progress(monkeypatch):

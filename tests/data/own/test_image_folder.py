@@ -1,6 +1,7 @@
 """Class folders: which files are found, which are left out and why."""
 
 import os
+import unicodedata
 
 import pytest
 
@@ -113,3 +114,154 @@ def test_errors_name_the_folder(tmp_path):
         image_folder.read(tmp_path / "flat")
     with pytest.raises(UserError, match="empty: no class has images"):
         image_folder.read(tmp_path / "empty")
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("Training", "Testing"),
+        ("training", "Test"),
+        ("trainset", "testset"),
+        ("train_set", "val_set"),
+        ("TRAIN", "Validation"),
+        ("train-images", "dev"),
+        ("seg_train", "seg_test"),
+        ("train_data", "test data"),
+        ("trn", "tst"),
+    ],
+)
+def test_what_people_call_the_parts(tmp_path, train, test):
+    save(tmp_path, dict.fromkeys([f"{train}/{k}/1.jpg" for k in "ab"] + [f"{test}/a/2.jpg"], b""))
+    found = image_folder.read(tmp_path)
+    assert found.class_names == ("a", "b") and found.problems == ()
+    assert names(found, "test") == {f"{test}/a/2.jpg": "a"}
+
+
+def test_a_part_unpacked_into_a_folder_of_its_own_name(tmp_path):
+    """As Kaggle's archive of Intel's landscapes, with images to predict beside it."""
+    files = [
+        f"seg_{part}/seg_{part}/{k}/1.jpg" for part in ("train", "test") for k in ("sea", "ice")
+    ]
+    save(tmp_path, dict.fromkeys([*files, "seg_pred/seg_pred/7.jpg"], b""))
+    found = image_folder.read(tmp_path)
+    assert found.class_names == ("ice", "sea")
+    assert sorted(found.paths) == sorted(files) and list(found.splits).count("test") == 2
+    assert problems(found) == {
+        "seg_pred": "folder not used: images are read from seg_train and seg_test"
+    }
+
+
+def test_the_plain_word_comes_first_and_a_part_without_class_folders_is_none(tmp_path):
+    files = ["train/a/1.jpg", "train/b/1.jpg", "training/a/2.jpg", "validation/a/3.jpg"]
+    save(tmp_path, dict.fromkeys([*files, "val/a/4.jpg", "test/5.jpg"], b""))
+    found = image_folder.read(tmp_path)
+    assert names(found, "test") == {"val/a/4.jpg": "a"} and len(found.paths) == 3
+    assert problems(found).keys() == {"test", "training", "validation"}
+
+
+def test_parts_within_each_class(tmp_path):
+    files = [f"{k}/{part}/{k}.jpg" for k in ("cat", "dog") for part in ("Train", "test", "val")]
+    save(tmp_path, dict.fromkeys([*files, "cat/train.jpg", "cat/notes.txt"], b""))
+    (tmp_path / "cow" / "train").mkdir(parents=True)
+    found = image_folder.read(tmp_path)
+    assert found.class_names == ("cat", "dog")
+    assert names(found, "train") == {"cat/Train/cat.jpg": "cat", "dog/Train/dog.jpg": "dog"}
+    assert names(found, "test") == {"cat/test/cat.jpg": "cat", "dog/test/dog.jpg": "dog"}
+    assert problems(found) == {
+        "cat/val": "folder not used: images are read from Train and test",
+        "dog/val": "folder not used: images are read from Train and test",
+        "cow": "class without images",
+        "cat/train.jpg": "not in a part of its class",
+        "cat/notes.txt": "not an image file (.txt)",
+    }
+
+
+def test_a_class_may_be_called_test_where_there_is_no_train_part(tmp_path):
+    save(tmp_path, dict.fromkeys(["cat/1.jpg", "dog/2.jpg", "test/3.jpg"], b""))
+    found = image_folder.read(tmp_path)
+    assert found.class_names == ("cat", "dog", "test") and set(found.splits) == {""}
+
+
+def test_folders_that_are_all_parts_are_no_classes(tmp_path):
+    save(tmp_path, dict.fromkeys(["p/Testing/a/1.jpg", "p/val/a/1.jpg", "q/training/1.jpg"], b""))
+    wanted = r"p: Testing, val look like parts .* class folders belong into .*/p/train$"
+    with pytest.raises(UserError, match=wanted):
+        image_folder.read(tmp_path / "p")
+    with pytest.raises(UserError, match=r"class folders belong into .*/q/training$"):
+        image_folder.read(tmp_path / "q")
+    save(tmp_path, dict.fromkeys(["r/archive/train/a/1.jpg", "r/archive/test/a/1.jpg"], b""))
+    with pytest.raises(UserError, match=r"r: the data set is in .*/r/archive; name that folder"):
+        image_folder.read(tmp_path / "r")
+
+
+LEFTOVERS = (
+    "@eaDir/1.jpg/THUMB_M.jpg",
+    "a/@eaDir/1.jpg",
+    "a/deep/@eaDir/x/y/1.jpg",
+    "#recycle/1.jpg",
+    "#snapshot/a/1.jpg",
+    "@Recycle/1.jpg",
+    "@Recently-Snapshot/1.jpg",
+    "@tmp/1.jpg",
+    "$RECYCLE.BIN/S-1-5/1.jpg",
+    "RECYCLER/1.jpg",
+    "System Volume Information/1.jpg",
+    "lost+found/1.jpg",
+    "__MACOSX/a/1.jpg",
+    "a/Thumbs.db",
+    "a/ehthumbs.db",
+    "a/Desktop.ini",
+    "b/Icon\r",
+)
+HIDDEN = (".DS_Store", "a/._1.jpg", ".Trash-1000/1.jpg", ".@__thumb/1.jpg", ".AppleDouble/1.jpg")
+
+
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_leftovers_are_ignored_at_any_depth_and_said(tmp_path, part):
+    kept = [f"{part}a/1.jpg", f"{part}a/deep/2.jpg", f"{part}b/3.jpg", f"{part}recycler/4.jpg"]
+    save(tmp_path, dict.fromkeys([*kept, *(part + p for p in (*LEFTOVERS, *HIDDEN))], b""))
+    found = image_folder.read(tmp_path)
+    assert sorted(found.paths) == sorted(kept) and found.problems == ()
+    assert found.class_names == ("a", "b", "recycler")
+    (notice,) = found.notices
+    assert notice.startswith("ignored: 17 leftovers of a NAS, Windows or macOS (#recycle, ")
+    assert notice.endswith(", …)") and "\r" not in notice
+
+
+def test_a_class_spelt_in_two_ways_is_one(tmp_path):
+    """Composed, as typed on most systems, and decomposed, as macOS writes names."""
+    one, two, other = "caf\u00e9", "cafe\u0301", "\u1eaf"  # the last is three characters apart
+    apart = unicodedata.normalize("NFD", other)
+    save(tmp_path, dict.fromkeys([f"{one}/1.jpg", f"{two}/2.jpg", f"{apart}/3.jpg"], b""))
+    found = image_folder.read(tmp_path)
+    assert found.class_names == (one, other) and found.labels.tolist().count(0) == 2
+    assert all((tmp_path / path).exists() for path in found.paths)
+    assert found.notices == (
+        f"two spellings of one class are one: {one}, its accents composed and decomposed",
+    )
+    parts = tmp_path / "parts"
+    save(parts, dict.fromkeys([f"train/{one}/1.jpg", "train/b/1.jpg", f"test/{two}/2.jpg"], b""))
+    found = image_folder.read(parts)
+    assert names(found, "test") == {f"test/{two}/2.jpg": one} and not found.problems
+
+
+def test_an_error_counts_what_was_left_out(tmp_path, monkeypatch):
+    files = [f"{k}/{n}.{end}" for k in "ab" for n in range(4) for end in ("HEIC", "CR2")]
+    save(tmp_path, dict.fromkeys([*files, "a/x.txt"], b""))
+    lacking = "install pillow-heif to read it"
+    monkeypatch.setattr(image_folder.decode, "lacking", lambda end: lacking * (end == ".HEIC"))
+    with pytest.raises(UserError) as caught:
+        image_folder.read(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: no class has images to train on; two are needed; left out: 8 x not an image "
+        "file (.CR2), 8 x a .HEIC file: install pillow-heif to read it, 2 x class without images, "
+        "1 x not an image file (.txt)"
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jfif", "JPE", "avif", "pnm", "Tiff"])
+def test_more_kinds_of_files(tmp_path, suffix):
+    if image_folder.decode.lacking(f".{suffix}"):
+        pytest.skip("not with this Pillow")
+    save(tmp_path, dict.fromkeys([f"a/1.{suffix}", f"b/2.{suffix}"], b""))
+    assert len(image_folder.read(tmp_path).paths) == 2

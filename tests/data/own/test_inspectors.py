@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from dull_jax.data.own import inspectors
+from dull_jax.data.own import decode, inspectors
 from dull_jax.data.own.inspectors import Finding, inspect_file, inspect_files
 from pictures import encoded, pixels, rotated, save
 
@@ -82,3 +82,14 @@ def test_stopping_early_ends_the_processes(many, monkeypatch):
 def test_the_processes_import_no_jax():
     program = "import sys, dull_jax.data.own.inspectors; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("AVIF", ".avif"), ("HEIF", ".heic")])
+def test_the_processes_have_the_same_decoders(tmp_path, monkeypatch, kind, suffix):
+    if lacking := decode.lacking(suffix):
+        pytest.skip(lacking)
+    save(tmp_path, {f"{n}{suffix}": encoded(pixels(n, 64, 64), kind) for n in range(3)})
+    paths = sorted(map(str, tmp_path.iterdir()))
+    monkeypatch.setattr(inspectors, "_FEW", 0)
+    found = dict(inspect_files(paths, processes=1))
+    assert all(finding[1:] == (64, 64, "", "") for finding in found.values()) and len(found) == 3

@@ -47,3 +47,32 @@ def test_names_that_look_the_same_are_refused():
         UserError, match=r"^/data: two classes are shown as 'two.*lines'; rename one"
     ):
         from_entries(ROOT, entries)
+
+
+def test_labels_are_compared_composed():
+    labels = ["e\u0301", "\u00e9", "z", "\u00c5", "\u212b"]  # the last: the sign of the angstrom
+    found = from_entries(ROOT, [Entry(str(n), label, "") for n, label in enumerate(labels)])
+    assert found.class_names == ("z", "\u00c5", "\u00e9")
+    assert found.labels.tolist() == [2, 2, 0, 1, 1] and len(found.notices) == 2
+
+
+def test_words_for_parts():
+    words = {
+        "train": "train Train TRAINING trainset train_set train-data seg_train trn train_images",
+        "test": "test Testing testset test_set seg_test tst test_imgs",
+        "val": "val valid validation dev devset seg_val val-set Validation_Set",
+    }
+    for part, several in words.items():
+        assert {listing.split_of(word) for word in several.split()} == {part}
+    for word in ("trains", "contest", "tester", "valley", "devil", "restrain", "seg", "", "set"):
+        assert listing.split_of(word) is None
+    assert {listing.split_of(word) for word in listing.HELD_OUT} == {"test", "val"}
+
+
+def test_paths_of_lists_are_spelt_as_the_disk_has_them(tmp_path):
+    (tmp_path / "cafe\u0301").mkdir()
+    (tmp_path / "cafe\u0301" / "\u00fc.jpg").touch()
+    for path in ("caf\u00e9/u\u0308.jpg", "cafe\u0301/\u00fc.jpg"):
+        assert listing.on_disk(path, tmp_path) == "cafe\u0301/\u00fc.jpg"
+    assert listing.on_disk("none/x.jpg", tmp_path) == "none/x.jpg"
+    assert listing.on_disk("n\u00f3ne.jpg", tmp_path) == "n\u00f3ne.jpg"

@@ -72,3 +72,9 @@ def test_what_is_wrong_is_named(tree, tmp_path):
         webvision.read(root, classes=1)
     with pytest.raises(UserError, match=r"val_filelist.txt, row 1: .* 0\.\.999"):
         webvision.read(tree(val_filelist="val000001.jpg 1000\n"))
+
+
+def test_a_path_in_another_unicode_form(tree):
+    root = tree(train_filelist_google="google/\u00e9.jpg 0\ngoogle/q0002/b.jpg 1\n")
+    save(root, {"google/e\u0301.jpg": b""})
+    assert webvision.read(root).paths[0] == "google/e\u0301.jpg"
