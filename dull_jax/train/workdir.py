@@ -22,7 +22,6 @@ from dull_jax.names import shown
 from dull_jax.train import hosts, machine
 
 _LOCK = ".lock"
-_SEALED = ("metrics.jsonl", "outputs.npz", "result.json")
 _TOKEN = secrets.token_hex(8)  # of this process
 _held: dict[str, IO[str]] = {}  # workdir -> the open file that is its lock
 
@@ -149,25 +148,35 @@ def finished(workdir: Path) -> dict[str, Any] | None:
       UserError: result.json, or a file whose digest it holds, is damaged or gone; names it.
     """
     found = _read(workdir / "result.json")
-    digests = (found or {}).get("sha256")  # older versions have none
-    for name in _SEALED if isinstance(digests, dict) else ():
-        if _digest_of(workdir, name, found) != digests.get(name):
+    digests = (found or {}).get("sha256")
+    if not isinstance(digests, dict):  # older versions have none
+        return found
+    wanted = {"result.json": _digest_of_result(found)} | _digests_of_others(workdir)
+    for name, digest in wanted.items():
+        if digests.get(name) != digest:
             raise UserError(f"{workdir / name} is damaged or gone")
     return found
 
 
 def sealed(workdir: Path, result: Mapping[str, Any]) -> dict[str, Any]:
     """`result` with digests of itself and of what was written before it; `finished` compares."""
-    return {**result, "sha256": {name: _digest_of(workdir, name, result) for name in _SEALED}}
+    result = {**result, "sha256": _digests_of_others(workdir)}
+    result["sha256"]["result.json"] = _digest_of_result(result)
+    return result
 
 
-def _digest_of(workdir: Path, name: str, result: Mapping[str, Any]) -> str:
-    """Of a file; of result.json, which holds the digests, of all the rest of it."""
-    if name == "result.json":
-        rest = {key: value for key, value in result.items() if key != "sha256"}
-        data = json.dumps(rest, sort_keys=True).encode()
-    else:
-        data = read(workdir / name) if (workdir / name).exists() else b""
+def _digests_of_others(workdir: Path) -> dict[str, str]:
+    paths = [workdir / name for name in ("metrics.jsonl", "outputs.npz")]
+    return {p.name: _sha256(read(p)) if p.exists() else "" for p in paths}
+
+
+def _digest_of_result(result: Mapping[str, Any]) -> str:
+    """Of all in it but this digest."""
+    others = {name: d for name, d in result["sha256"].items() if name != "result.json"}
+    return _sha256(json.dumps({**result, "sha256": others}, sort_keys=True).encode())
+
+
+def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Damage is found, named, and gives way to the step before."""
 
+import errno
 import json
 import shutil
 
@@ -7,8 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from dull_jax.errors import UserError
-from dull_jax.train.checkpoint import Checkpoints
+from dull_jax.errors import SaveError, UserError
+from dull_jax.train import checkpoint, workdir
+from dull_jax.train.checkpoint import Checkpoints, Owner
 
 
 def tree(scale=1.0):
@@ -148,3 +150,119 @@ def test_another_model_is_refused(tmp_path, change):
     with pytest.raises(UserError, match="of another model: nets/0/"):
         restore(tmp_path, target)
     assert (tmp_path / "checkpoints" / "2").exists()
+
+
+# What cannot be read just now is not damaged ------------------------------------------------------
+
+
+def unreadable(monkeypatch, *steps, error=None):
+    """To read a file of these steps fails as a disk or a permission does."""
+    plain = checkpoint.digest_files
+
+    def digest_files(folder):
+        if int(folder.name) in steps:
+            raise error or PermissionError(errno.EACCES, "Permission denied", str(folder))
+        return plain(folder)
+
+    monkeypatch.setattr(checkpoint, "digest_files", digest_files)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.EIO, "Input/output error"),
+        OSError(errno.EMFILE, "Too many open files"),
+    ],
+)
+def test_an_unreadable_step_is_put_aside_whole(tmp_path, monkeypatch, caplog, error):
+    saved(tmp_path)
+    wanted = checkpoint.digest_files(tmp_path / "checkpoints" / "2")
+    with monkeypatch.context() as patch:
+        unreadable(patch, 2, error=error)
+        assert_is_step(restore(tmp_path), 1)
+    assert error.strerror in caplog.text and "damaged" not in caplog.text
+    assert checkpoint.digest_files(tmp_path / "unreadable" / "2") == wanted
+    assert json.loads((tmp_path / "unreadable" / "2.json").read_text()) == wanted
+    saved(tmp_path, steps=(2,))  # its number can be written again
+    assert_is_step(restore(tmp_path), 2)
+
+
+def test_no_step_can_be_read(tmp_path, monkeypatch):
+    saved(tmp_path)
+    before = checkpoint.digest_files(tmp_path)
+    with monkeypatch.context() as patch:
+        unreadable(patch, 1, 2)
+        with pytest.raises(UserError, match="Permission denied") as refused:
+            restore(tmp_path)
+    assert "damaged" not in str(refused.value)
+    assert checkpoint.digest_files(tmp_path) == before
+
+
+@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
+def test_too_little_memory_to_read_it(tmp_path, monkeypatch, error):
+    saved(tmp_path)
+
+    def fails(self, step, target):
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoints, "_read", fails)
+        with pytest.raises(UserError, match="memory"):
+            restore(tmp_path)
+    assert_is_step(restore(tmp_path), 2)
+
+
+# Whose a checkpoint is ----------------------------------------------------------------------------
+
+
+def owned(folder, owner):
+    checkpoints = Checkpoints(folder, keep=3, owner=owner)
+    try:
+        if not (folder / "digests").exists() or not list((folder / "digests").iterdir()):
+            checkpoints.save(1, tree(1), {"epoch": 1})
+            checkpoints.seal(wait=True)
+        return checkpoints.restore(tree())
+    finally:
+        checkpoints.close()
+
+
+def test_a_checkpoint_says_whose_it_is(tmp_path, small_recipe):
+    one = Owner.of(small_recipe("ce"), "a" * 64)
+    assert_is_step(owned(tmp_path, one), 1)
+    faster = small_recipe("ce", **{"train.keep": 9, "data.dir": "/elsewhere"})
+    assert_is_step(owned(tmp_path, Owner.of(faster, "a" * 64)), 1)
+    with pytest.raises(UserError, match=r"another run.*digest of the labels: aaaaaaaaaaaa -> bbbb"):
+        owned(tmp_path, Owner.of(small_recipe("ce"), "b" * 64))
+    with pytest.raises(UserError, match=r"checkpoint 1 .*another run .*seed: 0 -> 1"):
+        owned(tmp_path, Owner.of(small_recipe("ce", seed=1), "a" * 64))
+    assert_is_step(owned(tmp_path, one), 1)  # nothing was deleted
+
+
+def test_one_of_an_older_version_does_not_say(tmp_path, small_recipe):
+    saved(tmp_path)
+    assert_is_step(owned(tmp_path, Owner.of(small_recipe("ce"), "a" * 64)), 2)
+
+
+def test_a_folder_that_is_another_one_now_is_left_alone(tmp_path, small_recipe):
+    """The workdir was moved, and another run's took its place while a save was under way."""
+    folder, config = tmp_path / "run", small_recipe("ce")
+    saved(tmp_path / "other")
+    (tmp_path / "other" / ".lock").touch()
+    before = checkpoint.digest_files(tmp_path / "other")
+    with workdir.claimed(folder, config):
+        checkpoints = Checkpoints(folder, keep=3)
+        checkpoints.save(7, tree(7), {"epoch": 7})
+        checkpoints.seal(wait=True)
+        folder.rename(tmp_path / "moved")
+        (tmp_path / "other").rename(folder)
+        for again in (
+            lambda: checkpoints.save(8, tree(8), {}),
+            lambda: checkpoints.save(9, {}, {}),
+        ):
+            with pytest.raises(SaveError, match="was moved, deleted or replaced"):
+                again()
+        checkpoints.close()
+    assert checkpoint.digest_files(folder) == before
+    _, meta, number = restore(tmp_path / "moved")
+    assert (number, meta) == (7, {"epoch": 7})

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import runs
-from dull_jax.errors import UserError
-from dull_jax.train import executor, trainer, writer
+from dull_jax.errors import SaveError, UserError
+from dull_jax.train import checkpoint, executor, trainer, writer
 from outside import LONG, our_line
 
 RECIPE = "--config=configs/digits_t2h.py:method=dull"
@@ -214,6 +214,169 @@ def test_a_read_only_disk(disk):
     found = subprocess.run(command(folder / "run"), capture_output=True, text=True)
     assert found.returncode == 2, found.stderr
     assert "cannot be written: Read-only file system" in our_line(found.stderr)
+
+
+# What is lost or exchanged between two starts ----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """A finished run of four epochs of CE, saved in the second and the last."""
+    from configs import digits_t2h
+
+    config = digits_t2h.get_config("method=ce")
+    config.compare, config.model.width = (), 8
+    config.train.epochs, config.train.batch_size, config.train.view = 4, 64, "weak"
+    config.train.checkpoint_every = 2
+    folder = tmp_path_factory.mktemp("short") / "run"
+    trainer.train(config, folder, quiet)
+    return config, folder
+
+
+@pytest.mark.parametrize("name", ["metrics.jsonl", "result.json", "outputs.npz"])
+@pytest.mark.parametrize("damage", ["gone", "cut", "flipped", "emptied"])
+def test_the_end_of_a_run_is_restored(short, tmp_path, name, damage):
+    """From the last checkpoint, with the numbers it had; and said in a line."""
+    config, original = short
+    folder, said = tmp_path / "run", []
+    shutil.copytree(original, folder)
+    path = folder / name
+    data = path.read_bytes()
+    middle = len(data) // 2
+    if damage == "gone":
+        path.unlink()
+    else:
+        flipped = data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
+        path.write_bytes({"cut": data[:middle], "flipped": flipped, "emptied": b""}[damage])
+    found = trainer.train(config, folder, said.append)
+    text = "\n".join(said)
+    assert f"{name} is damaged" in text or (name, damage) == ("result.json", "gone")
+    runs.assert_same_run(original, folder)
+    wanted = json.loads((original / "result.json").read_text())
+    for key in ("accuracy", "calibration", "wrong_labels", "seconds", "config_fingerprint"):
+        assert found[key] == wanted[key], key
+    assert (folder / "metrics.jsonl").read_bytes() == (original / "metrics.jsonl").read_bytes()
+    said.clear()
+    trainer.train(config, folder, said.append)
+    assert ["already trained" in line for line in said] == [True]
+
+
+def test_an_end_that_cannot_be_restored(short, tmp_path):
+    config, original = short
+    shutil.copytree(original, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    (tmp_path / "run" / "metrics.jsonl").write_text("")
+    with pytest.raises(UserError, match=r"metrics\.jsonl is damaged or gone, and no checkpoint"):
+        trainer.train(config, tmp_path / "run", quiet)
+
+
+@pytest.mark.parametrize("lost", ["gone", "emptied", "a line flipped", "a line dropped"])
+def test_lines_of_a_run_that_goes_on_come_from_its_checkpoint(short, tmp_path, lost):
+    """No epoch is missing or wrong, whatever became of metrics.jsonl in between."""
+    config, original = short
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    (folder / "result.json").unlink()
+    path = folder / "metrics.jsonl"
+    lines = path.read_bytes().splitlines(True)
+    if lost == "gone":
+        path.unlink()
+    else:
+        flipped = lines[1].replace(b"loss", b"lose")
+        path.write_bytes(
+            {
+                "emptied": b"",
+                "a line flipped": lines[0] + flipped + b"".join(lines[2:]),
+                "a line dropped": lines[0] + b"".join(lines[2:]),
+            }[lost]
+        )
+    trainer.train(config, folder, quiet)
+    assert path.read_bytes() == b"".join(lines)
+
+
+def test_labels_of_another_seed_are_refused(short, small_recipe, tmp_path):
+    config, original = short
+    other = small_recipe("ce", seed=1)
+    trainer.train(other, tmp_path / "other", quiet)
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    (folder / "result.json").unlink()
+    shutil.copy(tmp_path / "other" / "labels.npz", folder / "labels.npz")
+    with pytest.raises(UserError, match="holds other labels than this run began with"):
+        trainer.train(config, folder, quiet)
+    (folder / "data.json").unlink()  # then the checkpoint says so
+    with pytest.raises(UserError, match=r"belongs to another run.*digest of the labels"):
+        trainer.train(config, folder, quiet)
+
+
+def test_checkpoints_of_another_run_are_refused(short, small_recipe, tmp_path):
+    config, original = short
+    trainer.train(small_recipe("ce", **{"optim.lr": 0.01}), tmp_path / "other", quiet)
+    folder = tmp_path / "run"
+    shutil.copytree(original, folder)
+    (folder / "result.json").unlink()
+    for name in ("checkpoints", "digests"):
+        shutil.rmtree(folder / name)
+        shutil.copytree(tmp_path / "other" / name, folder / name)
+    with pytest.raises(UserError, match=r"another run \(optim\.lr: 0\.01 -> 0\.05"):
+        trainer.train(config, folder, quiet)
+
+
+@pytest.mark.parametrize("how", ["moved", "replaced"])
+def test_a_workdir_that_moves_under_a_run_ends_it(short, tmp_path, monkeypatch, how):
+    """With one line; what was saved goes on from where it is now, the other run is intact."""
+    config, original = short
+    folder, other = tmp_path / "run", tmp_path / "other"
+    shutil.copytree(original, other)
+    before = checkpoint.digest_files(other)
+    plain = trainer.Trainer._epoch
+
+    def moving(self):
+        if self.at.epoch == 3:
+            self.checkpoints.seal(wait=True)
+            folder.rename(tmp_path / "moved")
+            if how == "replaced":
+                other.rename(folder)
+        return plain(self)
+
+    monkeypatch.setattr(trainer.Trainer, "_epoch", moving)
+    with pytest.raises(SaveError, match="was moved, deleted or replaced"):
+        trainer.train(config, folder, quiet)
+    monkeypatch.undo()
+    if how == "replaced":
+        assert checkpoint.digest_files(folder) == before
+    else:
+        assert not folder.exists()
+    said = []
+    trainer.train(config, tmp_path / "moved", said.append)
+    assert any("continuing after epoch 2" in line for line in said)
+    runs.assert_same_run(original, tmp_path / "moved")
+
+
+def test_another_number_of_cores_is_said(short, tmp_path):
+    config, original = short
+    folder, said = tmp_path / "run", []
+    shutil.copytree(original, folder)
+    (folder / "result.json").unlink()
+    env = json.loads((folder / "env.json").read_text())
+    (folder / "env.json").write_text(json.dumps(env | {"cores": 64}))
+    trainer.train(config, folder, said.append)
+    assert any("before on 64 of" in line and "the last bits" in line for line in said)
+
+
+def test_paths_hold_wherever_a_run_goes_on(short, small_recipe, tmp_path, monkeypatch):
+    """config.init relative to one folder, then absolute, from another folder."""
+    _, original = short
+    monkeypatch.chdir(original.parent)
+    config = small_recipe("ce", init=original.name)
+    trainer.train(config, tmp_path / "run", quiet)
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["init"] == str(original)
+    monkeypatch.chdir(tmp_path)
+    said = []
+    trainer.train(small_recipe("ce", init=str(original)), tmp_path / "run", said.append)
+    assert "already trained" in said[0]
+    with pytest.raises(UserError, match=r"another recipe .*init: "):
+        trainer.train(config, tmp_path / "run", quiet)  # now another folder is meant
 
 
 def test_sums_are_counted_then_divided():
