@@ -5,7 +5,6 @@ opens the files.
 """
 
 import dataclasses
-import os
 import pathlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -95,15 +94,3 @@ def from_entries(
         np.array([entry.row for entry in kept]) if any(entry.row for entry in kept) else None,
         [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
     )
-
-
-def inside(path: str, root: str) -> str | None:
-    """`path` relative to the absolute `root`, normalised; None when it leaves it.
-
-    >>> inside("a/./b.png", "/data"), inside("/data/c.png", "/data"), inside("../d.png", "/data")
-    ('a/b.png', 'c.png', None)
-    """
-    if os.path.isabs(path):
-        path = os.path.relpath(path, root)
-    path = os.path.normpath(path)
-    return None if path in (".", "..") or path.startswith("../") else path
