@@ -120,7 +120,7 @@ def _check_root(wanted: Sequence[Item], source: str | os.PathLike) -> None:
     if first and not any(map(os.path.lexists, first)):
         raise UserError(
             f"{shown(str(source))}: none of its first {len(first):,} images is there, "
-            f"{shown(str(first[0]))} neither; {_ROOT} names the folder where its paths start"
+            f"{shown(str(first[0]))} neither; {_ROOT} names the folder where relative paths start"
         )
 
 

@@ -29,9 +29,10 @@ def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
 
     The suffix is free. The delimiter (comma, semicolon, tab or |) is found from the header. The
     header may be missing only if a row is two fields, the name of an image file and its label. A
-    label is the name of its class, numbers too; classes are sorted by name, or by value if all are whole numbers. A
-    split is train, or else test, val, valid or validation. Text is UTF-8; an apostrophe that keeps
-    a spreadsheet from taking a cell for a formula (`sheet.cell`) is no part of it.
+    label is the name of its class, numbers too; classes are sorted by name, or by value if all are
+    whole numbers. A split is train, or else test, val, valid or validation. Text is UTF-8; an
+    apostrophe that keeps a spreadsheet from taking a cell for a formula (`sheet.cell`) is no part
+    of it.
 
     Args:
       root: where the paths start; "" means the folder of the CSV file. None may leave it. For
@@ -88,9 +89,9 @@ def _entries(name: str, table: sheet.Table, paths: Sequence[str], root: str) -> 
 def _way_out(paths: Sequence[str]) -> str:
     """What helps where one of the `paths` leaves the root."""
     if not all(map(os.path.isabs, paths)):
-        return f"write all paths relative to one folder above the images, and name it by {_ROOT}"
+        return f"write all paths relative to one folder above the images; {_ROOT} names it"
     common = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
-    return f"the folder that holds all images is named by {_ROOT}={shlex.quote(shown(common))}"
+    return f"{_ROOT}={shlex.quote(shown(common))} names the folder that holds them all"
 
 
 def _split_word(name: str, row: int, text: str) -> str:

@@ -18,9 +18,7 @@ SUFFIXES = (".csv", ".tsv", ".tab")  # of tables, where a suffix decides
 _MAX_ID = 500
 Row = tuple[int, list[str]]  # the line it ends at, its fields
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count in some languages
-_SEP = re.compile(
-    r'"?sep=([^\w"\r\n])"?(\1|[,;\t| ])*(?=[\r\n]|\Z)', re.IGNORECASE
-)  # Excel's first line
+_SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
 _BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # of a file name that is no UTF-8
 
