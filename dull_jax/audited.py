@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import pathlib
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -179,8 +180,8 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
 
     Args:
       probs: .npy file, floats `[N, K]`; it is not read into memory.
-      labels: .csv with a column label and optional ones id and path, separated by commas,
-        semicolons, tabs or bars; or .json, .npy: see `given_labels.read`.
+      labels: .csv (.tsv, .tab) with a column label and optional ones id and path, separated
+        by commas, semicolons, tabs or bars; or .json, .npy: see `given_labels.read`.
       classes: text file, a class name a line, in the order of the columns of `probs`. "": the
         labels themselves say, if all K classes are among them (columns sorted by name, or by value)
         or if they are numbers that begin with 0.
@@ -191,7 +192,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
     array = _probabilities(probs)
     size, num_classes = array.shape
     numbers = np.arange(size).astype(str)
-    if not labels.lower().endswith(".csv"):
+    if os.path.splitext(labels)[1].lower() not in sheet.SUFFIXES:
         names = _class_names(classes, None, num_classes)
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
@@ -212,7 +213,10 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
 
 def _probabilities(path: str) -> np.ndarray:
     try:
+        files.check_regular(pathlib.Path(path))  # of any size: it is mapped
         array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     except Exception as error:  # a damaged header fails in many ways; none of them runs code

@@ -1,8 +1,9 @@
 """Names what is on images, with a finished run: predictions of a folder, a list or one image.
 
-python -m dull_jax.predict --run=RUN --input=DIR_or_CSV_or_image --output=preds.csv
+python -m dull_jax.predict --run=RUN --input=DIR_or_table_or_image --output=preds.csv
 """
 
+import io
 import os
 import pathlib
 import sys
@@ -16,7 +17,7 @@ import numpy as np
 from absl import flags
 
 from dull_jax import door, files, inference
-from dull_jax.data.own import image_folder, sheet
+from dull_jax.data.own import image_csv, image_folder, sheet, table_paths
 from dull_jax.data.own.decode import BadImage
 from dull_jax.data.own.listing import Problem
 from dull_jax.errors import UserError, reason
@@ -26,6 +27,8 @@ from dull_jax.report.folder import run_inputs
 from dull_jax.train.progress import duration
 
 _EVERY = 2.0  # seconds between lines of progress
+_FIRST = 100  # images of which one must be there before the run is loaded
+_ROOT = "--data_dir"
 
 Say = Callable[[str], None]
 
@@ -45,31 +48,43 @@ class Found(NamedTuple):
     error: str = ""
 
 
-def items(source: str | os.PathLike) -> list[Item]:
+def items(source: str | os.PathLike, root: str | os.PathLike = "") -> list[Item]:
     """The images that are meant, in the order of the output.
 
-    A folder: every image below it, sorted; ids are paths below it. A CSV file: its column `path`,
-    relative to the CSV's folder; ids are the paths as they stand there. A .npy file: uint8
-    [N, H, W, C]; ids are row numbers. Anything else is one image.
+    A folder: every image below it, sorted; ids are paths below it. A table (.csv, .tsv, .tab,
+    .txt): its column `path`; without a header, its first field or whole lines; ids are the paths
+    as they stand there. A .npy file: uint8 [N, H, W, C]; ids are row numbers. Anything else is one
+    image.
+
+    Args:
+      root: where the paths of a table start; "" means the folder of the table.
 
     Raises:
-      UserError: there is no such thing, nothing in it, or the CSV has no paths; names the row.
+      UserError: there is no such thing, nothing in it, or the table has no paths; names the row.
     """
-    files.check_local("--input", source)
-    path = pathlib.Path(source).expanduser()
-    if not path.exists():
-        raise UserError(f"--input: there is no {shown(str(path))!r}")
+    path, suffix = _there("--input", source), pathlib.Path(source).suffix.lower()
+    is_table = suffix in (*sheet.SUFFIXES, ".txt") and not path.is_dir()
+    if root and not is_table:
+        raise UserError(f"{_ROOT} is for a table's paths, and --input is none")
     if path.is_dir():
         found = _in_folder(path)
-    elif path.suffix.lower() == ".csv":
-        found = _in_table(path)
-    elif path.suffix.lower() == ".npy":
+    elif is_table:
+        found = _in_table(path, _there(_ROOT, root) if root else path.parent)
+    elif suffix == ".npy":
         found = _in_array(path)
     else:
         found = [Item(str(source), path)]
     if not found:
         raise UserError(f"--input: {shown(str(path))} holds no images")
     return found
+
+
+def _there(flag: str, named: str | os.PathLike) -> pathlib.Path:
+    files.check_local(flag, named)
+    path = pathlib.Path(files.on_disk(str(pathlib.Path(named).expanduser())))
+    if not path.exists():
+        raise UserError(f"{flag}: there is no {shown(str(path))!r}")
+    return path
 
 
 def _in_folder(folder: pathlib.Path) -> list[Item]:
@@ -80,15 +95,37 @@ def _in_folder(folder: pathlib.Path) -> list[Item]:
     return [Item(name, pathlib.Path(root, name)) for name in names]
 
 
-def _in_table(path: pathlib.Path) -> list[Item]:
-    columns, lines = sheet.read(path, ("path",))
-    for line, name in zip(lines, columns["path"], strict=True):
-        if not name.strip():
-            raise UserError(f"{shown(str(path))}, row {line}: the path is empty")
-    return [Item(name, path.parent / name) for name in columns["path"]]
+def _in_table(path: pathlib.Path, root: pathlib.Path) -> list[Item]:
+    name = shown(str(path))
+    text = sheet.text_of(name, path)
+    table = image_csv.headless(name, text) or _lines(text) or sheet.table(name, text, ("path",))
+    paths = table_paths.column(name, table, str(root), _ROOT)
+    return [
+        Item(cell, root / file) for cell, file in zip(table.columns["path"], paths, strict=True)
+    ]
+
+
+def _lines(text: str) -> sheet.Table | None:
+    """A list of images, one a line, as a table; None where the first line is no image."""
+    lines = [(n, line.strip()) for n, line in enumerate(io.StringIO(text, newline=None), 1)]
+    lines = [(n, line) for n, line in lines if line]
+    if not lines or not image_csv.names_image(lines[0][1]):
+        return None
+    return sheet.Table({"path": [line for _, line in lines]}, [n for n, _ in lines])
+
+
+def _check_root(wanted: Sequence[Item], source: str | os.PathLike) -> None:
+    """Raises UserError where none of the first images is there: paths start elsewhere."""
+    first = [item.source for item in wanted[:_FIRST] if isinstance(item.source, pathlib.Path)]
+    if first and not any(map(os.path.lexists, first)):
+        raise UserError(
+            f"{shown(str(source))}: none of its first {len(first):,} images is there, "
+            f"{shown(str(first[0]))} neither; {_ROOT} names the folder where relative paths start"
+        )
 
 
 def _in_array(path: pathlib.Path) -> list[Item]:
+    files.check_regular(path)  # of any size: it is mapped
     try:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in many ways; none of them runs code
@@ -152,18 +189,23 @@ def predict(
     top_k: int = 5,
     batch_size: int = 64,
     say: Say = print,
+    data_dir: str | os.PathLike = "",
 ) -> list[Found]:
     """Predicts everything `source` means (see `items`) and writes the CSV file `output`.
 
     Broken images are named on stderr and have a row with the reason in the column `error`.
+
+    Args:
+      data_dir: where the paths of a table start; "" means its folder.
 
     Raises:
       UserError: no usable run or input, no readable image, an output that cannot be written.
     """
     output, run = files.path_of(output, "--output"), files.path_of(run, "--run")
     source = files.expanded(source, "--input")
-    wanted = items(source)
+    wanted = items(source, data_dir)
     files.check_output("output", output, (".csv",), [pathlib.Path(source), *run_inputs(run)])
+    _check_root(wanted, source)
     classifier = inference.load(run)
     say(str(classifier))
     found = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
@@ -209,7 +251,8 @@ def write(output: files.Path, found: Sequence[Found]) -> None:
 def define_flags() -> None:
     """When the module is run, not when it is imported: doors share names of flags."""
     flags.DEFINE_string("run", None, "The run's folder.")
-    flags.DEFINE_string("input", None, "A folder, a CSV with a column path, an image or a .npy.")
+    flags.DEFINE_string("input", None, "A folder, a table with a column path, an image or a .npy.")
+    flags.DEFINE_string("data_dir", None, "Where a table's paths start; else in its own folder.")
     flags.DEFINE_string("output", None, "The CSV file to write.")
     flags.DEFINE_integer("top_k", 5, "Classes named for each image.", lower_bound=1)
     flags.DEFINE_integer("batch_size", 64, "Images on the device at a time.", lower_bound=1)
@@ -220,7 +263,8 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.predict --help")
     run, output = (door.needed_path(name, "predict") for name in ("run", "output"))
     source = door.needed_path("input", "predict", local=True)
-    predict(run, source, output, flags.FLAGS.top_k, flags.FLAGS.batch_size)
+    root = door.path_flag("data_dir", local=True) or ""
+    predict(run, source, output, flags.FLAGS.top_k, flags.FLAGS.batch_size, data_dir=root)
 
 
 if __name__ == "__main__":

@@ -82,6 +82,74 @@ def test_a_list(run, photos, tmp_path, mark):
     assert rows[0] == rows[3] and "No such file" in rows[2]["error"]
 
 
+FORMS = {
+    "a.tsv": "path\tlabel\nphotos/z.PNG\tx\nphotos/sub/a b.png\ty\n",
+    "b.tab": "\ufeffno\tPath\t\r\n1\tphotos/z.PNG\t\r\n\t\t\r\n2\t photos\\sub\\a b.png\r\n",
+    "c.txt": "path\nphotos/z.PNG\nphotos/sub/a b.png\n",
+    "d.txt": "\ufeffphotos/z.PNG\r\n\r\n  photos\\sub/a b.png \r\n",
+    "e.TXT": "sep=;\nlabel;path\nx;photos/z.PNG\ny;photos/sub/a b.png;\n",
+    "f.csv": "photos/z.PNG,x\nphotos/sub/a b.png,y\n",
+    "g.csv": "photos/z.PNG\nphotos/sub/a b.png\n",
+    "h.csv": 'label, path\nx, "photos/z.PNG"\ny, "photos/sub/a b.png"\n,\n',
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_tables_and_lists(photos, tmp_path, name):
+    (photos / "b.png").rename(photos / "sub" / "a b.png")
+    (tmp_path / name).write_text(FORMS[name], newline="")
+    found = predict.items(tmp_path / name)
+    assert [item.source for item in found] == [photos / "z.PNG", photos / "sub" / "a b.png"]
+    assert [item.id.strip().replace("\\", "/") for item in found] == [
+        "photos/z.PNG",
+        "photos/sub/a b.png",
+    ]
+
+
+def test_names_in_a_list_may_have_separators(tmp_path):
+    (tmp_path / "list.txt").write_text('a,b.png\nc;d.png\n"e".png\n')
+    assert [item.id for item in predict.items(tmp_path / "list.txt")] == [
+        "a,b.png",
+        "c;d.png",
+        '"e".png',
+    ]
+
+
+def test_the_root_of_a_table(run, photos, tmp_path):
+    """What a run or an audit writes has paths relative to the folder of the data."""
+    table = tmp_path / "lists" / "corrected.csv"
+    table.parent.mkdir()
+    table.write_text(f"path,label\nz.PNG,x\n{photos}/b.png,x\n")
+    assert [item.source for item in predict.items(table, photos)] == [
+        photos / "z.PNG",
+        photos / "b.png",
+    ]
+    table.write_text("path,label\nz.PNG,x\nb.png,x\n")
+    with pytest.raises(UserError, match=r"none of its first 2 images .* --data_dir names the fold"):
+        predict.predict(run, table, tmp_path / "preds.csv")
+    found = predict.predict(run, table, tmp_path / "preds.csv", data_dir=photos)
+    assert [one.id for one in found] == ["z.PNG", "b.png"] and not any(one.error for one in found)
+    with pytest.raises(UserError, match=r"--data_dir: there is no '.*none'"):
+        predict.items(table, tmp_path / "none")
+    for source in (photos, photos / "z.PNG"):
+        with pytest.raises(UserError, match="--data_dir is for a table's paths, and --input is no"):
+            predict.items(source, photos)
+
+
+def test_accents_in_either_form(tmp_path):
+    (tmp_path / "e\u0301").mkdir()
+    (tmp_path / "e\u0301" / "u\u0308.png").write_bytes(b"")
+    there = tmp_path / "e\u0301" / "u\u0308.png"
+    assert [item.source for item in predict.items(tmp_path / "\xe9" / "\xfc.png")] == [there]
+    assert [item.source for item in predict.items(tmp_path / "\xe9")] == [there]
+    (tmp_path / "list.txt").write_text("\xe9/\xfc.png\n")
+    assert [item.source for item in predict.items(tmp_path / "list.txt")] == [there]
+    (tmp_path / "list.txt").write_text("\xfc.png\n")
+    assert [item.source for item in predict.items(tmp_path / "list.txt", tmp_path / "\xe9")] == [
+        there
+    ]
+
+
 def test_one_image_and_an_array(run, photos, tmp_path):
     np.save(tmp_path / "x.npy", TEST)
     (one,) = predict.predict(run, photos / "z.PNG", tmp_path / "one.csv")
@@ -109,16 +177,19 @@ BAD_TABLES = {
     "empty path": (b"path,x\n ,1\n", "row 2: the path is empty"),
     "no rows": (b"path\n", "holds no images"),
     "nothing": (b"", "row 1: the header needs the column path"),
+    "Windows": (b"path\na.png\nC:\\b.png\n", "row 3: path .* Windows .* name that by --data_dir"),
+    "no list": (b"notes on photos\na.png\n", "row 1: the header needs the column path"),
     "text": (b"path\n\xff\xfe.png\n", "row 2: not UTF-8"),
 }
 
 
 @pytest.mark.parametrize("case", BAD_TABLES)
-def test_bad_tables(case, tmp_path):
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".txt"])
+def test_bad_tables(case, suffix, tmp_path):
     content, said = BAD_TABLES[case]
-    (tmp_path / "list.csv").write_bytes(content)
+    (tmp_path / f"list{suffix}").write_bytes(content)
     with pytest.raises(UserError, match=said):
-        predict.items(tmp_path / "list.csv")
+        predict.items(tmp_path / f"list{suffix}")
 
 
 def test_bad_input(run, tmp_path):

@@ -30,6 +30,10 @@ CSV = (
     b"a.jpg|x\nb.jpg|y\n",
     b"id,path,label,split,width,height,status,reason\n0f,a.png,cat,train,8,8,used,\n"
     b"1e,b.png,dog,train,8,8,used,animated: first frame used\n,c.png,dog,,,,left out,empty file\n",
+    b'sep=;\r\nlabel; path;;\r\ncat; "a, b.jpg"\r\n;;\r\ndog;x\\b.jpg;note;\r\n',
+    "sep=|\nä.jpg |cat|\n|\nC:/b.jpg|dog\n".encode(),
+    b"path,label\n/d/a.jpg,cat\n\\\\server\\b.jpg,dog\n",
+    b"a.jpg\n\n x\\b.jpg \nhttp://c.jpg\n",
 )
 
 

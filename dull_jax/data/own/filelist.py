@@ -4,6 +4,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+from dull_jax.data.own import sheet
 from dull_jax.data.own.listing import Problem
 from dull_jax.errors import UserError
 from dull_jax.names import quoted, shown
@@ -21,12 +22,7 @@ def require(name: str, root: pathlib.Path, wanted: Sequence[str]) -> None:
 
 def lines(path: pathlib.Path) -> list[str]:
     """The lines of a text file, stripped; empty ones stay, so that row n is at n - 1."""
-    try:
-        return [line.strip() for line in path.read_text("utf-8").split("\n")]
-    except UnicodeDecodeError:
-        raise UserError(f"{shown(str(path))}: not UTF-8 text") from None
-    except OSError as error:
-        raise UserError(f"{shown(str(path))}: cannot be read ({error.strerror})") from None
+    return [line.strip() for line in sheet.text_of(shown(str(path)), path).split("\n")]
 
 
 def labelled(path: pathlib.Path, num_classes: int) -> dict[str, tuple[int, int]]:

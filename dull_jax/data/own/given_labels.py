@@ -24,24 +24,25 @@ Entry = tuple[str | None, str, object]
 def read(path: str, ids: np.ndarray, class_names: Sequence[str], by: str = "id") -> np.ndarray:
     """Labels int32 [N] in the order of `ids` [N].
 
-    The suffix decides: `.csv` (UTF-8, a header with the columns `label` and, by='id', `id`),
-    `.json` (by='id' an object {id: label}, by='position' a list) or `.npy` (by='position', integers
-    [N]). A label is a class name or a class number, 0 to K - 1; where a class name is itself a
-    number, text means names. Every id must be there exactly once and no other: read for the whole
-    set, take subsets afterwards. Raises UserError that names the file and the row or id.
+    The suffix decides: `.csv`, `.tsv`, `.tab` (UTF-8, a header with the columns `label` and,
+    by='id', `id`), `.json` (by='id' an object {id: label}, by='position' a list) or `.npy`
+    (by='position', integers [N]). A label is a class name or a class number, 0 to K - 1; where a
+    class name is itself a number, text means names. Every id must be there exactly once and no
+    other: read for the whole set, take subsets afterwards. Raises UserError that names the file and
+    the row or id.
     """
     if by not in ("id", "position"):
         raise UserError(f"labels are joined by 'id' or by 'position', not by {by!r}")
     suffix = os.path.splitext(path)[1].lower()
-    if suffix not in (".csv", ".json", ".npy"):
-        raise UserError(f"{path}: labels are read from .csv, .json and .npy files")
+    if suffix not in (*sheet.SUFFIXES, ".json", ".npy"):
+        raise UserError(f"{path}: labels are read from .csv, .tsv, .json and .npy files")
     try:
         data = files.read(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     if suffix == ".npy":
         return _array(path, data, len(ids), len(class_names), by)
-    entries_of = _csv_entries if suffix == ".csv" else _json_entries
+    entries_of = _csv_entries if suffix in sheet.SUFFIXES else _json_entries
     entries = entries_of(path, sheet.decoded(path, data), by)
     if by == "position":
         return _in_order(path, entries, len(ids), class_names)

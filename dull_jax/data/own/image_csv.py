@@ -2,16 +2,18 @@
 
 import os
 import pathlib
-import posixpath
 import re
+import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from dull_jax.data.own import image_folder, sheet
-from dull_jax.data.own.listing import HELD_OUT, Entry, Listing, Problem, from_entries, inside
+from dull_jax import files
+from dull_jax.data.own import image_folder, sheet, table_paths
+from dull_jax.data.own.listing import HELD_OUT, Entry, Listing, Problem, from_entries
 from dull_jax.errors import UserError
 from dull_jax.names import quoted, shown
 
+_ROOT = "--config.data.dir"
 _NAN = (
     "stands for a label that is missing: give one or remove the row; a class of this name must be "
     "called otherwise, 'class nan', say"
@@ -25,23 +27,27 @@ _NUMBERS = (
 def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
     """Reads the columns `path` and `label`, and `split` and `id` where they are there.
 
-    The delimiter (comma, semicolon, tab or |) is found from the header. The header may be missing
-    only if a row is two fields, the name of an image file and its label. A label is the name of
-    its class, numbers too; classes are sorted by name, or by value if all are whole numbers. A
-    split is train, or else test, val, valid or validation. Text is UTF-8; an apostrophe that keeps
-    a spreadsheet from taking a cell for a formula (`sheet.cell`) is no part of it.
+    The suffix is free. The delimiter (comma, semicolon, tab or |) is found from the header. The
+    header may be missing only if a row is two fields, the name of an image file and its label. A
+    label is the name of its class, numbers too; classes are sorted by name, or by value if all are
+    whole numbers. A split is train, or else test, val, valid or validation. Text is UTF-8; an
+    apostrophe that keeps a spreadsheet from taking a cell for a formula (`sheet.cell`) is no part
+    of it.
 
     Args:
-      root: where the paths start; "" means the folder of the CSV file. None may leave it.
+      root: where the paths start; "" means the folder of the CSV file. None may leave it. For
+        their spelling see `table_paths.column`.
 
     Raises:
       UserError: naming the file and the row.
     """
     name = shown(str(path))
-    table = _table(name, sheet.text_of(name, path))
+    text = sheet.text_of(name, path)
+    table = headless(name, text) or sheet.table(name, text, ("path", "label"), ("split", "id"))
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
-    base = pathlib.Path(os.path.abspath(folder.expanduser()))
-    entries = list(_entries(name, table, str(base)))
+    base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
+    paths = table_paths.column(name, table, str(base), _ROOT)
+    entries = list(_entries(name, table, paths, str(base)))
     if not entries:
         raise UserError(f"{name}: no rows; a row names a file and its label")
     if "id" in table.columns:
@@ -51,30 +57,41 @@ def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
     return from_entries(base, entries, problems, _by_value_if_numbers)
 
 
-def _table(name: str, text: str) -> sheet.Table:
-    """With a header, or without one: then the first field of two is the name of an image file."""
-    for mark in sheet.DELIMITERS:
-        row = sheet.first_row(name, text, mark)
-        if len(row) == 2 and posixpath.splitext(row[0].lower())[1] in image_folder.SUFFIXES:
+def headless(name: str, text: str) -> sheet.Table | None:
+    """A table without a header: the first field of two is the name of an image file."""
+    for mark in sheet.delimiters(text):
+        _, row = sheet.first_row(name, text, mark)
+        if sheet.width(row) == 2 and names_image(row[0]):
             rows = sheet.rows_of(name, text, mark)
-            return sheet.columns_of(name, rows, {"path": 0, "label": 1}, 2)
-    return sheet.table(name, text, ("path", "label"), ("split", "id"))
+            return sheet.columns_of(name, rows, {"path": 0, "label": 1}, ("path", "label"))
+    return None
 
 
-def _entries(name: str, table: sheet.Table, root: str) -> Iterator[Entry]:
+def names_image(text: str) -> bool:
+    return os.path.splitext(text.strip().lower())[1] in image_folder.SUFFIXES
+
+
+def _entries(name: str, table: sheet.Table, paths: Sequence[str], root: str) -> Iterator[Entry]:
     columns, blank = table.columns, [""] * len(table.lines)
     splits, ids = columns.get("split"), columns.get("id", blank)
-    rows = zip(table.lines, columns["path"], columns["label"], splits or blank, ids, strict=True)
+    rows = zip(table.lines, paths, columns["label"], splits or blank, ids, strict=True)
     for row, path, label, split, key in rows:
-        if not path.strip():
-            raise UserError(f"{name}, row {row}: the path is empty")
         if not (text := label.strip()):
             raise UserError(f"{name}, row {row}: the label is empty")
-        where = inside(path, root)
+        where = table_paths.inside(path, root)
         if where is None:
-            raise UserError(f"{name}, row {row}: path {quoted(path)} is outside of {shown(root)}")
+            what = f"path {quoted(path)} is outside of {shown(root)}"
+            raise UserError(f"{name}, row {row}: {what}; {_way_out(paths)}")
         part = "" if splits is None else _split_word(name, row, split)
         yield Entry(where, text, part, row, key.strip())
+
+
+def _way_out(paths: Sequence[str]) -> str:
+    """What helps where one of the `paths` leaves the root."""
+    if not all(map(os.path.isabs, paths)):
+        return f"write all paths relative to one folder above the images; {_ROOT} names it"
+    common = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
+    return f"{_ROOT}={shlex.quote(shown(common))} names the folder that holds them all"
 
 
 def _split_word(name: str, row: int, text: str) -> str:

@@ -151,15 +151,3 @@ def on_disk(path: str, root: str | os.PathLike) -> str:
     if path.isascii():  # most are, and a look at the disk takes its time
         return path
     return os.path.relpath(files.on_disk(os.path.join(root, path)), root)
-
-
-def inside(path: str, root: str) -> str | None:
-    """`path` relative to the absolute `root`, normalised; None when it leaves it.
-
-    >>> inside("a/./b.png", "/data"), inside("/data/c.png", "/data"), inside("../d.png", "/data")
-    ('a/b.png', 'c.png', None)
-    """
-    if os.path.isabs(path):
-        path = os.path.relpath(path, root)
-    path = os.path.normpath(path)
-    return None if path in (".", "..") or path.startswith("../") else path

@@ -13,10 +13,13 @@ from dull_jax.errors import UserError
 from dull_jax.names import quoted, shown
 
 DELIMITERS = ",;\t|"
+SUFFIXES = (".csv", ".tsv", ".tab")  # of tables, where a suffix decides
 
 _MAX_ID = 500
 Row = tuple[int, list[str]]  # the line it ends at, its fields
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count in some languages
+_SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
 _BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # of a file name that is no UTF-8
 
 
@@ -40,12 +43,15 @@ def read(path: str | os.PathLike, wanted: Sequence[str], more: Sequence[str] = (
 def text_of(name: str, path: str | os.PathLike) -> str:
     """The text of the file at `path`, called `name` in messages."""
     try:
-        return decoded(name, files.read(path))
+        here = path if files.is_remote(path) else files.on_disk(os.fspath(path))
+        return decoded(name, files.read(here))
     except OSError as error:
         raise UserError(f"{name}: cannot be read ({error.strerror or error})") from None
 
 
 def decoded(name: str, data: bytes) -> str:
+    if data.startswith(_WORKBOOKS):
+        raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
     try:
         text = data.decode("utf-8-sig")  # Spreadsheets write a byte-order mark.
     except UnicodeDecodeError as error:
@@ -63,49 +69,89 @@ def table(name: str, text: str, wanted: Sequence[str], more: Sequence[str] = ())
     Raises:
       UserError: no such header, a column twice, a row of another length, or no CSV; names the row.
     """
-    headers = {
-        mark: [field.strip().lower() for field in first_row(name, text, mark)]
-        for mark in DELIMITERS
-    }
-    for mark, header in headers.items():
+    firsts = {mark: first_row(name, text, mark) for mark in delimiters(text)}
+    for mark, (line, fields) in firsts.items():
+        header = [field.strip().lower() for field in fields]
         if set(wanted) <= set(header):
             there = [column for column in (*wanted, *more) if column in header]
             if double := [column for column in there if header.count(column) > 1]:
-                raise UserError(f"{name}, row 1: the header has column {double[0]!r} twice")
+                raise UserError(f"{name}, row {line}: the header has column {double[0]!r} twice")
             rows = rows_of(name, text, mark)
             next(rows)
-            return columns_of(name, rows, {c: header.index(c) for c in there}, len(header))
-    found, needed = quoted(max(headers.values(), key=len)), " and ".join(wanted)
-    plural = "s" * (len(wanted) > 1)
-    raise UserError(f"{name}, row 1: the header needs the column{plural} {needed}, has {found}")
+            return columns_of(name, rows, {c: header.index(c) for c in there}, header)
+    line, found = max(firsts.values(), key=lambda first: len(first[1]))
+    needed, plural = " and ".join(wanted), "s" * (len(wanted) > 1)
+    has = quoted([field.strip().lower() for field in found])
+    raise UserError(f"{name}, row {line}: the header needs the column{plural} {needed}, has {has}")
 
 
-def first_row(name: str, text: str, delimiter: str) -> list[str]:
-    return next(rows_of(name, text, delimiter, strict=False), (1, []))[1]
+def delimiters(text: str) -> Iterable[str]:
+    """Those to be tried, in this order: what a first line 'sep=;' names comes first."""
+    named = _SEP.match(text)
+    return dict.fromkeys((named[1] if named else "") + DELIMITERS)
+
+
+def first_row(name: str, text: str, delimiter: str) -> Row:
+    """The first of `rows_of`, which need not be valid CSV; without fields where there is none."""
+    return next(rows_of(name, text, delimiter, strict=False), (1, []))
 
 
 def rows_of(name: str, text: str, delimiter: str, strict: bool = True) -> Iterator[Row]:
-    """The rows that are not blank. Raises UserError: not valid CSV."""
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+    """The rows in which something stands, without the first line 'sep=;' of a spreadsheet.
+
+    Raises:
+      UserError: not valid CSV.
+    """
+    if named := _SEP.match(text):
+        text = text[named.end() :]  # its line break stays: rows are counted from it
+    rows = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=strict,
+        # Only where a quote follows the blank: else it may belong to a file's name.
+        skipinitialspace=f'{delimiter} "' in text,
+    )
     try:
         for row in rows:
-            if row:
+            if any(map(str.strip, row)) or row == [""]:  # of one column, an empty cell
                 yield rows.line_num, row
     except csv.Error as error:
         raise UserError(f"{name}, row {rows.line_num}: not valid CSV ({error})") from None
 
 
-def columns_of(name: str, rows: Iterable[Row], places: dict[str, int], width: int) -> Table:
-    """The columns at `places` of rows of `width` fields, as they were before `cell`."""
+def columns_of(
+    name: str, rows: Iterable[Row], places: dict[str, int], header: Sequence[str]
+) -> Table:
+    """The columns at `places` of rows as long as `header`, as they were before `cell`.
+
+    Blank fields at the end may be there or not, in the header as in the rows.
+
+    Raises:
+      UserError: a row is longer or shorter; names it.
+    """
     found = Table({column: [] for column in places}, [])
     wanted = [(found.columns[column], place) for column, place in places.items()]
+    least, most = width(header), len(header)
     for line, fields in rows:
-        if len(fields) != width:
-            raise UserError(f"{name}, row {line}: {len(fields)} fields instead of {width}")
+        if len(fields) < least:
+            have = f"{len(fields)} fields instead of {least}"
+            raise UserError(f"{name}, row {line}: {have}; complete the row")
+        if len(fields) > most and (count := width(fields)) > most:
+            have = f"{count} fields instead of {least}"
+            raise UserError(f"{name}, row {line}: {have}; quote what has the separator in it")
         found.lines.append(line)
         for column, place in wanted:
             column.append(plain(fields[place]))
     return found
+
+
+def width(fields: Sequence[str]) -> int:
+    """How many fields there are without the blank ones at the end.
+
+    >>> width(["a", "", "b", " ", ""])
+    3
+    """
+    return next((n for n in range(len(fields), 0, -1) if fields[n - 1].strip()), 0)
 
 
 def check_ids(name: str, table: Table) -> None:

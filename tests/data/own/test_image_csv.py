@@ -30,6 +30,11 @@ def read(tmp_path):
         "path|label\r\na.jpg|dog\r\nb c.jpg|cat\r\n",
         "\ufeffPath, Label\r\na.jpg,dog\r\n\r\n./b c.jpg, cat \r\n",
         '"path","label"\n"a.jpg","dog"\n"x/../b c.jpg","cat"\n',
+        "label, path\ndog, a.jpg\ncat, b c.jpg \n",
+        "path,label,\na.jpg,dog,\n.\\b c.jpg,cat,\n,,\n",
+        "sep=;\npath;label\na.jpg;dog\n;\nx\\..\\b c.jpg;cat\n",
+        "sep=;\na.jpg;dog\nb c.jpg;cat\n",
+        "\n,,\na.jpg,dog,\nb c.jpg,cat\n",
     ],
 )
 def test_forms(read, tmp_path, content):
@@ -72,6 +77,39 @@ def test_another_root(read, tmp_path):
     assert list(found.paths) == ["a.jpg", "b.jpg"] and found.root == tmp_path / "in"
 
 
+@pytest.mark.parametrize("name", ["labels.tsv", "labels.TXT", "labels.tab", "labels", "x.jpg"])
+def test_the_suffix_is_free(tmp_path, name):
+    (tmp_path / name).write_text("path\tlabel\na.jpg\tx\nb.jpg\ty\n")
+    assert list(image_csv.read(tmp_path / name).paths) == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize(("paths", "way_out"), [
+    (["/d/cat/1.jpg", "/d/dog/2.jpg"], "--config.data.dir=/d names the folder that holds them all"),
+    (["/d/1.jpg", "/d/2.jpg"], "--config.data.dir=/d names"),
+    (["//d/x/../my photos/1.jpg"], "--config.data.dir='/+d/my photos' names"),
+    (["/d/1.jpg", "2.jpg"], "write all paths relative to one folder above the images; --config"),
+    (["../1.jpg", "2.jpg"], "write all paths relative to one folder above the images; --config"),
+    (["..\\1.jpg"], "write all paths relative"),
+])  # fmt: skip
+def test_a_way_out_is_named(read, paths, way_out):
+    with pytest.raises(UserError, match=f"row 2: path .* is outside of /.*; {way_out}"):
+        read("path,label\n" + "".join(f"{path},x\n" for path in paths))
+
+
+def test_a_root_behind_a_link(read, tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    for here, there in (("real", "link"), ("link", "real")):
+        rows = f"path,label\n{tmp_path}/{here}/a.jpg,x\nb.jpg,y\n"
+        assert list(read(rows, root=tmp_path / there).paths) == ["a.jpg", "b.jpg"]
+
+
+def test_one_file_in_two_forms_is_one_path(read, tmp_path):
+    (tmp_path / "e\u0301.jpg").write_bytes(b"")
+    found = read("path,label\n\xe9.jpg,x\ne\u0301.jpg,y\n./\xe9.jpg ,x\n")
+    assert list(found.paths) == ["e\u0301.jpg"] * 3
+
+
 def test_one_path_under_two_labels_stays_for_the_manifest_to_judge(read):
     assert list(read("path,label\na.jpg,x\na.jpg,y\na.jpg,x\n").paths) == ["a.jpg"] * 3
 
@@ -92,6 +130,7 @@ BAD = [
     ("", "row 1: the header needs the columns path and label"),
     ("file,class\na.jpg,x\n", r"row 1: the header needs .* has \['file', 'class'\]"),
     ("a,x\nb,y\n", "row 1: the header needs"),
+    ("path,label\na.jpg,x\nC:\\p\\b.jpg,y\n", "row 3: path .* Windows .* --config.data.dir"),
     ("path,label,path\na.jpg,x,b\n", "row 1: the header has column 'path' twice"),
     (b"path,label\na.jpg,x\n\xe9.jpg,y\n", "row 3: not UTF-8"),
     ("path,label\na.jpg,x\n".encode("utf-16"), "row 1: not UTF-8"),

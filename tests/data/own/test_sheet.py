@@ -3,6 +3,7 @@
 import csv
 import doctest
 import pathlib
+import unicodedata
 
 import pytest
 
@@ -71,3 +72,63 @@ def test_long_fields_make_no_long_messages(tmp_path, text, words):
     with pytest.raises(UserError, match=words) as refused:
         sheet.check_ids("t.csv", sheet.read(tmp_path / "t.csv", ("id",)))
     assert len(str(refused.value)) < 400
+
+
+LEFTOVERS = {
+    "blank rows": "path,label\na,x\n,\n\nb,y\n , \n,\u00a0\n\n",
+    "blank rows first": ",\n\n,,\npath,label\na,x\nb,y\n",
+    "commas behind the rows": "path,label\na,x,\nb,y,,, ,\n",
+    "commas behind the header": "path,label,,\na,x\nb,y,\n",
+    "commas behind both": "path,label,,\na,x,,\nb,y,,\n,,,\n",
+    "a column without a name": "path,label,\na,x,looks odd\nb,y,\n",
+    "an index without a name": ",path,label\n0,a,x\n1,b,y\n",
+    "sep=": "sep=;\npath;label\na;x\nb;y\n",
+    "SEP= of other marks": "SEP=:\r\npath:label\r\na:x\r\nb:y\r\n",
+    "sep= in quotes": '"sep=;"\npath;label\na;x\nb;y\n',
+    "sep= with a mark of its own": "sep=;;\npath;label;\na;x;\nb;y;\n;;\n",
+    "sep= saved again as cells": '"sep=,",\npath,label\na,x\nb,y\n',
+    "sep=<tab>": "\ufeffsep=\t\npath\tlabel\na\tx\nb\ty\n",
+    "sep= that is no longer true": "sep=;\npath,label\na,x\nb,y\n",
+    "blanks before quotes": '"path", "label"\n"a", "x"\nb, "y"\n',
+    "one row, no line break": "path;label\na;x\nb;y",
+}
+
+
+@pytest.mark.parametrize("case", LEFTOVERS)
+def test_what_spreadsheets_leave(case):
+    found = sheet.table("t.csv", sheet.decoded("t.csv", LEFTOVERS[case].encode()), ("path",))
+    assert found.columns == {"path": ["a", "b"]}
+    lines = LEFTOVERS[case].splitlines()
+    assert ["a" in lines[n - 1] for n in found.lines] == [True, False], "rows are the file's"
+    both = sheet.table("t.csv", LEFTOVERS[case].lstrip("\ufeff"), ("label", "path"))
+    assert both.columns == {"path": ["a", "b"], "label": ["x", "y"]}
+
+
+@pytest.mark.parametrize(("text", "words"), [
+    ("path,label\na,x,,z\n", "row 2: 4 fields instead of 2; quote what has the separator in it"),
+    ("path,label\na,b,x,,\n", "row 2: 3 fields instead of 2; quote"),
+    ("sep=;\npath;label\n\na;b;x\n", "row 4: 3 fields instead of 2"),
+    ("path,label\n,\na\n", "row 3: 1 fields instead of 2; complete the row"),
+    (",,\n\nname,kind\na,x\n", r"row 3: the header needs .* has \['name', 'kind'\]"),
+    ("sep=;\nPath;path\n", "row 2: the header has column 'path' twice"),
+    ("sep=;\n", "row 1: the header needs the column path"),
+    (",,\n \n", "row 1: the header needs the column path"),
+    ("sep=" + ";" * 100_000 + "x", "row 1: the header needs"),
+])  # fmt: skip
+def test_what_has_no_plain_meaning_is_refused(text, words):
+    with pytest.raises(UserError, match=words):
+        sheet.table("t.csv", text, ("path",))
+
+
+@pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
+def test_a_workbook_is_no_table(tmp_path, head):
+    (tmp_path / "t.csv").write_bytes(head)
+    with pytest.raises(UserError, match=r"t\.csv: a workbook .* save the sheet as CSV in UTF-8"):
+        sheet.read(tmp_path / "t.csv", ("id",))
+
+
+@pytest.mark.parametrize(("here", "named"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_a_table_whose_name_is_in_the_other_form(tmp_path, here, named):
+    here, named = (unicodedata.normalize(form, "é.csv") for form in (here, named))
+    (tmp_path / here).write_text("id\n1\n")
+    assert sheet.read(tmp_path / named, ("id",)).columns == {"id": ["1"]}
