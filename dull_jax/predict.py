@@ -119,8 +119,8 @@ def _check_root(wanted: Sequence[Item], source: str | os.PathLike) -> None:
     first = [item.source for item in wanted[:_FIRST] if isinstance(item.source, pathlib.Path)]
     if first and not any(map(os.path.lexists, first)):
         raise UserError(
-            f"{shown(str(source))}: none of its first {len(first):,} images is there, "
-            f"{shown(str(first[0]))} neither; {_ROOT} names the folder where relative paths start"
+            f"{shown(str(source))}: none of its first images is there, {shown(str(first[0]))} to "
+            f"begin with; {_ROOT} names the folder where relative paths start"
         )
 
 

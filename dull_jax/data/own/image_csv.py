@@ -88,10 +88,11 @@ def _entries(name: str, table: sheet.Table, paths: Sequence[str], root: str) -> 
 
 def _way_out(paths: Sequence[str]) -> str:
     """What helps where one of the `paths` leaves the root."""
-    if not all(map(os.path.isabs, paths)):
-        return f"write all paths relative to one folder above the images; {_ROOT} names it"
-    common = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
-    return f"{_ROOT}={shlex.quote(shown(common))} names the folder that holds them all"
+    if all(map(os.path.isabs, paths)):
+        folder = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
+        if os.path.isdir(folder):  # else they are paths of another machine
+            return f"{_ROOT}={shlex.quote(shown(folder))} names the folder that holds them all"
+    return f"write all paths relative to one folder above the images; {_ROOT} names it"
 
 
 def _split_word(name: str, row: int, text: str) -> str:

@@ -113,7 +113,8 @@ def rows_of(name: str, text: str, delimiter: str, strict: bool = True) -> Iterat
     )
     try:
         for row in rows:
-            if any(map(str.strip, row)) or row == [""]:  # of one column, an empty cell
+            # '""' alone is how an empty cell of a table of one column is written.
+            if any(map(str.strip, row)) or row == [""]:
                 yield rows.line_num, row
     except csv.Error as error:
         raise UserError(f"{name}, row {rows.line_num}: not valid CSV ({error})") from None

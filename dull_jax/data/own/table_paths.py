@@ -11,7 +11,7 @@ from dull_jax.errors import UserError
 from dull_jax.names import quoted
 
 _ELSEWHERE = {
-    re.compile(r"[A-Za-z]:[\\/]|\\\\"): "is one of a Windows machine",
+    re.compile(r"[A-Za-z]:[\\/]|\\\\"): "is of a Windows machine",
     re.compile(r"[A-Za-z][\w+.-]*://"): "is an address, and images are read locally",
 }
 _real = lru_cache(1024)(os.path.realpath)  # of folders; a table has many files of each

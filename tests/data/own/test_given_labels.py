@@ -45,6 +45,8 @@ def test_examples_in_the_docstrings():
         ("bom_crlf.csv", "\ufeffID, Label\r\na,2\r\nb,0\r\nc,1\r\nd,0\r\n\r\n"),
         ("semicolon.csv", "id;label\na;fish, dried\nb;0\nc;1\nd;0\n"),
         ("tab.csv", "label\tid\n2\ta\n0\tb\n1\tc\n0\td\n"),
+        ("tab.tsv", "id\tlabel\na\t2\nb\t0\nc\t1\nd\t0\t\n\t\n"),
+        ("commas.TAB", "sep=,\nid,label\na,2\nb,0\n,\nc,1\nd,0,\n"),
         ("UPPER.CSV", "id,label\na,2\nb, 0 \nc,01\nd,0\n"),
         ("numbers.json", json.dumps({"d": 0, "a": 2, "b": 0, "c": 1})),
         ("names.json", json.dumps({"a": "fish, dried", "b": "cat", "c": "1", "d": 0})),

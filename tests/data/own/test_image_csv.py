@@ -84,14 +84,19 @@ def test_the_suffix_is_free(tmp_path, name):
 
 
 @pytest.mark.parametrize(("paths", "way_out"), [
-    (["/d/cat/1.jpg", "/d/dog/2.jpg"], "--config.data.dir=/d names the folder that holds them all"),
-    (["/d/1.jpg", "/d/2.jpg"], "--config.data.dir=/d names"),
-    (["//d/x/../my photos/1.jpg"], "--config.data.dir='/+d/my photos' names"),
+    (["{d}/cat/1.jpg", "{d}/dog/2.jpg"], "--config.data.dir={d} names the folder that holds them"),
+    (["{d}/1.jpg", "{d}/2.jpg"], "--config.data.dir={d} names"),
+    (["/{d}/x/../my photos/1.jpg"], "--config.data.dir='{d}/my photos' names"),
+    (["/of/another/machine/1.jpg", "/of/another/machine/2.jpg"], "write all paths relative to one"),
     (["/d/1.jpg", "2.jpg"], "write all paths relative to one folder above the images; --config"),
     (["../1.jpg", "2.jpg"], "write all paths relative to one folder above the images; --config"),
     (["..\\1.jpg"], "write all paths relative"),
 ])  # fmt: skip
-def test_a_way_out_is_named(read, paths, way_out):
+def test_a_way_out_is_named(read, tmp_path_factory, paths, way_out):
+    photos = tmp_path_factory.mktemp("photos")
+    (photos / "my photos").mkdir()
+    paths = [path.format(d=photos) for path in paths]
+    way_out = way_out.format(d=photos).replace("='/", "='/+")
     with pytest.raises(UserError, match=f"row 2: path .* is outside of /.*; {way_out}"):
         read("path,label\n" + "".join(f"{path},x\n" for path in paths))
 

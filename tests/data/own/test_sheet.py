@@ -104,6 +104,11 @@ def test_what_spreadsheets_leave(case):
     assert both.columns == {"path": ["a", "b"], "label": ["x", "y"]}
 
 
+def test_an_empty_cell_of_the_only_column_is_a_row():
+    found = sheet.table("t.csv", 'label\nx\n\n""\n  \ny\n', ("label",))
+    assert found.columns == {"label": ["x", "", "y"]} and found.lines == [2, 4, 6]
+
+
 @pytest.mark.parametrize(("text", "words"), [
     ("path,label\na,x,,z\n", "row 2: 4 fields instead of 2; quote what has the separator in it"),
     ("path,label\na,b,x,,\n", "row 2: 3 fields instead of 2; quote"),
