@@ -59,6 +59,8 @@ def main(argv: Sequence[str]) -> None:
         )
     else:
         samples = audited.of_files(str(probs), str(labels), str(classes or ""))
+    for note in samples.notes:
+        say(note)
     if caution := audit_files.caution(samples):
         say(f"\n{caution}")
     found = label_audit.audit_labels(

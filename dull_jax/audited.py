@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import pathlib
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -14,26 +13,29 @@ from ml_collections import ConfigDict
 from dull_jax import files
 from dull_jax.config import OWN_IMAGES
 from dull_jax.data import dataset as data
-from dull_jax.data.own import given_labels, sheet
+from dull_jax.data.own import class_labels, given_labels, sheet
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path
-from dull_jax.names import printable, shown
+from dull_jax.names import composed, printable, shown
 from dull_jax.report.folder import read_recipe
+from dull_jax.stats import column_order
 from dull_jax.train import out_of_fold, workdir
 
 Say = Callable[[str], None]
 
 
 class Other(NamedTuple):
-    """An image whose label is not audited."""
+    """A file whose label is not audited."""
 
     id: str
     path: str
     label: str
     split: str
+    status: str = "not audited"  # or "duplicate", "left out"
+    twin: int = -1  # position of the audited label that a duplicate shares
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Samples:
     clean: np.ndarray | None = None  # [N], where the noise was simulated
     images: np.ndarray | ImageFiles | None = None
     duplicates: tuple[Duplicate, ...] = ()
-    others: tuple[Other, ...] = ()  # of the same images those not audited, the test part
+    others: tuple[Other, ...] = ()  # the rest of the files: test part, duplicates, left out
+    notes: tuple[str, ...] = ()  # what was made of the input
+    predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
 
 
 def of_run(
@@ -160,11 +164,19 @@ def _fields_of(path: Path) -> Iterator[None]:
 
 
 def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
-    """All images but those at `rows`."""
+    """All files but those at `rows`, which are audited."""
     rest = np.setdiff1d(np.arange(len(manifest.ids)), rows)
     names = [manifest.class_names[k] for k in manifest.labels[rest]]
     columns = (manifest.ids[rest].tolist(), manifest.paths[rest], names, manifest.splits[rest])
-    return tuple(Other(*map(str, row)) for row in zip(*columns, strict=True))
+    found = [Other(*map(str, row)) for row in zip(*columns, strict=True)]
+    audited = {
+        (str(manifest.contents[row]), manifest.class_names[manifest.labels[row]]): n
+        for n, row in enumerate(rows.tolist())
+    }
+    for file in manifest.unused():
+        twin = audited.get((file.content, file.label), -1) if file.content else -1
+        found.append(Other(file.id, file.path, file.label, file.split, file.status, twin))
+    return tuple(found)
 
 
 def make(folder: Path) -> None:
@@ -199,16 +211,56 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
         return Samples(numbers, np.full(size, "", object), given, array, shown_names)
     table = sheet.read(labels, ("label",), ("id", "path"))
     columns = table.columns
-    names = _class_names(classes, columns["label"], num_classes)
+    names = _class_names(classes, class_labels.read(labels, table), num_classes)
     if "id" in columns:
         sheet.check_ids(labels, table)
+    given = given_labels.of_table(labels, table, size, names)
+    counts, notes = column_order.predicted(array, given), ()
+    if not classes:
+        names, given, counts, notes = _as_the_columns_say(names, given, counts)
     return Samples(
         ids=np.array(columns.get("id", numbers)),
         paths=np.array(columns.get("path", [""] * size), object),
-        given=given_labels.of_table(labels, table, size, names),
+        given=given,
         probs=array,
         class_names=printable(classes or labels, names),
+        notes=notes,
+        predicted=counts,
     )
+
+
+def _as_the_columns_say(
+    names: tuple[str, ...], given: np.ndarray, counts: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Classes in natural order (class_2, class_10) where that is what the columns are in.
+
+    Args:
+      names: in the order of their text, or of their value.
+      given: int `[N]`, numbers of `names`.
+      counts: of `column_order.predicted`.
+
+    Returns:
+      (names, given, counts, notes) in the order that fits.
+    """
+    if all(map(class_labels.is_whole, names)):
+        return names, given, counts, ()
+    natural = tuple(class_labels.naturally(names))
+    order = [names.index(name) for name in natural]
+    others = counts[order]
+    if natural == names or column_order.fits_better(counts, others):
+        return names, given, counts, ()
+    text, number = next(pair for pair in zip(names, natural, strict=True) if pair[0] != pair[1])
+    if column_order.fits_better(others, counts):
+        note = (
+            f"CAUTION: columns taken in the order of the numbers in class names, {number!r} before "
+            f"{text!r}: it fits the labels far better than text order. --classes=FILE settles it"
+        )
+        return natural, np.argsort(order)[given].astype(given.dtype), others, (note,)
+    note = (
+        f"CAUTION: the columns do not tell whether {text!r} or {number!r} comes first (by text, or "
+        "by the numbers in it); taken by text. --classes=FILE settles it"
+    )
+    return names, given, counts, (note,)
 
 
 def _probabilities(path: str) -> np.ndarray:
@@ -232,18 +284,18 @@ def _probabilities(path: str) -> np.ndarray:
 def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
     if path:
         names = sheet.text_of(path, path).splitlines()
-        names = [name.strip() for name in names if name.strip()]
+        names = [composed(name.strip()) for name in names if name.strip()]
         if len(names) != num_classes or len(set(names)) != num_classes:
             raise UserError(
                 f"{path}: {len(names)} class names ({len(set(names))} different ones), the "
                 f"probabilities have {num_classes} columns"
             )
         return tuple(names)
-    found = {label.strip() for label in labels or ()} - {""}
-    whole = all(re.fullmatch(r"[0-9]{1,18}", name) for name in found)
+    found = set(labels or ())
     if len(found) == num_classes:
-        return tuple(sorted(found, key=int) if whole else sorted(found))
+        return tuple(class_labels.in_order(found))
     from_zero = labels is None or "0" in found  # else they could as well be counted from 1
+    whole = all(map(class_labels.is_whole, found))
     if whole and from_zero and all(int(name) < num_classes for name in found):
         return tuple(str(n) for n in range(num_classes))
     raise UserError(

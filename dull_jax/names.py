@@ -1,6 +1,7 @@
 """Names from outside (of files, of classes, cells of a table), as messages and pages show them."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -26,15 +27,20 @@ def composed(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+# Control characters, those that turn text around or break lines, and halves of pairs. Line breaks
+# and tabs are not among them, nor are blanks of other widths and what joins letters.
+UNSAFE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
 def harmless(text: str) -> str:
     r"""Text of any number of lines as a terminal may have it: control characters spelt out.
 
     >>> harmless("a\x1b[2J\n\tb")
     'a\\x1b[2J\n\tb'
     """
-    if text.isprintable():
-        return text
-    return "".join(mark if mark.isprintable() or mark in "\n\t" else shown(mark) for mark in text)
+    return UNSAFE.sub(lambda found: shown(found[0]), text)
 
 
 def quoted(value: object) -> str:

@@ -8,8 +8,9 @@ import numpy as np
 from dull_jax import audited, files
 from dull_jax.audited import Samples
 from dull_jax.data.groups import group_of
-from dull_jax.data.own import sheet
+from dull_jax.data.own import class_labels, sheet
 from dull_jax.report.markup import percent
+from dull_jax.stats import column_order
 from dull_jax.stats.label_audit import LabelAudit
 from dull_jax.stats.metrics import wrong_labels
 from dull_jax.train.result import defined
@@ -41,7 +42,7 @@ def ranked(found: LabelAudit) -> np.ndarray:
 
 
 def _suspects(samples: Samples, found: LabelAudit) -> Iterator[tuple]:
-    names = samples.class_names
+    names = class_labels.cells(samples.class_names)
     groups = group_of(found.groups, len(names))
     for rank, n in enumerate(ranked(found), 1):
         given, better = int(samples.given[n]), int(found.suggested[n])
@@ -105,15 +106,23 @@ def console(samples: Samples, found: LabelAudit) -> str:
 def caution(samples: Samples) -> str:
     """Why nothing should be believed, "" where there is no reason to say so.
 
-    Predictions that name the given label about as often (within two standard errors) as its most
-    frequent one is there have learnt next to nothing, or belong to other rows or columns.
+    Either another order of the columns fits the labels far better, or the predictions name the
+    given label about as often (within two standard errors) as its most frequent one is there: then
+    they have learnt next to nothing, or belong to other rows.
     """
-    size, rows = len(samples.given), max(2**22 // samples.probs.shape[1], 1)
-    named = sum(
-        int((samples.probs[at : at + rows].argmax(1) == samples.given[at : at + rows]).sum())
-        for at in range(0, size, rows)
-    )
-    share, most = named / size, np.bincount(samples.given).max() / size
+    counts = samples.predicted
+    if counts is None:
+        counts = column_order.predicted(samples.probs, samples.given)
+    if pairs := column_order.exchanged(counts):
+        label, column = (samples.class_names[k] for k in pairs[0])
+        return (
+            f"CAUTION: {len(pairs)} columns seem to be in another order than the classes: what is "
+            f"labelled {label} is mostly predicted in the column of {column}. Give "
+            "--classes=FILE, a class name a line in the order of the columns; do not rely on what "
+            "follows"
+        )
+    size = len(samples.given)
+    share, most = np.trace(counts) / size, counts.sum(1).max() / size
     if share == 1 or share > most + 2 * np.sqrt(most * (1 - most) / size):
         return ""
     return (
@@ -131,19 +140,24 @@ def against_the_truth(samples: Samples, found: LabelAudit) -> dict[str, float]:
 
 
 def apply(path: files.Path, samples: Samples, found: LabelAudit) -> None:
-    """Writes every label, the flagged ones replaced: a table that configs/csv.py trains on.
+    """Writes all files of the data set, the flagged labels replaced: configs/csv.py trains on it.
 
-    The images stay as they are, and those to test on what they are.
+    A copy of an audited image takes the same label: else the table would contradict itself. The
+    images stay as they are, and those to test on, and those that cannot be read, what they are.
     """
-    sheet.write(path, ("id", "path", "label", "split", "given", "status"), _mended(samples, found))
+    header = ("id", "path", "label", "split", "given", "status")
+    sheet.write(path, header, _corrected(samples, found))
 
 
-def _mended(samples: Samples, found: LabelAudit) -> Iterator[tuple]:
-    names = samples.class_names
+def _corrected(samples: Samples, found: LabelAudit) -> Iterator[tuple]:
+    names = class_labels.cells(samples.class_names)
+    cells = dict(zip(samples.class_names, names, strict=True))
     better = np.where(found.flagged, found.suggested, samples.given)
     columns = (samples.ids, samples.paths, better, samples.given)
     for key, place, new, old in zip(*columns, strict=True):
         status = "corrected" if new != old else "kept"
         yield str(key), place, names[new], "train", names[old], status
-    for key, place, label, split in samples.others:
-        yield key, place, label, split, label, "not audited"
+    for other in samples.others:
+        old = cells.get(other.label, other.label)
+        new = names[better[other.twin]] if other.twin >= 0 else old
+        yield other.id, other.path, new, other.split, old, other.status

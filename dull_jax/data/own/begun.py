@@ -100,7 +100,7 @@ def _rows_of(manifest: Manifest, rows: np.ndarray) -> Manifest:
     """These rows; the others are problems."""
     others = np.setdiff1d(np.arange(len(manifest.ids)), rows)
     new = [
-        Problem(manifest.paths[row], _NEW, manifest.class_names[manifest.labels[row]])
+        Problem(manifest.paths[row], _NEW, manifest.class_names[manifest.labels[row]], is_file=True)
         for row in others
     ]
     arrays = {name: getattr(manifest, name)[rows] for name in _ARRAYS}

@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from dull_jax import files
-from dull_jax.data.own import sheet
+from dull_jax.data.own import class_labels, sheet
 from dull_jax.errors import UserError, reason
-from dull_jax.names import quoted
+from dull_jax.names import composed, quoted
 
 # One label of the file: the sample id (None when joined by position), where it stands, its value.
 Entry = tuple[str | None, str, object]
@@ -51,7 +51,7 @@ def read(path: str, ids: np.ndarray, class_names: Sequence[str], by: str = "id")
 
 def of_table(path: str, table: sheet.Table, size: int, class_names: Sequence[str]) -> np.ndarray:
     """`read` by position, of the column `label` of a file that is read already; size: N."""
-    return _in_order(path, _rows(table), size, class_names)
+    return _in_order(path, _rows(path, table), size, class_names)
 
 
 def check_overlap(given: np.ndarray, clean: np.ndarray, minimum: float = 0.0) -> float:
@@ -84,13 +84,13 @@ def check_overlap(given: np.ndarray, clean: np.ndarray, minimum: float = 0.0) ->
 
 def _csv_entries(path: str, text: str, by: str) -> list[Entry]:
     wanted = ("id", "label") if by == "id" else ("label",)
-    return _rows(sheet.table(path, text, wanted))
+    return _rows(path, sheet.table(path, text, wanted))
 
 
-def _rows(table: sheet.Table) -> list[Entry]:
+def _rows(path: str, table: sheet.Table) -> list[Entry]:
     ids = table.columns.get("id", [None] * len(table.lines))
     places = (f"row {line}" for line in table.lines)
-    return list(zip(ids, places, table.columns["label"], strict=True))
+    return list(zip(ids, places, class_labels.read(path, table), strict=True))
 
 
 def _json_entries(path: str, text: str, by: str) -> list[Entry]:
@@ -113,16 +113,16 @@ class _Pairs(list):
 
 
 def _class_number(path: str, class_names: Sequence[str]) -> Callable[[object, str], int]:
-    by_name = {name: number for number, name in enumerate(class_names)}
+    by_name = {composed(name): number for number, name in enumerate(class_names)}
     # With classes named "1", "2", "3" the text "1" must not mean class number 1 in another row.
     names_only = any(re.fullmatch(r"-?\d+", name) for name in class_names)
     last = len(class_names) - 1
 
     def number(value: object, where: str) -> int:
         if isinstance(value, str):
-            text = value.strip()
-            if value in by_name or text in by_name:
-                return by_name[value] if value in by_name else by_name[text]
+            text = composed(value.strip())
+            if composed(value) in by_name or text in by_name:
+                return by_name.get(composed(value), by_name.get(text))
             if not text:
                 raise UserError(f"{path}, {where}: the label is empty")
             if names_only or not re.fullmatch(r"-?[0-9]{1,18}", text):
@@ -131,6 +131,8 @@ def _class_number(path: str, class_names: Sequence[str]) -> Callable[[object, st
                     f"whole number (classes: {quoted(', '.join(class_names))})"
                 )
             value = int(text)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
         if type(value) is not int:
             found = "[…]" if isinstance(value, list) else quoted(value)  # nested ones have no repr
             raise UserError(
@@ -150,10 +152,10 @@ def _in_order(path: str, entries: list[Entry], size: int, class_names: Sequence[
 
 
 def _join(path: str, entries: list[Entry], ids: np.ndarray, number) -> np.ndarray:
-    position = {str(name): n for n, name in enumerate(ids)}
+    position = {composed(str(name)): n for n, name in enumerate(ids)}
     labels = np.full(len(ids), -1, np.int32)
     for name, where, value in entries:
-        n = position.get(name)
+        n = position.get(composed(name))
         if n is None:
             raise UserError(f"{path}, {where}: id {quoted(name)} is not in the data set")
         if labels[n] >= 0:
@@ -175,15 +177,17 @@ def _array(path: str, data: bytes, num_samples: int, num_classes: int, by: str) 
         labels = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # A damaged header fails in many ways; none of them runs code.
         raise UserError(f"{path}: not a plain .npy array ({reason(error)})") from None
-    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+    if labels.ndim != 1 or labels.dtype.kind not in "iuf":
         raise UserError(
             f"{path}: labels must be integers [N], this is {labels.dtype} {labels.shape}"
         )
+    if labels.dtype.kind == "f" and len(odd := np.flatnonzero(~(labels == np.round(labels)))):
+        raise UserError(f"{path}, entry {odd[0]}: label {labels[odd[0]]} is no whole number")
     _check_length(path, len(labels), num_samples)
     bad = np.flatnonzero((labels < 0) | (labels >= num_classes))
     if len(bad):
         raise UserError(
-            f"{path}, entry {bad[0]}: label {labels[bad[0]]} is outside 0..{num_classes - 1}"
+            f"{path}, entry {bad[0]}: label {labels[bad[0]]:.0f} is outside 0..{num_classes - 1}"
         )
     return labels.astype(np.int32)
 

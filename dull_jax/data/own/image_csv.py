@@ -2,26 +2,18 @@
 
 import os
 import pathlib
-import re
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from dull_jax import files
-from dull_jax.data.own import image_folder, sheet, table_paths
-from dull_jax.data.own.listing import HELD_OUT, Entry, Listing, Problem, from_entries
+from dull_jax.data.own import class_labels, image_folder, sheet, table_paths
+from dull_jax.data.own.listing import HELD_OUT, Entry, Listing, Problem, from_entries, split_of
 from dull_jax.errors import UserError
-from dull_jax.names import quoted, shown
+from dull_jax.names import composed, quoted, shown
 
 _ROOT = "--config.data.dir"
-_NAN = (
-    "stands for a label that is missing: give one or remove the row; a class of this name must be "
-    "called otherwise, 'class nan', say"
-)
-_NUMBERS = (
-    "is no class beside whole numbers, which count from 0; if these are names, let them be words: "
-    "'minus one', say"
-)
+_LEFT_OUT = "left out"  # in manifest.csv and corrected tables: a file that is no usable image
 
 
 def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
@@ -43,7 +35,10 @@ def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
     """
     name = shown(str(path))
     text = sheet.text_of(name, path)
-    table = headless(name, text) or sheet.table(name, text, ("path", "label"), ("split", "id"))
+    table = headless(name, text) or sheet.table(
+        name, text, ("path", "label"), ("split", "id", "status")
+    )
+    table, passed = _without_left_out(name, table)
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
     base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
     paths = table_paths.column(name, table, str(base), _ROOT)
@@ -52,9 +47,21 @@ def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> Listing:
         raise UserError(f"{name}: no rows; a row names a file and its label")
     if "id" in table.columns:
         sheet.check_ids(name, table)
-    _check_numbers(name, entries)
     entries, problems = _with_splits(name, entries)
-    return from_entries(base, entries, problems, _by_value_if_numbers)
+    return from_entries(base, entries, [*passed, *problems], class_labels.in_order)
+
+
+def _without_left_out(name: str, table: sheet.Table) -> tuple[sheet.Table, list[Problem]]:
+    """Without the rows of a table of ours that name no image with a label."""
+    status = table.columns.get("status")
+    if status is None:
+        return table, []
+    labels = table.columns["label"]
+    kept = [n for n, what in enumerate(status) if what != _LEFT_OUT or labels[n].strip()]
+    columns = {key: [cells[n] for n in kept] for key, cells in table.columns.items()}
+    count = len(labels) - len(kept)
+    passed = [Problem(name, f"{count:,} rows without a label: left out before")] if count else []
+    return sheet.Table(columns, [table.lines[n] for n in kept]), passed
 
 
 def headless(name: str, text: str) -> sheet.Table | None:
@@ -74,16 +81,15 @@ def names_image(text: str) -> bool:
 def _entries(name: str, table: sheet.Table, paths: Sequence[str], root: str) -> Iterator[Entry]:
     columns, blank = table.columns, [""] * len(table.lines)
     splits, ids = columns.get("split"), columns.get("id", blank)
-    rows = zip(table.lines, paths, columns["label"], splits or blank, ids, strict=True)
+    labels = class_labels.read(name, table)
+    rows = zip(table.lines, paths, labels, splits or blank, ids, strict=True)
     for row, path, label, split, key in rows:
-        if not (text := label.strip()):
-            raise UserError(f"{name}, row {row}: the label is empty")
         where = table_paths.inside(path, root)
         if where is None:
             what = f"path {quoted(path)} is outside of {shown(root)}"
             raise UserError(f"{name}, row {row}: {what}; {_way_out(paths)}")
         part = "" if splits is None else _split_word(name, row, split)
-        yield Entry(where, text, part, row, key.strip())
+        yield Entry(where, label, part, row, composed(key.strip()))
 
 
 def _way_out(paths: Sequence[str]) -> str:
@@ -96,36 +102,10 @@ def _way_out(paths: Sequence[str]) -> str:
 
 
 def _split_word(name: str, row: int, text: str) -> str:
-    word = text.strip().lower()
-    if word != "train" and word not in HELD_OUT:
+    if (word := split_of(text)) is None:
         words = ", ".join(("train", *HELD_OUT))
         raise UserError(f"{name}, row {row}: split {quoted(text)} is none of {words}")
     return word
-
-
-def _check_numbers(name: str, entries: list[Entry]) -> None:
-    """Where a label is a whole number, all numbers must be; 'nan' is what pandas makes of none."""
-    labels = {entry.label for entry in entries}
-    numbered = any(map(_is_whole, labels))
-    reasons = {text: _NUMBERS for text in labels if numbered and _is_odd(text)}
-    reasons |= {text: _NAN for text in labels if text.lower() == "nan"}
-    for entry in entries if reasons else ():
-        if entry.label in reasons:
-            what = reasons[entry.label]
-            raise UserError(f"{name}, row {entry.row}: label {quoted(entry.label)} {what}")
-
-
-def _is_whole(text: str) -> bool:
-    return re.fullmatch(r"[0-9]{1,18}", text) is not None
-
-
-def _is_odd(text: str) -> bool:
-    """A number such as -1, 2.0, 1e3, inf."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return not _is_whole(text)
 
 
 def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:
@@ -141,8 +121,3 @@ def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Pro
         return entries, problems
     kept = [entry for entry in entries if entry.split not in unused]
     return [e._replace(split="test") if e.split == held_out else e for e in kept], problems
-
-
-def _by_value_if_numbers(names: Iterable[str]) -> list[str]:
-    names = sorted(names)
-    return sorted(names, key=int) if all(map(_is_whole, names)) else names

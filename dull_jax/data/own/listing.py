@@ -29,12 +29,16 @@ _SPLIT = re.compile(
 
 
 class Problem(NamedTuple):
-    """What is left out, and why. `label` (a class name) and `split` are "" where unknown."""
+    """What is left out, and why. `label` (a class name) and `split` are "" where unknown.
+
+    is_file: whether it is one file with a label, rather than a folder, a list or a stray file.
+    """
 
     path: str
     reason: str
     label: str = ""
     split: str = ""
+    is_file: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,12 @@ import hashlib
 import pathlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from dull_jax.data import draws
-from dull_jax.data.own import duplicates, sheet
+from dull_jax.data.own import class_labels, duplicates, sheet
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.findings import collect
 from dull_jax.data.own.inspectors import Finding
@@ -112,15 +113,37 @@ class Manifest:
     def _rows(self) -> Iterator[tuple]:
         columns = (self.ids, self.paths, self.labels, self.splits)
         sizes = (self.widths, self.heights, self.notes)
+        names = class_labels.cells(self.class_names)
         for key, path, label, split, width, height, note in zip(*columns, *sizes, strict=True):
-            name = self.class_names[label]
-            yield str(key), path, name, str(split), int(width), int(height), "used", note
+            yield str(key), path, names[label], str(split), int(width), int(height), "used", note
+        cells = dict(zip(self.class_names, names, strict=True))
+        for file in self.unused():
+            label = cells.get(file.label, file.label)
+            yield file.id, file.path, label, file.split, "", "", file.status, file.reason
+
+    def unused(self) -> Iterator["Unused"]:
+        """The files that are not used: copies of used ones, and what is left out."""
         for group in self.duplicates:
-            for path, label, split, used in zip(*group[1:5], strict=True):
+            for number, (path, label, split, used) in enumerate(zip(*group[1:5], strict=True)):
                 if not used:
-                    yield group.id, path, label, split, "", "", "duplicate", group.action
-        for path, reason, label, split in self.problems:
-            yield "", path, label, split, "", "", "left out", reason
+                    key = f"{group.id}-copy-{number}"
+                    yield Unused(key, path, label, split, "duplicate", group.action, group.id)
+        for path, reason, label, split, is_file in self.problems:
+            digest = hashlib.sha256(f"{path}\0{reason}".encode(errors="surrogateescape"))
+            key = f"left-out-{digest.hexdigest()[:16]}"
+            yield Unused(key, path, label if is_file else "", split, "left out", reason)
+
+
+class Unused(NamedTuple):
+    """A file of the data set that is not used, with an id of its own. label: "" where unknown."""
+
+    id: str
+    path: str
+    label: str
+    split: str
+    status: str  # "duplicate" or "left out"
+    reason: str
+    content: str = ""  # of a duplicate: as in `Manifest.contents`
 
 
 def _numbers(ids: np.ndarray, seed: int) -> np.ndarray:
@@ -152,6 +175,7 @@ def scan(
             findings[index].reason + listing.where(index),
             listing.class_names[listing.labels[index]],
             str(listing.splits[index]),
+            is_file=True,
         )
         for index in np.flatnonzero(~good)
     ]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dull_jax import files
 from dull_jax.errors import UserError
-from dull_jax.names import quoted, shown
+from dull_jax.names import UNSAFE, composed, quoted, shown
 
 DELIMITERS = ",;\t|"
 SUFFIXES = (".csv", ".tsv", ".tab")  # of tables, where a suffix decides
@@ -20,7 +20,12 @@ Row = tuple[int, list[str]]  # the line it ends at, its fields
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count in some languages
 _SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
-_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")  # of a file name that is no UTF-8
+MISSING = ("nan", "<na>")  # how pandas writes a cell that is empty
+# How `names.UNSAFE` characters are written, a carriage return apart; and the backslash of text that
+# looks like it.
+_SPELLING = re.compile(
+    r"\\u(00[0189][0-9a-f]|007f|005c|061c|200[ef]|202[89a-e]|206[6-9]|dc[89a-f][0-9a-f])"
+)
 
 
 class Table(NamedTuple):
@@ -159,7 +164,7 @@ def check_ids(name: str, table: Table) -> None:
     """Raises UserError unless each id of the column `id` is there once; names the row."""
     seen: set[str] = set()
     for line, text in zip(table.lines, table.columns["id"], strict=True):
-        key = text.strip()
+        key = composed(text.strip())
         if not key or key in seen or len(key) > _MAX_ID:
             long = f"the id has {len(key):,} characters, {_MAX_ID} are allowed"  # all take as many
             wrong = (
@@ -173,10 +178,12 @@ def check_ids(name: str, table: Table) -> None:
         seen.add(key)
 
 
+class Text(str):
+    """A cell that is text, whatever it looks like: written with a leading apostrophe."""
+
+
 def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """UTF-8, whole or not at all; text is made safe by `cell`, numbers are as `str` has them.
-
-    Undecodable bytes of file names are written as \\udcXX.
 
     Raises:
       UserError: it cannot be written.
@@ -194,19 +201,52 @@ def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[obj
 
 
 def cell(text: str) -> str:
-    """Text that no spreadsheet takes for a formula: a leading apostrophe where it could.
+    r"""Text that no spreadsheet takes for a formula and no terminal for a command.
 
-    >>> cell("=HYPERLINK(1)"), cell("plain = text"), cell("'=1")
-    ("'=HYPERLINK(1)", 'plain = text', "''=1")
+    A leading apostrophe says that it is text; control characters are spelt out.
+
+    >>> cell("=HYPERLINK(1)"), cell("plain = text"), cell("'=1"), cell(Text("2.5"))
+    ("'=HYPERLINK(1)", 'plain = text', "''=1", "'2.5")
+    >>> cell("a\x1b[2J")
+    'a\\u001b[2J'
     """
-    return "'" + text if _FORMULA.match(text) else text
+    marked = _FORMULA.match(text) or _quotes_odd(text)
+    marked = marked or (isinstance(text, Text) and looks_odd(text))
+    spelt = _SPELLING.sub(r"\\u005cu\1", text)  # what looks like one and is none
+    spelt = UNSAFE.sub(lambda found: found[0] if found[0] == "\r" else _spelling(found[0]), spelt)
+    return "'" + spelt if marked else spelt
+
+
+def _spelling(mark: str) -> str:
+    return f"\\u{ord(mark):04x}"
 
 
 def plain(text: str) -> str:
-    """What `write` was given as text, undecodable bytes of file names too.
+    r"""What `write` was given as text; a `Text` where it was marked as one.
 
-    >>> plain(cell("=HYPERLINK(1)")), plain("plain = text"), plain("'quoted'")
-    ('=HYPERLINK(1)', 'plain = text', "'quoted'")
+    >>> plain(cell("=HYPERLINK(1)")), plain("plain = text"), plain("'quoted'"), plain("'2.5")
+    ('=HYPERLINK(1)', 'plain = text', "'quoted'", '2.5')
     """
-    text = text[1:] if text.startswith("'") and _FORMULA.match(text) else text
-    return _BYTE.sub(lambda found: chr(0xDC00 + int(found[1], 16)), text)
+    bare = text[1:] if text.startswith("'") else ""
+    marked = bool(bare) and bool(_FORMULA.match(bare) or looks_odd(bare) or _quotes_odd(bare))
+    found = _SPELLING.sub(lambda spelt: chr(int(spelt[1], 16)), bare if marked else text)
+    return Text(found) if marked else found
+
+
+def looks_odd(text: str) -> bool:
+    """Whether a reader would take it for a number or for a missing cell."""
+    return text.strip().casefold() in MISSING or is_number(text)
+
+
+def _quotes_odd(text: str) -> bool:
+    """An apostrophe in front of what looks odd would be lost."""
+    return text.startswith("'") and looks_odd(text.lstrip("'"))
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a number in any spelling: '3', '-1', '2.50', '1e3', 'inf'."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

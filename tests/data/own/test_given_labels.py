@@ -82,8 +82,9 @@ def test_class_names_that_are_numbers_are_names(write):
 BAD_BY_ID = [
     ("range.csv", "id,label\na,2\nb,3\nc,1\nd,0\n", r"row 3: label 3 is outside 0\.\.2"),
     ("negative.csv", "id,label\na,-1\n", r"row 2: label -1 is outside"),
-    ("float.csv", "id,label\na,2.0\n", r"row 2: label '2\.0' is neither a class name"),
-    ("nan.csv", "id,label\na,nan\n", "row 2: label 'nan' is neither"),
+    ("float.csv", "id,label\na,2.5\nb,0\n", r"row 2: label '2\.5' is no class beside whole"),
+    ("spelled.csv", "id,label\na,2\nb,2.0\n", r"row 3: label '2\.0' is another spelling"),
+    ("nan.csv", "id,label\na,nan\n", "row 2: label 'nan' stands for a label that is missing"),
     ("empty.csv", "id,label\na,2\nb,\n", "row 3: the label is empty"),
     ("blank.csv", "id,label\na,  \n", "row 2: the label is empty"),
     ("huge.csv", f"id,label\na,{'9' * 5000}\n", "row 2: label '999"),
@@ -102,7 +103,7 @@ BAD_BY_ID = [
     ("utf16.csv", "id,label\na,2\n".encode("utf-16"), "row 1: not UTF-8"),
     ("range.json", '{"a": 3}', r"id 'a': label 3 is outside 0\.\.2"),
     ("negative.json", '{"a": -1}', "id 'a': label -1"),
-    ("float.json", '{"a": 2.0}', r"id 'a': label 2\.0 must be"),
+    ("float.json", '{"a": 2.5}', r"id 'a': label 2\.5 must be"),
     ("nan.json", '{"a": NaN}', "id 'a': label nan must be"),
     ("bool.json", '{"a": true}', "id 'a': label True must be"),
     ("null.json", '{"a": null}', "id 'a': label None must be"),
@@ -130,7 +131,10 @@ def test_bad_files_joined_by_id(write, name, content, message):
 NESTED = '{"a":' * 700 + "1" + "}" * 700  # deeper than Python writes it out
 BAD_BY_POSITION = [
     ("nested.json", f"[1, {NESTED}, 0, 0]", r"label \[…\] must be"),
-    ("float.npy", npy(np.array([2.0, 0, 1, 0])), r"must be integers \[N\], this is float64"),
+    ("float.npy", npy(np.array([2.5, 0, 1, 0])), r"entry 0: label 2\.5 is no whole number"),
+    ("nan.npy", npy(np.array([2.0, np.nan, 1, 0])), "entry 1: label nan is no whole number"),
+    ("inf.npy", npy(np.array([2.0, 0, 1, np.inf])), "entry 3: label inf is outside"),
+    ("complex.npy", npy(np.array([2j, 0, 1, 0])), r"must be integers \[N\], this is complex128"),
     ("bool.npy", npy(np.array([True] * 4)), "must be integers"),
     ("text.npy", npy(np.array(["a"] * 4)), "must be integers"),
     ("shape.npy", npy(np.zeros((4, 1), int)), "must be integers"),

@@ -114,7 +114,7 @@ def test_csv_rows_ids_and_missing_files(scan):
     table = "id,path,label\nu1,x.png,1\nu2,y.png,0\nu3,none.png,1\nu4,x.png,0\n"
     found = scan(images("x.png", "y.png"), table)
     assert found.ids.tolist() == ["u1", "u2", "u4"] and found.labels.tolist() == [1, 0, 0]
-    assert found.problems == (("none.png", "no such file (row 4)", "1", ""),)
+    assert found.problems == (("none.png", "no such file (row 4)", "1", "", True),)
     assert found.duplicates[0].paths == ("x.png", "x.png")
 
 
@@ -130,7 +130,8 @@ def test_the_file_of_it_all(scan, tmp_path):
     with (tmp_path / "manifest.csv").open(newline="") as file:
         rows = {row["path"]: row for row in csv.DictReader(file)}
     assert rows["'=a/1.png"]["label"] == "'=a" and rows["'=a/1.png"]["status"] == "used"
-    assert rows["b/2.png"]["width"] == "8" and rows["b/2.png"]["id"] == rows["b/4.png"]["id"]
+    assert rows["b/2.png"]["width"] == "8"
+    assert rows["b/4.png"]["id"] == rows["b/2.png"]["id"] + "-copy-1"
     assert rows["b/4.png"]["status"] == "duplicate" and "used once" in rows["b/4.png"]["reason"]
     assert rows["b/bad.png"]["status"] == "left out" and rows["b/bad.png"]["reason"] == "empty file"
     assert rows["b/bad.png"]["label"] == "b" and len(rows) == 6

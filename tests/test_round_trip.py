@@ -1,0 +1,162 @@
+"""What a command writes, a command reads.
+
+| written | configs/csv.py | noise.file | audit --labels | predict --input |
+|---|---|---|---|---|
+| manifest.csv | with --config.data.dir | id, label | in its own order | with --data_dir |
+| corrected table (audit --apply) | with --config.data.dir | id, label | in its own order | with --data_dir |
+| suspects.csv | no column label | no | no | with --data_dir |
+| predictions | no column path or label | no | no | no |
+
+manifest.csv has rows without a label (folders without images, stray files): readers that join
+labels to samples need one for each and refuse them; configs/csv.py passes them over.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from dull_jax import audited, predict
+from dull_jax.data.own import class_labels, given_labels, image_csv, image_folder, sheet
+from dull_jax.data.own import manifest as manifests
+from dull_jax.names import composed, printable
+from dull_jax.report import audit_files
+from dull_jax.stats.label_audit import audit_labels
+from pictures import encoded, pixels
+
+NASTY = (
+    "2.5 nan NaN <NA> 1 01 -1 1e3 inf =cmd +1 @x ''nan 'q' \"q\" a,b a;b a|b caf\xe9 \U0001f98a".split()
+    + ["a\nb", "a\r\nb", "tab\tx", "\x1b[31m", "\x07", "\u202eabc", "\\u001b", "\\x1b", "a\\b"]
+    + ["cafe\u0301", "x\xa0y", "'=1", "sep=;", "left out"]
+)
+texts = st.sampled_from(NASTY) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
+)
+
+
+def names_of(texts):
+    """Class names as any command has them: composed, without blanks around them, printable."""
+    found = sorted({name for text in texts if (name := composed(text.strip()))})
+    shown = printable("classes", found) if len({*map(repr, found)}) == len(found) else tuple(found)
+    return tuple(dict.fromkeys(shown))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@drawn(st.lists(texts, min_size=2, max_size=6), st.lists(texts, min_size=6, max_size=6))
+def test_any_name_comes_back(tmp_path_factory, classes, keys):
+    """Corrected tables and suspects: classes, ids and paths of any kind."""
+    names = names_of(classes)
+    if len(names) < 2:
+        return
+    folder = tmp_path_factory.mktemp("names")
+    rng = np.random.default_rng(0)
+    given = np.arange(6) % len(names)
+    probs = rng.dirichlet(np.ones(len(names)), 6)
+    ids = [f"{n}{composed(key.strip())}" for n, key in enumerate(keys)]
+    paths = [f"{n}/{key.replace('/', '_')}.png" for n, key in enumerate(keys)]
+    samples = audited.Samples(
+        np.array(ids), np.array(paths, object), given, probs, names,
+        others=(
+            audited.Other("copy", "copy.png", names[given[0]], "train", "duplicate", 0),
+            audited.Other("test", "test.png", names[0], "test"),
+            audited.Other("gone", "gone.png", names[1], "train", "left out"),
+            audited.Other("list", "list.txt", "", "", "left out"),
+        ),
+    )  # fmt: skip
+    found = audit_labels(probs, given)
+    table = folder / "corrected.csv"
+    audit_files.apply(table, samples, found)
+    better = np.where(found.flagged, found.suggested, given)
+
+    rows = sheet.read(table, ("id", "label", "path", "given"))
+    kept = [n for n, label in enumerate(rows.columns["label"]) if label]
+    columns = {name: [cells[n] for n in kept] for name, cells in rows.columns.items()}
+    labelled = sheet.Table(columns, [rows.lines[n] for n in kept])
+    labels = class_labels.read("corrected.csv", labelled)
+    wanted = [names[k] for k in better] + [names[better[0]], names[0], names[1]]
+    assert labels == wanted
+    assert labelled.columns["id"][:6] == ids and labelled.columns["path"][:6] == paths
+    assert [str(cell) for cell in labelled.columns["given"][:6]] == [names[k] for k in given]
+
+    everyone, cells = labelled.columns["id"], dict(zip(names, class_labels.cells(names), strict=True))
+    rows = zip(everyone, map(cells.get, labels), strict=True)
+    sheet.write(folder / "given.csv", ("id", "label"), rows)
+    joined = given_labels.read(str(folder / "given.csv"), np.array(everyone), names)
+    assert [names[k] for k in joined] == labels
+
+    audit_files.write(folder, samples, found)
+    suspects = sheet.read(folder / "suspects.csv", ("id", "path", "given", "suggested")).columns
+    assert set(map(str, suspects["given"] + suspects["suggested"])) <= set(names)
+    assert set(suspects["path"]) <= set(paths)
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Classes with names that readers stumble over, copies, a broken file, a stray one."""
+    for k, name in enumerate(("2.5", "nan", "a,b", 'say "x"', "=cmd", "01", "1")):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for n in range(4):
+            (folder / f"{n}.png").write_bytes(encoded(pixels(10 * k + n)))
+    (tmp_path / "photos" / "nan" / "copy.png").write_bytes(encoded(pixels(10)))
+    (tmp_path / "photos" / "nan" / "broken.png").write_bytes(b"")
+    (tmp_path / "photos" / "nan" / "notes.txt").write_text("")
+    (tmp_path / "photos" / "empty").mkdir()
+    return tmp_path / "photos"
+
+
+def scanned(listing, tmp_path):
+    found = manifests.scan(listing, lambda text: None, cache=tmp_path / "cache")
+    return found.with_test(0.3, 0)
+
+
+def test_a_folder_becomes_a_table_and_stays_what_it_is(photos, tmp_path):
+    """Folder -> manifest.csv and corrected table -> configs/csv.py: the same images and labels."""
+    first = scanned(image_folder.read(photos), tmp_path)
+    first.write(tmp_path / "manifest.csv")
+    rows = np.flatnonzero(first.splits == "train")
+    given = first.labels[rows]
+    probs = np.eye(len(first.class_names))[given] * 0.9 + 0.1 / len(first.class_names)
+    samples = audited.Samples(
+        first.ids[rows], first.paths[rows], given, probs, first.class_names,
+        others=audited._others(first, rows),
+    )  # fmt: skip
+    audit_files.apply(tmp_path / "corrected.csv", samples, audit_labels(probs, given))
+    for name in ("manifest.csv", "corrected.csv"):
+        again = scanned(image_csv.read(tmp_path / name, photos), tmp_path)
+        assert again.class_names == first.class_names, name
+        order = np.argsort([str(path) for path in again.paths])
+        wanted = np.argsort([str(path) for path in first.paths])
+        assert again.paths[order].tolist() == first.paths[wanted].tolist()
+        assert again.ids[order].tolist() == first.ids[wanted].tolist()
+        assert again.labels[order].tolist() == first.labels[wanted].tolist()
+        assert again.splits[order].tolist() == first.splits[wanted].tolist()
+        assert [group.paths for group in again.duplicates] == [("nan/0.png", "nan/copy.png")]
+        assert any("broken.png" in problem.path for problem in again.problems)
+        again.write(tmp_path / "again.csv")
+        image_csv.read(tmp_path / "again.csv", photos)
+        wanted = predict.items(tmp_path / name, photos)
+        assert {str(item.source) for item in wanted} >= {str(photos / p) for p in first.paths}
+
+
+def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
+    first = scanned(image_folder.read(photos), tmp_path)
+    rows = np.flatnonzero(np.char.startswith(first.paths.astype(str), "nan/0"))
+    names, nan = first.class_names, first.class_names.index("nan")
+    given, probs = np.array([nan]), np.full((1, len(names)), 1 / len(names))
+    samples = audited.Samples(
+        first.ids[rows], first.paths[rows], given, probs, names,
+        others=audited._others(first, rows),
+    )  # fmt: skip
+    wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
+    found = dataclasses.replace(audit_labels(probs, given), **wrong)
+    audit_files.apply(tmp_path / "corrected.csv", samples, found)
+    table = sheet.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
+    by_path = dict(zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True))
+    assert by_path["nan/0.png"] == (names[0], "corrected")
+    assert by_path["nan/copy.png"] == (names[0], "duplicate")
+    assert by_path["nan/broken.png"] == ("nan", "left out")
+    assert len(by_path) == 7 * 4 + 2 + 2  # all files, the stray one, the empty class
