@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.names import printable, shown
+from dull_jax.names import printable, quoted, shown
 
 HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
 
@@ -75,7 +75,7 @@ def from_entries(
     """
     names = order({entry.label for entry in entries if entry.split != "test"})
     if len(names) < 2:
-        found = f"only class {shown(names[0])!r} has" if names else "no class has"
+        found = f"only class {quoted(names[0])} has" if names else "no class has"
         raise UserError(f"{shown(str(root))}: {found} images to train on; two are needed")
     number = {name: k for k, name in enumerate(names)}
     kept = [entry for entry in entries if entry.label in number]
