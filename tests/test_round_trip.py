@@ -3,7 +3,7 @@
 | written | configs/csv.py | noise.file | audit --labels | predict --input |
 |---|---|---|---|---|
 | manifest.csv | with --config.data.dir | id, label | in its own order | with --data_dir |
-| corrected table (audit --apply) | with --config.data.dir | id, label | in its own order | with --data_dir |
+| corrected table | with --config.data.dir | id, label | in its own order | with --data_dir |
 | suspects.csv | no column label | no | no | with --data_dir |
 | predictions | no column path or label | no | no | no |
 
@@ -27,11 +27,11 @@ from dull_jax.report import audit_files
 from dull_jax.stats.label_audit import audit_labels
 from pictures import encoded, pixels
 
-NASTY = (
-    "2.5 nan NaN <NA> 1 01 -1 1e3 inf =cmd +1 @x ''nan 'q' \"q\" a,b a;b a|b caf\xe9 \U0001f98a".split()
-    + ["a\nb", "a\r\nb", "tab\tx", "\x1b[31m", "\x07", "\u202eabc", "\\u001b", "\\x1b", "a\\b"]
-    + ["cafe\u0301", "x\xa0y", "'=1", "sep=;", "left out"]
-)
+NASTY = [
+    *"2.5 nan NaN <NA> 1 01 -1 1e3 inf =cmd +1 @x ''nan 'q' \"q\" a,b a;b a|b caf\xe9".split(),
+    *["a\nb", "a\r\nb", "tab\tx", "\x1b[31m", "\x07", "\u202eabc", "\\u001b", "\\x1b", "a\\b"],
+    *["cafe\u0301", "x\xa0y", "'=1", "sep=;", "left out", "\U0001f98a"],
+]
 texts = st.sampled_from(NASTY) | st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
 )
@@ -81,7 +81,10 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     assert labelled.columns["id"][:6] == ids and labelled.columns["path"][:6] == paths
     assert [str(cell) for cell in labelled.columns["given"][:6]] == [names[k] for k in given]
 
-    everyone, cells = labelled.columns["id"], dict(zip(names, class_labels.cells(names), strict=True))
+    everyone, cells = (
+        labelled.columns["id"],
+        dict(zip(names, class_labels.cells(names), strict=True)),
+    )
     rows = zip(everyone, map(cells.get, labels), strict=True)
     sheet.write(folder / "given.csv", ("id", "label"), rows)
     joined = given_labels.read(str(folder / "given.csv"), np.array(everyone), names)
@@ -155,7 +158,9 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
     audit_files.apply(tmp_path / "corrected.csv", samples, found)
     table = sheet.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
-    by_path = dict(zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True))
+    by_path = dict(
+        zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True)
+    )
     assert by_path["nan/0.png"] == (names[0], "corrected")
     assert by_path["nan/copy.png"] == (names[0], "duplicate")
     assert by_path["nan/broken.png"] == ("nan", "left out")

@@ -16,7 +16,7 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.errors import UserError
-from dull_jax.names import composed, printable, shown
+from dull_jax.names import composed, printable, quoted, shown
 
 HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
 _KINDS = 4  # of reasons that an error counts
@@ -108,7 +108,7 @@ def from_entries(
     entries = [entry._replace(label=composed(entry.label)) for entry in entries]
     names = order({entry.label for entry in entries if entry.split != "test"})
     if len(names) < 2:
-        found = f"only class {shown(names[0])!r} has" if names else "no class has"
+        found = f"only class {quoted(names[0])} has" if names else "no class has"
         raise UserError(
             f"{shown(str(root))}: {found} images to train on; two are needed{counted(problems)}"
         )

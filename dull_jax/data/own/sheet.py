@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dull_jax import files
 from dull_jax.errors import UserError
-from dull_jax.names import UNSAFE, composed, quoted, shown
+from dull_jax.names import UNSAFE, composed, harmless, quoted, shown
 
 DELIMITERS = ",;\t|"
 SUFFIXES = (".csv", ".tsv", ".tab")  # of tables, where a suffix decides
@@ -122,7 +122,8 @@ def rows_of(name: str, text: str, delimiter: str, strict: bool = True) -> Iterat
             if any(map(str.strip, row)) or row == [""]:
                 yield rows.line_num, row
     except csv.Error as error:
-        raise UserError(f"{name}, row {rows.line_num}: not valid CSV ({error})") from None
+        why = harmless(str(error)).replace("\t", "\\t")  # it quotes the delimiter
+        raise UserError(f"{name}, row {rows.line_num}: not valid CSV ({why})") from None
 
 
 def columns_of(

@@ -9,7 +9,9 @@ from dull_jax.errors import UserError
 
 
 def read(*cells):
-    table = sheet.Table({"label": [sheet.plain(cell) for cell in cells]}, [*range(2, 99)][: len(cells)])
+    table = sheet.Table(
+        {"label": [sheet.plain(cell) for cell in cells]}, [*range(2, 99)][: len(cells)]
+    )
     return class_labels.read("t.csv", table)
 
 
@@ -49,7 +51,7 @@ def test_what_a_label_means(cells, labels):
     ],
 )
 def test_what_is_no_label(cells, message):
-    with pytest.raises(UserError, match="t.csv, ") as refused:
+    with pytest.raises(UserError, match=r"t\.csv, ") as refused:
         read(*cells)
     assert message in str(refused.value) and "\n" not in str(refused.value)
 

@@ -36,6 +36,12 @@ def test_two_classes_are_needed(labels):
         from_entries(ROOT, [Entry("a", label, "") for label in labels])
 
 
+def test_a_long_name_makes_no_long_message():
+    with pytest.raises(UserError, match="only class '777") as refused:
+        from_entries(ROOT, [Entry("a", "7" * 5000, "")])
+    assert len(str(refused.value)) < 200
+
+
 def test_names_that_look_the_same_are_refused():
     entries = [Entry("a", "two\nlines", ""), Entry("b", "two\\nlines", "")]
     with pytest.raises(

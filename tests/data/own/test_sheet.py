@@ -118,11 +118,14 @@ def test_an_empty_cell_of_the_only_column_is_a_row():
     ("sep=;\nPath;path\n", "row 2: the header has column 'path' twice"),
     ("sep=;\n", "row 1: the header needs the column path"),
     (",,\n \n", "row 1: the header needs the column path"),
-    ("sep=" + ";" * 100_000 + "x", "row 1: the header needs"),
+    ('path\tlabel\n"a"b\tx\n', r"row 2: not valid CSV \('\\t' expected after"),
+    ('sep=\x1b\npath\x1blabel\n"a"b\x1bx\n', r"row 3: not valid CSV \('\\x1b' expected after"),
+    pytest.param("sep=" + ";" * 100_000 + "x", "row 1: the header needs", id="long"),
 ])  # fmt: skip
 def test_what_has_no_plain_meaning_is_refused(text, words):
-    with pytest.raises(UserError, match=words):
+    with pytest.raises(UserError, match=words) as refused:
         sheet.table("t.csv", text, ("path",))
+    assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
