@@ -28,7 +28,7 @@ def test_counts_are_those_of_numpy():
     np.testing.assert_array_equal(column_order.predicted(probs, given), wanted)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("accuracy", [0.3, 0.6, 0.95])
 @pytest.mark.parametrize(
     "noise",
@@ -41,7 +41,7 @@ def test_counts_are_those_of_numpy():
         NoiseSpec("none", 0.0),
     ],
 )
-@pytest.mark.parametrize(("classes", "factor"), [(10, 100), (10, 1), (100, 50)])
+@pytest.mark.parametrize(("classes", "factor"), [(10, 100), (10, 2), (100, 50)])
 def test_noise_is_no_other_order(seed, accuracy, noise, classes, factor):
     rng = np.random.default_rng(seed)
     true = tail(classes, 500, factor)

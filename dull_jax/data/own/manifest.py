@@ -122,16 +122,23 @@ class Manifest:
             yield file.id, file.path, label, file.split, "", "", file.status, file.reason
 
     def unused(self) -> Iterator["Unused"]:
-        """The files that are not used: copies of used ones, and what is left out."""
+        """The files that are not used: copies of used ones, and what is left out.
+
+        Where the test part was drawn, a copy belongs to its image's part, and the rest to train.
+        """
+        parts = dict(zip(self.contents.tolist(), self.splits.tolist(), strict=True))
+        drawn = "train" if any(parts.values()) else ""
         for group in self.duplicates:
+            part = parts.get(group.id, drawn)
             for number, (path, label, split, used) in enumerate(zip(*group[1:5], strict=True)):
                 if not used:
-                    key = f"{group.id}-copy-{number}"
-                    yield Unused(key, path, label, split, "duplicate", group.action, group.id)
+                    key, why = f"{group.id}-copy-{number}", group.action
+                    yield Unused(key, path, label, split or part, "duplicate", why, group.id)
         for path, reason, label, split, is_file in self.problems:
             digest = hashlib.sha256(f"{path}\0{reason}".encode(errors="surrogateescape"))
             key = f"left-out-{digest.hexdigest()[:16]}"
-            yield Unused(key, path, label if is_file else "", split, "left out", reason)
+            label = label if is_file else ""
+            yield Unused(key, path, label, split or drawn, "left out", reason)
 
 
 class Unused(NamedTuple):
