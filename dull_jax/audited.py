@@ -52,6 +52,7 @@ class Samples:
     duplicates: tuple[Duplicate, ...] = ()
     others: tuple[Other, ...] = ()  # the rest of the files: test part, duplicates, left out
     notes: tuple[str, ...] = ()  # what was made of the input
+    splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
 
 
@@ -209,7 +210,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
         return Samples(numbers, np.full(size, "", object), given, array, shown_names)
-    table = sheet.read(labels, ("label",), ("id", "path"))
+    table = sheet.read(labels, ("label",), ("id", "path", "split"))
     columns = table.columns
     names = _class_names(classes, class_labels.read(labels, table), num_classes)
     if "id" in columns:
@@ -225,6 +226,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
         probs=array,
         class_names=printable(classes or labels, names),
         notes=notes,
+        splits=np.array(columns["split"], object) if "split" in columns else None,
         predicted=counts,
     )
 

@@ -291,7 +291,7 @@ def to_json(config: ConfigDict) -> str:
 
 def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that make the numbers: those of unused methods and of speed left out."""
-    others = [f"{name}." for name in method_names() if name != flat["method"]]
+    others = [f"{name}." for name in method_names() if name != flat.get("method")]
     return {
         key: value
         for key, value in flat.items()

@@ -153,10 +153,11 @@ def _corrected(samples: Samples, found: LabelAudit) -> Iterator[tuple]:
     names = class_labels.cells(samples.class_names)
     cells = dict(zip(samples.class_names, names, strict=True))
     better = np.where(found.flagged, found.suggested, samples.given)
-    columns = (samples.ids, samples.paths, better, samples.given)
-    for key, place, new, old in zip(*columns, strict=True):
+    splits = np.full(len(better), "train", object) if samples.splits is None else samples.splits
+    columns = (samples.ids, samples.paths, better, samples.given, splits)
+    for key, place, new, old, split in zip(*columns, strict=True):
         status = "corrected" if new != old else "kept"
-        yield str(key), place, names[new], "train", names[old], status
+        yield str(key), place, names[new], split, names[old], status
     for other in samples.others:
         old = cells.get(other.label, other.label)
         new = names[better[other.twin]] if other.twin >= 0 else old

@@ -32,6 +32,7 @@ from dull_jax.errors import SaveError, UserError
 from dull_jax.files import Path, is_remote, write_text
 from dull_jax.names import shown
 from dull_jax.train import hosts, machine, workdir
+from dull_jax.train.anchor import Anchor
 from dull_jax.train.mirror import Mirror, steps_in
 
 _LONGEST = 300  # characters of what a library says of a failed save
@@ -84,13 +85,17 @@ class Checkpoints:
         """owner: of the run in this folder; None: nobody asks."""
         self._owner = owner
         self._mirror = Mirror(folder) if is_remote(folder) and hosts.is_first() else None
-        home = self._mirror.local if self._mirror else folder
-        self._home, self._root, self._digests = home, home / "checkpoints", home / "digests"
         self._folder, self._name = folder, folder / "checkpoints"
         self._unsealed: int | None = None
         self._failed = False
         self._keep = keep
-        hosts.from_first(self._open)
+        hosts.from_first(self._enter)
+
+    def _enter(self) -> None:
+        self._anchor = Anchor(self._mirror.local if self._mirror else self._folder)
+        self._home = self._anchor.path
+        self._root, self._digests = self._home / "checkpoints", self._home / "digests"
+        self._open()
 
     def _open(self) -> None:
         for folder in (self._root, self._digests):
@@ -145,6 +150,7 @@ class Checkpoints:
         if hosts.is_first() and not self._failed:
             self._seal(wait=True)
             self._manager.close()
+            self._anchor.close()
         if self._mirror:
             self._mirror.close()
 
@@ -178,7 +184,7 @@ class Checkpoints:
             yield
         except Exception as error:  # a full disk alone comes as four types
             self._failed = True
-            reason = str(error).strip().splitlines()[0]
+            reason = str(error).strip().splitlines()[0].replace(str(self._home), str(self._folder))
             if len(reason) > _LONGEST:  # what went wrong stands at the end
                 reason = f"{reason[: _LONGEST // 2]} … {reason[-_LONGEST // 2 :]}"
             raise SaveError(

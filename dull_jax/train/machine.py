@@ -54,7 +54,7 @@ def devices(platform: str | None = None) -> list[jax.Device]:
     """
     try:
         return jax.local_devices(backend=platform)
-    except RuntimeError as error:
+    except (RuntimeError, AssertionError) as error:  # the latter of a platform without a plugin
         wanted = os.environ.get("JAX_PLATFORMS")
         asked = f"JAX_PLATFORMS={wanted}, but " if wanted else ""
         raise UserError(

@@ -98,7 +98,7 @@ def steps_in(folder: Path, suffix: str = "") -> list[int]:
     try:
         with reaching(folder):
             names = [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror}") from None

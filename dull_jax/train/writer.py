@@ -15,6 +15,7 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from dull_jax.errors import UserError
 from dull_jax.files import Path, is_remote, whole, write_text
 from dull_jax.train import hosts
+from dull_jax.train.anchor import Anchor
 from dull_jax.train.workdir import check_ours
 
 Row = Mapping[str, float]
@@ -103,7 +104,8 @@ class _Events:
     """TensorBoard's file of events; its writer needs a local folder."""
 
     def __init__(self, folder: pathlib.Path):
-        self._writer = EventFileWriter(str(folder))
+        self._anchor = Anchor(folder)
+        self._writer = EventFileWriter(str(self._anchor.path))
 
     def add(self, event: Event) -> None:
         event.wall_time = time.time()
@@ -111,6 +113,7 @@ class _Events:
 
     def close(self) -> None:
         self._writer.close()
+        self._anchor.close()
 
 
 class _EventsInStore(_Events):

@@ -178,11 +178,9 @@ def checkpoint_digests(folder: pathlib.Path) -> None:
 
 
 def checkpoint_fault(folder: pathlib.Path) -> None:
-    saved = object.__new__(checkpoint.Checkpoints)
-    saved._root, saved._digests = folder / "checkpoints", folder / "digests"
-    saved._mirror = None
-    if fault := saved._fault(1):
-        raise UserError(fault)
+    found = checkpoint.read_good(folder, 1, lambda: None)
+    if found is not None:
+        raise UserError(found.reason)
 
 
 def resealed(folder: pathlib.Path) -> None:

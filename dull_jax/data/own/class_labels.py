@@ -33,16 +33,15 @@ def read(name: str, table: sheet.Table) -> list[str]:
         is another kind of number, or one number has two spellings. Names the row.
     """
     cells = table.columns["label"]
-    numbered = any(map(_whole, set(cells)))
-    known: dict[str, str] = {}  # cell -> label; there are far fewer cells than rows
+    numbered = any(map(_whole, {(type(cell), cell): cell for cell in cells}.values()))
+    known: dict[tuple[type, str], str] = {}  # cell -> label; there are far fewer than rows
     spelled: dict[int, str] = {}
     labels = []
     for row, cell in zip(table.lines, cells, strict=True):
-        text = cell if isinstance(cell, sheet.Text) else str(cell)
-        key = (type(text), text)
+        key = (type(cell), cell)  # a cell that is marked as text equals one that is not
         if key not in known:
             try:
-                known[key] = _label(text, numbered, spelled)
+                known[key] = _label(cell, numbered, spelled)
             except ValueError as wrong:
                 raise UserError(f"{name}, row {row}: {wrong}") from None
         labels.append(known[key])

@@ -23,9 +23,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls b
 MISSING = ("nan", "<na>")  # how pandas writes a cell that is empty
 # How `names.UNSAFE` characters are written, a carriage return apart; and the backslash of text that
 # looks like it.
-_SPELLING = re.compile(
-    r"\\u(00[0189][0-9a-f]|007f|005c|061c|200[ef]|202[89a-e]|206[6-9]|dc[89a-f][0-9a-f])"
-)
+_SPELLING = re.compile(r"\\u(?:\{([0-9a-f]{1,4})\}|(dc[89a-f][0-9a-f]))")
 
 
 class Table(NamedTuple):
@@ -209,17 +207,19 @@ def cell(text: str) -> str:
     >>> cell("=HYPERLINK(1)"), cell("plain = text"), cell("'=1"), cell(Text("2.5"))
     ("'=HYPERLINK(1)", 'plain = text', "''=1", "'2.5")
     >>> cell("a\x1b[2J")
-    'a\\u001b[2J'
+    'a\\u{1b}[2J'
     """
     marked = _FORMULA.match(text) or _quotes_odd(text)
     marked = marked or (isinstance(text, Text) and looks_odd(text))
-    spelt = _SPELLING.sub(r"\\u005cu\1", text)  # what looks like one and is none
+    spelt = _SPELLING.sub(
+        lambda found: f"\\u{{5c}}{found[0][1:]}", text
+    )  # what only looks like one
     spelt = UNSAFE.sub(lambda found: found[0] if found[0] == "\r" else _spelling(found[0]), spelt)
     return "'" + spelt if marked else spelt
 
 
 def _spelling(mark: str) -> str:
-    return f"\\u{ord(mark):04x}"
+    return f"\\u{ord(mark):04x}" if "\udc80" <= mark <= "\udcff" else f"\\u{{{ord(mark):x}}}"
 
 
 def plain(text: str) -> str:
@@ -230,7 +230,9 @@ def plain(text: str) -> str:
     """
     bare = text[1:] if text.startswith("'") else ""
     marked = bool(bare) and bool(_FORMULA.match(bare) or looks_odd(bare) or _quotes_odd(bare))
-    found = _SPELLING.sub(lambda spelt: chr(int(spelt[1], 16)), bare if marked else text)
+    found = _SPELLING.sub(
+        lambda spelt: chr(int(spelt[1] or spelt[2], 16)), bare if marked else text
+    )
     return Text(found) if marked else found
 
 
