@@ -153,7 +153,8 @@ def _begun(
             f"{_images(count, 'of this run')} gone from {shown(str(manifest.root))} or changed "
             f"({paths}); {remedy}, or train in another workdir"
         )
-    say(f"{_images(count, 'of the run')} gone ({paths}): audited without them")
+    without = "it" if count == 1 else "them"
+    say(f"{_images(count, 'of the run')} gone ({paths}): audited without {without}")
     kept = {
         f"{part}{name}": labels[f"{part}{name}"][rows]
         for part, rows in zip(("", "holdout_"), left, strict=True)

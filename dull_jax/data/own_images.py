@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from dull_jax import memory
 from dull_jax.config import OWN_IMAGES, flatten
 from dull_jax.data.own import clothing1m, image_csv, image_folder, webvision
 from dull_jax.data.own import manifest as manifests
@@ -81,7 +82,13 @@ def load(options: ConfigDict, manifest: Manifest) -> Source:
       UserError: see `scanned`.
     """
     size = options.size or side(manifest)
-    resident = len(manifest.ids) * size * size * 3 <= options.resident_gb * 1e9
+    needed = len(manifest.ids) * size * size * 3
+    resident = needed <= options.resident_gb * 1e9
+    if resident and needed > (free := memory.free()):
+        raise UserError(
+            f"{len(manifest.ids):,} images of {size} x {size} need {memory.shown(needed)}, and there "
+            f"are {memory.shown(free)}; config.data.resident_gb={free / 2e9:.1f} leaves them in files"
+        )
 
     def split(part: str) -> Split:
         rows = np.flatnonzero(manifest.splits == part)

@@ -10,6 +10,7 @@ import photos
 from configs import base
 from configs import csv as csv_recipe
 from configs import folder as folder_recipe
+from dull_jax import memory
 from dull_jax.config import difference
 from dull_jax.config import to_json as config_to_json
 from dull_jax.data import dataset
@@ -97,6 +98,20 @@ def test_images_in_files_are_those_in_memory(tree):
     np.testing.assert_array_equal(files.train.images[rows], held.train.images[rows])
     assert files.train.channel_statistics == held.train.channel_statistics
     np.testing.assert_array_equal(files.train.images.in_memory(), held.train.images)
+
+
+def test_more_images_than_memory_are_not_loaded(tree, monkeypatch):
+    monkeypatch.setattr(memory, "free", lambda: 1000)
+    with pytest.raises(UserError, match=r"config\.data\.resident_gb=0\.0 leaves them in files"):
+        dataset.build(recipe(tree[0]))
+    dataset.build(recipe(tree[0], **{"data.resident_gb": 0.0}))
+
+
+def test_a_table_whose_paths_start_elsewhere(tree, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("path,label\nnowhere/a.png,x\nnowhere/b.png,y\n")
+    with pytest.raises(UserError, match=r"no such file.*--config\.data\.dir names the folder"):
+        own.scanned(recipe("", **{"data.name": "csv", "data.file": str(table)}).data, quiet)
 
 
 def test_a_file_that_changed_since_the_scan_is_named(tree, tmp_path):

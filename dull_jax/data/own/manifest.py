@@ -251,8 +251,10 @@ def _check_classes(manifest: Manifest) -> None:
     trained = np.unique(manifest.labels[manifest.splits != "test"])
     if len(trained) < 2:
         first = manifest.problems[0] if manifest.problems else Problem("", "nothing left")
+        lost = all(problem.reason.startswith("no such file") for problem in manifest.problems)
+        remedy = "; --config.data.dir names the folder where paths start" if lost else ""
         raise UserError(
             f"{shown(str(manifest.root))}: {len(trained)} of {len(manifest.class_names)} classes "
             f"have usable images, two are needed ({shown(first.path)}: {first.reason})"
-            + (counted(manifest.problems) if len(manifest.problems) > 1 else "")
+            + (counted(manifest.problems) if len(manifest.problems) > 1 and not lost else remedy)
         )
