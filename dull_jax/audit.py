@@ -25,9 +25,7 @@ def define_flags() -> None:
     flags.DEFINE_string("data_dir", None, "With --run: where its images are now, if they moved.")
     flags.DEFINE_string("data_file", None, "With --run: where its table is now, if it moved.")
     flags.DEFINE_string("probs", None, "Instead of a run: .npy, p(label | sample), [N, K].")
-    flags.DEFINE_string(
-        "labels", None, "With --probs: .csv, .tsv, .json or .npy, in the same order."
-    )
+    flags.DEFINE_string("labels", None, "With --probs: .csv, .tsv, .json, .npy, in the same order.")
     flags.DEFINE_string("classes", None, "With --probs: the names of its columns, one a line.")
     flags.DEFINE_float(
         "max_tail_false_alarms", None, "Largest share of right tail labels to be flagged.", 0, 1
