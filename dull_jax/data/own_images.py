@@ -86,8 +86,8 @@ def load(options: ConfigDict, manifest: Manifest) -> Source:
     resident = needed <= options.resident_gb * 1e9
     if resident and needed > (free := memory.free()):
         raise UserError(
-            f"{len(manifest.ids):,} images of {size} x {size} need {memory.shown(needed)}, there are "
-            f"{memory.shown(free)}; config.data.resident_gb={free / 2e9:.1f} leaves them in files"
+            f"{len(manifest.ids):,} images of {size} x {size} need {memory.shown(needed)}, there are"
+            f" {memory.shown(free)}; config.data.resident_gb={free / 2e9:.1f} leaves them in files"
         )
 
     def split(part: str) -> Split:
