@@ -13,7 +13,7 @@ FILES = (
     "outputs.npz",
     "result.json",
 )
-FOLDERS = ("checkpoints", "compare", "digests", "events", "report")
+FOLDERS = ("checkpoints", "compare", "digests", "events", "report", "unreadable")
 AUDIT_FILES = ("applied.json", "audit.html", "audit.json", "audit.npz", "suspects.csv")
 _SIGNS = ("config.json", "labels.npz")  # of a folder that is a run's
 

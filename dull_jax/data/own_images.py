@@ -85,9 +85,10 @@ def load(options: ConfigDict, manifest: Manifest) -> Source:
     needed = len(manifest.ids) * size * size * 3
     resident = needed <= options.resident_gb * 1e9
     if resident and needed > (free := memory.free()):
+        images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
         raise UserError(
-            f"{len(manifest.ids):,} images of {size} x {size} need {memory.shown(needed)}, there are"
-            f" {memory.shown(free)}; config.data.resident_gb={free / 2e9:.1f} leaves them in files"
+            f"{images} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
+            f"config.data.resident_gb={free / 2e9:.1f} leaves them in files"
         )
 
     def split(part: str) -> Split:

@@ -14,6 +14,7 @@ Where the workdir lies in a store, Orbax and all of this work on a `Mirror` of i
 """
 
 import hashlib
+import itertools
 import json
 import pathlib
 import shutil
@@ -268,9 +269,11 @@ def _put_aside(place: pathlib.Path, *paths: pathlib.Path) -> None:
     """Moves what cannot be read, and may be whole, out of the way. Raises UserError."""
     try:
         place.mkdir(exist_ok=True)
+        free = next(n for n in itertools.count() if not (place / str(n)).exists())
+        (place / str(free)).mkdir()
         for path in paths:
             if path.exists():
-                path.rename(place / path.name)
+                path.rename(place / str(free) / path.name)
     except OSError as error:
         raise UserError(
             f"{paths[0]} cannot be read, nor moved to {place} ({error.strerror}); nothing is lost"

@@ -182,10 +182,14 @@ def test_an_unreadable_step_is_put_aside_whole(tmp_path, monkeypatch, caplog, er
         unreadable(patch, 2, error=error)
         assert_is_step(restore(tmp_path), 1)
     assert error.strerror in caplog.text and "damaged" not in caplog.text
-    assert checkpoint.digest_files(tmp_path / "unreadable" / "2") == wanted
-    assert json.loads((tmp_path / "unreadable" / "2.json").read_text()) == wanted
+    assert checkpoint.digest_files(tmp_path / "unreadable" / "0" / "2") == wanted
+    assert json.loads((tmp_path / "unreadable" / "0" / "2.json").read_text()) == wanted
     saved(tmp_path, steps=(2,))  # its number can be written again
     assert_is_step(restore(tmp_path), 2)
+    with monkeypatch.context() as patch:  # and be put aside again
+        unreadable(patch, 2, error=error)
+        assert_is_step(restore(tmp_path), 1)
+    assert checkpoint.digest_files(tmp_path / "unreadable" / "1" / "2")
 
 
 def test_no_step_can_be_read(tmp_path, monkeypatch):
