@@ -29,6 +29,7 @@ from absl import logging
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
+from dull_jax import errors
 from dull_jax.errors import SaveError, UserError
 from dull_jax.files import Path, is_remote, write_text
 from dull_jax.names import shown
@@ -36,7 +37,6 @@ from dull_jax.train import hosts, machine, workdir
 from dull_jax.train.anchor import Anchor
 from dull_jax.train.mirror import Mirror, steps_in
 
-_LONGEST = 300  # characters of what a library says of a failed save
 Found = TypeVar("Found")
 
 
@@ -185,9 +185,7 @@ class Checkpoints:
             yield
         except Exception as error:  # a full disk alone comes as four types
             self._failed = True
-            reason = str(error).strip().splitlines()[0].replace(str(self._home), str(self._folder))
-            if len(reason) > _LONGEST:  # what went wrong stands at the end
-                reason = f"{reason[: _LONGEST // 2]} … {reason[-_LONGEST // 2 :]}"
+            reason = machine.system_error(str(error)) or errors.reason(error)
             raise SaveError(
                 f"checkpoint {step} could not be written to {self._name} ({reason}); "
                 "the same command goes on from the last good one"

@@ -43,6 +43,11 @@ def lacking(error: Exception) -> str:
     return ""
 
 
+def system_error(text: str) -> str:
+    """'No space left on device', say, where a library's long message comes of that; else ""."""
+    return next((what for number in _LACKING if (what := os.strerror(number)) in text), "")
+
+
 def devices(platform: str | None = None) -> list[jax.Device]:
     """The devices of this process.
 

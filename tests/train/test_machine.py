@@ -27,6 +27,12 @@ def test_what_the_machine_lacks_is_no_bug(error, words):
     assert words in found and bool(words) == bool(found) and "\n" not in found
 
 
+def test_the_reason_in_a_long_message():
+    text = "ValueError: OUT_OF_RANGE: " + 400 * "x" + ": File too large [os_error_code='27'] " + "y"
+    assert machine.system_error(text) == "File too large"
+    assert machine.system_error("another reason") == ""
+
+
 def test_a_device_that_does_not_start(monkeypatch):
     def fails(backend=None):
         raise RuntimeError("Unable to initialize backend 'cuda': no\nsuch driver")
