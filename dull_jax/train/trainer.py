@@ -99,7 +99,8 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     """
     try:
         found = workdir.finished(folder)
-    except UserError as damage:
+    except UserError as error:
+        damage = str(error).partition(";")[0]  # without what else would help
         if not initial.has_checkpoint(folder):
             raise UserError(
                 f"{damage}, and no checkpoint is left to restore it from; delete result.json to "
