@@ -31,6 +31,8 @@ def check_folder(folder: files.Path, inputs: Sequence[files.Path]) -> None:
     for other in run_dir.AUDIT_FILES:
         if os.path.realpath(folder / other) in read:
             raise UserError(f"{name}: {other} in it is an input; name another folder")
+        if (folder / other).exists() and not (folder / other).is_file():
+            raise UserError(f"{name}: {other} in it is no regular file; name another folder")
         if os.path.lexists(folder / other) and not run_dir.is_audit(folder):
             raise UserError(f"{name} holds {other}, which no audit wrote; name another folder")
 
@@ -46,7 +48,10 @@ def check_table(
     """
     written = [folder / name for name in run_dir.AUDIT_FILES]
     files.check_output("apply", path, (".csv",), inputs, written)
-    if force or not path.exists() or _digest(path) == _known(folder).get(_key(path)):
+    if force or not path.exists():
+        return
+    known = _known(folder).get(_key(path))
+    if known is not None and known == _digest(path):
         return
     raise UserError(
         f"--apply={shown(str(path))} was edited since an audit wrote it, or none wrote it; name "
@@ -69,4 +74,5 @@ def _key(path: files.Path) -> str:
 
 
 def _digest(path: files.Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -226,6 +226,11 @@ class Checkpoints:
                 logging.warning("checkpoint %d: %s; trying the one before it", step, found.reason)
         if told := [f"{n}: {f.reason}" for n, f in faults.items() if f.kind != "unfinished"]:
             raise UserError(f"no good checkpoint in {self._name} ({'; '.join(told)})")
+        for step in faults:
+            text = (
+                "checkpoint %d has no digests and is passed over; training starts at the beginning"
+            )
+            logging.warning(text, step)
         self._remove(faults)
         return None
 

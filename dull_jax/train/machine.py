@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import re
 import shlex
 import sys
 import time
@@ -36,7 +37,11 @@ def lacking(error: Exception) -> str:
     if isinstance(error, MemoryError) or (
         isinstance(error, jax.errors.JaxRuntimeError) and text.startswith("RESOURCE_EXHAUSTED")
     ):
-        return f"not enough memory ({text}); a smaller config.train.batch_size needs less"
+        return f"not enough memory ({text})"
+    if isinstance(error, RuntimeError) and re.search(
+        "backend '.*' is not in|nitialize backend", text
+    ):
+        return f"JAX cannot start such a device ({text})"
     if isinstance(error, OSError) and error.errno in _LACKING:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"

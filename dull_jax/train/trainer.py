@@ -64,7 +64,8 @@ def train(
     """
     recipe.validate(config)
     config, folder = recipe.resolved(config), path_of(folder, "the workdir")
-    hosts.from_first(lambda: workdir.check_layout(folder))
+    inputs = [config.data.file, config.noise.file, config.model.pretrained]
+    hosts.from_first(lambda: workdir.check_layout(folder, inputs))
     if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
         return finished
@@ -355,7 +356,8 @@ class Trainer:
         updates = sum(int(net.step) for net in self.executor.nets)
         self.at.checkpoint = max(updates, self.at.checkpoint + 1)
         self._count_time()
-        meta = dataclasses.asdict(self.at) | {"rows": self.rows}
+        rows = [*self.rows]  # a copy: they are written in the background, and more will follow
+        meta = dataclasses.asdict(self.at) | {"rows": rows}
         self.checkpoints.save(self.at.checkpoint, tree, meta)
 
     def _rows_of(self, rows: list[writer.Row] | None, epochs: int) -> list[writer.Row]:

@@ -8,7 +8,7 @@ import pathlib
 import secrets
 import socket
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import IO, Any
 
@@ -53,7 +53,7 @@ def _locked(workdir: pathlib.Path, config: ConfigDict) -> AbstractContextManager
     """The open file that is the lock."""
     try:
         workdir.mkdir(parents=True, exist_ok=True)
-        lock = (workdir / _LOCK).open("w")
+        lock = (workdir / _LOCK).open("a")  # it may be a link: nothing is cut
     except OSError as error:
         raise UserError(f"workdir {workdir} cannot be written: {error.strerror}") from None
     try:
@@ -67,8 +67,12 @@ def _locked(workdir: pathlib.Path, config: ConfigDict) -> AbstractContextManager
     return lock
 
 
-def check_layout(workdir: Path) -> None:
-    """Raises UserError where something stands in the place of a folder or file of the run."""
+def check_layout(workdir: Path, inputs: Sequence[str] = ()) -> None:
+    """Raises UserError where something stands in the place of a folder or file of the run.
+
+    Args:
+      inputs: files that are read; "" for none.
+    """
     if is_remote(workdir):
         return
     for name in (*run_dir.FOLDERS, "audit"):
@@ -78,6 +82,24 @@ def check_layout(workdir: Path) -> None:
         path = workdir / name
         if path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise UserError(f"{path} is to be a file of the run, and is no regular one; move it")
+    _check_nobody_elses(workdir, inputs)
+
+
+def _check_nobody_elses(workdir: pathlib.Path, inputs: Sequence[str]) -> None:
+    """Raises UserError where a run would write over an input, or over what no run wrote."""
+    begun_here = (workdir / _LOCK).exists() or (workdir / "config.json").exists()
+    read_here = {os.path.realpath(path) for path in inputs if path}
+    for name in run_dir.FILES:
+        if os.path.realpath(workdir / name) in read_here:
+            raise UserError(f"{workdir / name} is an input, and a run writes it: name a workdir")
+    filled = [name for name in ("checkpoints", "events", "report") if _holds(workdir / name)]
+    there = [name for name in run_dir.FILES if os.path.lexists(workdir / name)] + filled
+    if there and not begun_here:
+        raise UserError(f"workdir {workdir} holds {there[0]}, which no run wrote; take another one")
+
+
+def _holds(folder: pathlib.Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _taken_over(workdir: Path, config: ConfigDict) -> AbstractContextManager:
@@ -149,8 +171,12 @@ def finished(workdir: Path) -> dict[str, Any] | None:
     """
     found = _read(workdir / "result.json")
     digests = (found or {}).get("sha256")
-    if not isinstance(digests, dict):  # older versions have none
-        return found
+    if found is None:
+        return None
+    if not isinstance(digests, dict):
+        raise UserError(
+            f"{workdir / 'result.json'} has no digests: damaged, or of an older version"
+        )
     wanted = {"result.json": _digest_of_result(found)} | _digests_of_others(workdir)
     for name, digest in wanted.items():
         if digests.get(name) != digest:

@@ -1,5 +1,7 @@
 """Where an audit writes: over its own results, and over nothing that a person made."""
 
+import os
+
 import pytest
 
 from dull_jax.errors import UserError
@@ -95,3 +97,16 @@ def test_results_replace_no_file_of_a_person(tmp_path, folder):
     (mine / "suspects.csv").symlink_to(tmp_path / "nowhere")
     with pytest.raises(UserError, match=r"suspects\.csv"):
         audit_output.check_folder(mine, [])
+
+
+def test_results_go_into_regular_files(folder):
+    os.mkfifo(folder / "suspects.csv")
+    with pytest.raises(UserError, match=r"suspects\.csv in it is no regular file"):
+        audit_output.check_folder(folder, [])
+
+
+def test_a_large_file_of_somebody_else_is_not_read(tmp_path, folder):
+    with open(tmp_path / "large.csv", "wb") as file:
+        file.truncate(200 * 10**9)
+    with pytest.raises(UserError, match="none wrote it"):
+        audit_output.check_table(tmp_path / "large.csv", folder, [], force=False)

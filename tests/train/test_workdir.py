@@ -103,9 +103,10 @@ def test_a_finished_run_that_was_damaged(tmp_path, name, damage):
 
 def test_a_result_of_an_older_version_has_no_digests(tmp_path):
     (tmp_path / "result.json").write_text('{"method": "ce"}')
-    assert workdir.finished(tmp_path) == {"method": "ce"}
-    (tmp_path / "result.json").write_text('{"method": "ce", "sha256": [1]}')
-    assert workdir.finished(tmp_path)
+    for text in ('{"method": "ce"}', '{"method": "ce", "sha256": [1]}'):
+        (tmp_path / "result.json").write_text(text)
+        with pytest.raises(UserError, match="has no digests"):
+            workdir.finished(tmp_path)
 
 
 def test_labels_of_another_draw(tmp_path):
@@ -163,3 +164,30 @@ def test_drafts_of_a_killed_process_go(tmp_path):
     (tmp_path / ".dull_jax-0123.part").touch()
     with workdir.claimed(tmp_path, base.get_config()):
         assert [p.name for p in tmp_path.iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("name", ["manifest.csv", "result.json", "data.json", "metrics.jsonl"])
+def test_a_folder_with_files_of_somebody_else(tmp_path, name):
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(UserError, match=rf"holds {name}, which no run wrote"):
+        workdir.check_layout(tmp_path)
+    (tmp_path / "config.json").touch()  # a run that was copied without its lock
+    with pytest.raises(UserError, match="is an input"):
+        workdir.check_layout(tmp_path, ["", str(tmp_path / name)])
+
+
+def test_a_folder_with_a_report_of_somebody_else(tmp_path):
+    (tmp_path / "report").mkdir()
+    workdir.check_layout(tmp_path)
+    (tmp_path / "report" / "index.html").write_text("mine")
+    with pytest.raises(UserError, match="holds report, which no run wrote"):
+        workdir.check_layout(tmp_path)
+
+
+def test_a_lock_that_is_a_link_cuts_nothing(tmp_path):
+    (tmp_path / "notes.txt").write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / ".lock").symlink_to(tmp_path / "notes.txt")
+    with workdir.claimed(tmp_path / "run", base.get_config()):
+        pass
+    assert (tmp_path / "notes.txt").read_text() == "precious"

@@ -60,7 +60,7 @@ def _label(cell: str, numbered: bool, spelled: dict[int, str]) -> str:
         raise ValueError("the label is empty")
     if isinstance(cell, sheet.Text):
         return text
-    if text.casefold() in sheet.MISSING:
+    if text.casefold() in (sheet.MISSING + sheet.MISSING_NUMBER if numbered else sheet.MISSING):
         raise ValueError(f"label {quoted(text)} {_NAN}")
     if whole := _whole(text):
         before = spelled.setdefault(int(whole), text)

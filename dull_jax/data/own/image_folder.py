@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -14,7 +15,8 @@ SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in 
 # Thumbnails, bins and settings that file servers, Windows and macOS leave in folders.
 _LEFTOVERS = frozenset(
     "@eadir @tmp @synoresource @recycle @recently-snapshot @sharebin @__thumb #recycle #snapshot "
-    "~snapshot $recycle.bin found.000 lost+found lost.dir __macosx thumbs.db ehthumbs.db "
+    "~snapshot $recycle.bin found.000 found.001 found.002 @transcoded @sharesnap __pycache__ "
+    "lost+found lost.dir __macosx thumbs.db ehthumbs.db "
     "ehthumbs_vista.db desktop.ini icon\r".split(" ")
 ) | {"system volume information", "network trash folder", "temporary items"}
 _EXACTLY = frozenset(("RECYCLER",))  # a class may be called recycler
@@ -102,12 +104,22 @@ def _innermost(tree: _Tree, folder: str, split: str) -> str:
 
 def _check_not_parts(root: str, names: list[str]) -> None:
     """Raises UserError where the folders look like the parts of a data set, not like classes."""
-    if names and all(map(split_of, names)):
-        train = min((name for name in names if split_of(name) == "train"), default="train")
+    parts = {name: _part_word(name) for name in names}
+    if names and (
+        all(map(split_of, names)) or (all(parts.values()) and len({*parts.values()}) > 1)
+    ):
+        train = min((name for name in names if parts[name] == "train"), default="train")
+        train = train if split_of(train) else "train"
         raise UserError(
             f"{shown(root)}: {', '.join(map(shown, names))} look like parts of a data set; class "
             f"folders belong into {shown(root)}/{shown(train)}"
         )
+
+
+def _part_word(name: str) -> str | None:
+    """As `split_of`, where only a word of the name is one: train2017, my_test, 02 (val)."""
+    words = [name, *re.findall("[a-z]+", name.lower().replace("trainval", "train"))]
+    return next(filter(None, map(split_of, words)), None)
 
 
 def _is_split(tree: _Tree, folder: str) -> bool:

@@ -21,6 +21,8 @@ _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count 
 _SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
 _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
 MISSING = ("nan", "<na>")  # how pandas writes a cell that is empty
+# The same beside numbers; among names these may be names.
+MISSING_NUMBER = ("none", "null", "na", "n/a", "nil", "#n/a", "#ref!", "#value!", "#name?")
 # How `names.UNSAFE` characters are written, a carriage return apart; and the backslash of text that
 # looks like it.
 _SPELLING = re.compile(r"\\u(?:\{([0-9a-f]{1,4})\}|(dc[89a-f][0-9a-f]))")

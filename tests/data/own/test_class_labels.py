@@ -26,7 +26,7 @@ def read(*cells):
         (["v1.5", "2.5", "-1"], ["v1.5", "2.5", "-1"]),  # no whole number among them
         (["'nan", "'2.5", "'1", "'01", "7"], ["nan", "2.5", "1", "01", "7"]),
         (["'=cmd", "'plain'"], ["=cmd", "'plain'"]),
-        (["nanny", "nan1", "inf"], ["nanny", "nan1", "inf"]),
+        (["nanny", "nan1", "inf", "None", "NA"], ["nanny", "nan1", "inf", "None", "NA"]),
     ],
 )
 def test_what_a_label_means(cells, labels):
@@ -39,6 +39,8 @@ def test_what_a_label_means(cells, labels):
         (["0", "nan"], "row 3: label 'nan' stands for a label that is missing"),
         (["cat", "NaN"], "row 3: label 'NaN' stands for"),
         (["cat", "<NA>"], "row 3: label '<NA>' stands for"),
+        (["0", "None"], "row 3: label 'None' stands for a label that is missing"),
+        (["0", "#N/A"], "row 3: label '#N/A' stands for"),
         (["cat", " "], "row 3: the label is empty"),
         (["cat", ""], "row 3: the label is empty"),
         (["0", "1", "-1"], "row 4: label '-1' is no class beside whole numbers"),
@@ -80,6 +82,7 @@ def test_the_order_of_classes():
         ("'nan", "''2.5", "nan"),
         ("1", "cat"),
         ("000", "001"),
+        ("0", "1", "None"),
     ],
 )
 def test_names_that_are_written_are_read_again(names):

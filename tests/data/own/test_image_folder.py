@@ -265,3 +265,31 @@ def test_more_kinds_of_files(tmp_path, suffix):
         pytest.skip("not with this Pillow")
     save(tmp_path, dict.fromkeys([f"a/1.{suffix}", f"b/2.{suffix}"], b""))
     assert len(image_folder.read(tmp_path).paths) == 2
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train2017", "val2017"),
+        ("01_train", "02_test"),
+        ("my_train", "my_test"),
+        ("trainval", "test"),
+        ("images_train", "images_val"),
+        ("train (1)", "test (1)"),
+        ("x-train", "y-dev"),
+    ],
+)
+def test_folders_with_the_word_of_a_part_are_no_classes(tmp_path, names):
+    for name in names:
+        for kind in ("cat", "dog"):
+            (tmp_path / name / kind).mkdir(parents=True)
+            (tmp_path / name / kind / "0.png").touch()
+    with pytest.raises(UserError, match="look like parts of a data set"):
+        image_folder.read(tmp_path)
+
+
+def test_trains_are_a_class_of_things(tmp_path):
+    for name in ("steam train", "bullet train"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.png").touch()
+    assert image_folder.read(tmp_path).class_names == ("bullet train", "steam train")
