@@ -161,6 +161,7 @@ def pair(folder, place):
         seen["nan"] = expect(UserError, recipe("ce"), "nan")
     if first:
         (folder / "full").mkdir()
+        (folder / "full" / ".lock").touch()  # a run was here
         (folder / "full" / "metrics.jsonl").symlink_to(folder / "nowhere" / "metrics.jsonl")
     seen["full"] = expect(UserError, recipe("ce"), "full")
     (folder / f"seen{int(not first)}.json").write_text(json.dumps(seen))
