@@ -1,189 +1,144 @@
-"""A recipe's meaning is checked before anything is written, and a recipe has a fingerprint.
+"""A recipe: its fields, gathered from their owners; what it means; its fingerprint.
 
 ml_collections refuses unknown keys and wrong types by itself; it accepts `lr=nan` and
 `epochs=-3`. `validate` looks at every field and reports the first that cannot be meant.
 """
 
-import difflib
+import functools
 import hashlib
+import importlib
 import json
-import math
 import os
-import pathlib
-from collections.abc import Mapping, Sequence
+import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from dull_jax import files
+from dull_jax import fields, files
+from dull_jax.data import groups, longtail, noise
+from dull_jax.data.views import augment
 from dull_jax.errors import UserError
+from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
+from dull_jax.models import network
 from dull_jax.names import quoted, shown
+from dull_jax.train import state
 
-# Fields that change where and how fast a run goes, but not its numbers.
-_NOT_RESULTS = (
-    "compare",
-    "variant",
-    "data.dir",
-    "data.file",
-    "data.resident_gb",
-    "train.checkpoint_every",
-    "train.devices",
-    "train.eval_batch_size",
-    "train.keep",
-    "train.steps_per_dispatch",
-)
+__all__ = ["parse_arg", "suggestion", "to_json"]
 
-# Fields that are paths; empty means none.
-_PATHS = ("data.dir", "data.file", "init", "model.pretrained", "noise.file")
-
-# Values of data.name that mean images of the user's own; for them some fields may be left open.
+_METHODS = "dull_jax.methods"
+_RUN = {
+    "method": text("dull", "a file of dull_jax/methods"),
+    "variant": text(
+        "", "a name for this setting of the method in tables of results", numbers=False
+    ),
+    "compare": several(
+        (),
+        "methods trained beside it on the same arrays, below workdir/compare",
+        lambda names: True,
+        "names of methods",
+        numbers=False,
+    ),
+    "seed": number(
+        0, "of everything: subset, noise, initial weights, batches, augmentation", 0, 2**31 - 1
+    ),
+    "init": path("workdir of another run whose backbone a fresh run starts from"),
+}
 OWN_IMAGES = ("folder", "csv", "clothing1m", "webvision")
-
-_CHOICES = {
-    "data.profile": ("exponential", "step", "none"),
-    "data.groups": ("auto", "rank", "counts"),
-    "data.fit": ("crop", "pad", "stretch"),
-    "data.on_error": ("skip", "fail"),
-    "noise.name": (
-        "t2h symmetric asymmetric joint tabasco_symmetric tabasco_asymmetric file none".split()
+_DATA = {
+    "name": text(
+        "digits",
+        "digits, cifar10, cifar100, another TFDS set in ArrayRecord, or your own images: folder, "
+        "csv, clothing1m, webvision",
     ),
-    "noise.profile": ("tailness", "uniform"),
-    "noise.destination": ("frequency", "similar"),
-    "noise.which": ("uniform", "confusing"),
-    "noise.join": ("id", "position"),
-    "augment.strong": ("randaugment", "autoaugment"),
-    "model.name": (
-        "small_cnn",
-        "resnet_small",
-        "preact_resnet18",
-        "resnet18",
-        "resnet50",
-        "auto",
+    "dir": path(
+        "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
+        numbers=False,
     ),
-    "model.stem": ("cifar", "imagenet"),
-    "model.norm": ("batch", "group"),
-    "model.dtype": ("float32", "bfloat16"),
-    "train.view": ("plain", "weak", "strong"),
-    "optim.name": ("sgd", "adamw"),
-    "optim.decay": ("kernels", "all"),
-    "optim.schedule": ("cosine", "step", "constant"),
-    "dasc.midl_target": ("positive", "released"),
-    "dasc.weights": ("aligned", "released"),
-    "self_supervised.variant": ("simsiam", "moco"),
-    "two_stage.loss": ("la_superloss", "superloss", "la", "ce"),
-    "two_stage.weigh_by": ("plain", "adjusted"),
-    "two_stage.threshold": ("log_classes", "mean"),
-    "dull.gate": ("csg", "sinkhorn"),
-    "dull.transition": ("structured", "free", "none"),
-    "dull.h2t_mix": ("cutmix", "mixup"),
+    "file": path("csv: the table of paths and labels", numbers=False),
+    "size": number(0, "own images: side in pixels; 0: chosen by how large the images are", 0, 1024),
+    "fit": choice(
+        "crop",
+        "own images: crop (centre), pad (black borders) or stretch",
+        ("crop", "pad", "stretch"),
+    ),
+    "on_error": choice(
+        "skip", "own images: what cannot be read is skipped and listed, or: fail", ("skip", "fail")
+    ),
+    "test_share": number(
+        0.2, "own images without a test part: about this share is held out", 0.01, 0.9
+    ),
+    "resident_gb": number(
+        4.0, "images of up to so much memory are held on the device", 0, 1e6, numbers=False
+    ),
+    "holdout": number(
+        0.0, "share of the noisy train set kept out, to choose settings with", 0, 0.5
+    ),
+}
+_TRAIN = {
+    "epochs": number(100, "passes over the train set; 0, for images of your own: chosen", 0, 10**6),
+    "batch_size": number(128, "global: more devices means smaller shards", 1, 10**6),
+    "view": choice("weak", "what the network trains on", ("plain", "weak", "strong")),
+    "devices": number(
+        0,
+        "how many to use; 0: all. A CPU counts as one, unless more are asked",
+        0,
+        10**5,
+        numbers=False,
+    ),
+    "steps_per_dispatch": number(0, "0: 1 on CPU, 16 on accelerators", 0, 10**4, numbers=False),
+    "eval_every": number(1, "epochs between evaluations; the last is always evaluated", 1, 10**6),
+    "eval_batch_size": number(500, "of evaluation passes, global", 1, 10**6, numbers=False),
+    "checkpoint_every": number(
+        5, "epochs between checkpoints; the last is always kept", 1, 10**6, numbers=False
+    ),
+    "keep": number(2, "checkpoints kept", 1, 10**4, numbers=False),
 }
 
-# field: (smallest, largest); a trailing "<" says that the largest itself is not allowed.
-_RANGES = {
-    "seed": (0, 2**31 - 1),
-    "data.seed": (0, 2**31 - 1),
-    "noise.seed": (0, 2**31 - 1),
-    "data.imbalance_factor": (1, 1e6),
-    "data.max_count": (0, 10**9),
-    "data.holdout": (0, 0.5),
-    "data.size": (0, 1024),
-    "data.test_share": (0.01, 0.9),
-    "data.resident_gb": (0, 1e6),
-    "noise.rate": (0, 1, "<"),
-    "noise.cap": (0, 1),
-    "noise.temperature": (1e-6, 1e6),
-    "augment.crop_pad": (0, 64),
-    "augment.num_ops": (1, 10),
-    "augment.magnitude": (0, 10),
-    "augment.cutout": (0, 1024),
-    "model.width": (0, 4096),
-    "model.stages": (0, 10),
-    "model.projector": (1, 65536),
-    "model.channels_per_class": (0, 1024),
-    "train.epochs": (0, 10**6),
-    "train.batch_size": (1, 10**6),
-    "train.devices": (0, 10**5),
-    "train.steps_per_dispatch": (0, 10**4),
-    "train.eval_every": (1, 10**6),
-    "train.eval_batch_size": (1, 10**6),
-    "train.checkpoint_every": (1, 10**6),
-    "train.keep": (1, 10**4),
-    "optim.lr": (0, 1e3),
-    "optim.momentum": (0, 1, "<"),
-    "optim.weight_decay": (0, 10),
-    "optim.warmup_epochs": (0, 10**6),
-    "optim.gamma": (0, 1),
-    "optim.clip_norm": (0, 1e9),
-    "optim.ema": (0, 1, "<"),
-    "la.tau": (0, 10),
-    "ldam_drw.max_margin": (0, 10),
-    "ldam_drw.scale": (0.01, 1e3),
-    "ldam_drw.reweight_from": (0, 1),
-    "ldam_drw.beta": (0, 1, "<"),
-    "elr.beta": (0, 1, "<"),
-    "elr.weight": (0, 1e3),
-    "co_teaching.forget_rate": (-1, 1, "<"),
-    "co_teaching.ramp": (1, 10**6),
-    "rolt.soften_from": (0, 1),
-    "rolt.decay": (0, 1, "<"),
-    "rolt.reweight_from": (0, 1),
-    "rolt.beta": (0, 1, "<"),
-    "semisup.warmup": (1, 10**6),
-    "semisup.threshold": (0, 1),
-    "semisup.temperature": (0.01, 100),
-    "semisup.alpha": (0.01, 1e3),
-    "semisup.lambda_u": (0, 1e4),
-    "semisup.ramp": (1, 10**6),
-    "dividemix.history": (1, 1000),
-    "sfa.beta": (0, 1, "<"),
-    "sfa.phi": (1, 2),
-    "sfa.sample_above": (0, 10**9),
-    "dasc.phi": (1, 2),
-    "dasc.temperature": (0.001, 100),
-    "dasc.confidence": (0, 1),
-    "dasc.sbcl": (0, 1e3),
-    "dasc.sbcl_temperature": (0.001, 100),
-    "dasc.sbcl_from": (0, 10**6),
-    "dasc.midl": (0, 1e3),
-    "dasc.midl_temperature": (0.001, 100),
-    "dasc.bank": (1, 10**6),
-    "self_supervised.knn_every": (0, 10**6),
-    "self_supervised.queue": (1, 10**7),
-    "self_supervised.momentum": (0, 1, "<"),
-    "self_supervised.temperature": (0.001, 100),
-    "two_stage.tau": (0, 10),
-    "two_stage.regulariser": (1e-3, 1e3),
-    "two_stage.probe_epochs": (0, 10**6),
-    "dull.warmup": (0, 1),
-    "dull.ramp": (0, 1),
-    "dull.memory": (0, 1, "<"),
-    "dull.tau": (0, 10),
-    "dull.ifd_weight": (0, 1e3),
-    "dull.gate_weight": (0, 1e3),
-    "dull.gate_lr": (0, 1e6),
-    "dull.unlearn": (0, 1e3),
-    "dull.h2t_share": (0.01, 1),
-    "dull.h2t_repeats": (0.01, 1e6),
-    "dull.h2t_power": (0, 10),
-    "dull.transition_strength": (1e-6, 1e3),
-}
+
+@functools.cache
+def schema() -> dict[str, Field]:
+    """Every field of a recipe: 'optim.lr' -> what it is."""
+    sections = {
+        "data": fields.gathered(_DATA, longtail.FIELDS, groups.FIELDS),
+        "noise": noise.FIELDS,
+        "augment": augment.FIELDS,
+        "model": network.FIELDS,
+        "train": _TRAIN,
+        "optim": state.FIELDS,
+    }
+    for module in pkgutil.iter_modules(importlib.import_module(_METHODS).__path__):
+        declared = getattr(importlib.import_module(f"{_METHODS}.{module.name}"), "FIELDS", None)
+        if declared:
+            sections[module.name] = declared
+    return _RUN | {
+        f"{s}.{name}": field for s, own in sections.items() for name, field in own.items()
+    }
+
+
+def defaults() -> ConfigDict:
+    """The recipe in which every field has its default."""
+    config = ConfigDict()
+    for name, field in schema().items():
+        section, _, key = name.rpartition(".")
+        place = config.setdefault(section, ConfigDict()) if section else config
+        place[key] = config.get_oneway_ref(field.follows) if field.follows else field.default
+    return config
+
+
+def described(config: ConfigDict) -> str:
+    """Every field with its value here, what it may be, and its help: two lines a field."""
+    values, lines = flatten(config), []
+    for name, field in schema().items():
+        allowed = f"  ({field.allowed})" if field.allowed else ""
+        lines += [f"  --config.{name}={values[name]}{allowed}", f"      {field.help}"]
+    return "\n".join(lines)
 
 
 def validate(config: ConfigDict) -> None:
     """Raises UserError for the first field whose value cannot be meant."""
-    for field, value in flatten(config).items():
-        for number in value if isinstance(value, list) else [value]:
-            if isinstance(number, float) and not math.isfinite(number):
-                raise UserError(f"config.{field} = {number}: must be a finite number")
-    for field, choices in _CHOICES.items():
-        value = _get(config, field)
-        if value not in choices:
-            raise UserError(f"config.{field} = {value!r}: {suggestion(value, choices)}")
-    for field, (low, high, *strict) in _RANGES.items():
-        value = _get(config, field)
-        if value < low or value > high or (strict and value == high):
-            bracket = ")" if strict else "]"
-            raise UserError(f"config.{field} = {value}: must lie in [{low:g}, {high:g}{bracket}")
+    for name, field in schema().items():
+        fields.check(f"config.{name}", field, _get(config, name))
     _validate_together(config)
 
 
@@ -207,11 +162,6 @@ def _validate_together(config: ConfigDict) -> None:
                     f"config.{field} = {left_open!r}: is chosen for images of your own only "
                     f"(config.data.name = {', '.join(OWN_IMAGES)}); set it"
                 )
-    mass = tuple(config.dull.candidate_mass)
-    if len(mass) != 2 or not 0 < mass[0] <= mass[1] <= 1:
-        raise UserError(f"config.dull.candidate_mass = {mass}: (start, end), 0 < start <= end <= 1")
-    if any(not 0 < share < 1 for share in config.optim.milestones):
-        raise UserError("config.optim.milestones: shares of training, each between 0 and 1")
 
 
 def _validate_pretrained(config: ConfigDict) -> None:
@@ -236,16 +186,8 @@ def beside(config: ConfigDict, method: str) -> ConfigDict:
 
 
 def method_names() -> tuple[str, ...]:
-    """The methods there are: the files of dull_jax/methods."""
-    folder = pathlib.Path(__file__).parent / "methods"
-    shared = ("__init__", "base", "semisup")
-    return tuple(sorted(p.stem for p in folder.glob("*.py") if p.stem not in shared))
-
-
-def suggestion(value: object, choices: Sequence[str]) -> str:
-    """'did you mean …?' where something is near, and always the whole list."""
-    near = difflib.get_close_matches(str(value), choices, n=1)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"one of {', '.join(choices)}"
+    """The methods there are: the files of dull_jax/methods that have a TITLE."""
+    return tuple(fields.kinds(_METHODS))
 
 
 def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
@@ -274,29 +216,23 @@ def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
     return ConfigDict(values)
 
 
-def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """{'optim.lr': 0.1, …}, references resolved, tuples as lists (as JSON keeps them)."""
-    nested = config if isinstance(config, dict) else json.loads(to_json(config))
-    flat: dict[str, Any] = {}
-    for key, value in nested.items():
-        inner = flatten(value) if isinstance(value, dict) else None
-        flat |= {key: value} if inner is None else {f"{key}.{k}": v for k, v in inner.items()}
-    return flat
-
-
-def to_json(config: ConfigDict) -> str:
-    """The whole recipe as JSON text, keys sorted."""
-    return json.dumps(config.to_dict(), indent=1, sort_keys=True)
-
-
 def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that make the numbers: those of unused methods and of speed left out."""
     others = [f"{name}." for name in method_names() if name != flat.get("method")]
     return {
         key: value
         for key, value in flat.items()
-        if key not in _NOT_RESULTS and not key.startswith(tuple(others))
+        if _makes_numbers(key) and not key.startswith(tuple(others))
     }
+
+
+def _makes_numbers(key: str) -> bool:
+    """A field that this version does not know made the numbers of the version that did."""
+    return key not in schema() or schema()[key].numbers
+
+
+def _is_path(key: str) -> bool:
+    return key in schema() and schema()[key].is_path
 
 
 def numbers(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -350,7 +286,7 @@ def resolved(config: ConfigDict) -> ConfigDict:
     """
     config = config.copy_and_resolve_references()
     with config.unlocked():
-        for field in _PATHS:
+        for field in filter(_is_path, schema()):
             if text := _get(config, field):
                 text = os.fspath(files.expanded(text, f"config.{field}"))
                 config.update_from_flattened_dict({field: _absolute(field, text)})
@@ -358,12 +294,12 @@ def resolved(config: ConfigDict) -> ConfigDict:
 
 
 def _absolute(field: str, value: Any) -> Any:
-    local = field in _PATHS and isinstance(value, str) and value and not files.is_remote(value)
+    local = _is_path(field) and isinstance(value, str) and value and not files.is_remote(value)
     return os.path.abspath(value) if local else value
 
 
 def _last_part(field: str, value: Any) -> Any:
-    return os.path.basename(value) if field in _PATHS and isinstance(value, str) else value
+    return os.path.basename(value) if _is_path(field) and isinstance(value, str) else value
 
 
 def _get(config: ConfigDict, field: str) -> Any:

@@ -16,7 +16,7 @@ from dull_jax import files
 from dull_jax.config import OWN_IMAGES
 from dull_jax.data import draws, longtail, noise, own_images, pipeline, sources
 from dull_jax.data.groups import class_groups
-from dull_jax.data.own import begun, given_labels, image_files
+from dull_jax.data.own import begun, image_files
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.listing import listed
 from dull_jax.data.own.manifest import Manifest
@@ -202,23 +202,21 @@ def _train_set(source: sources.Source, labels: dict[str, np.ndarray], prefix: st
 def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
     """What labels.npz holds, the result of every random draw."""
     labels, num_classes = source.train.labels, len(source.class_names)
-    spec = _spec(config)
+    spec = noise.NoiseSpec.of(config.noise, config.data.name)
     max_count = config.data.max_count or int(np.bincount(labels, minlength=num_classes).min())
     factor = config.data.imbalance_factor
-    if spec.name.startswith("tabasco_") and config.data.profile != "exponential":
-        raise UserError(f"noise {spec.name} is drawn on the exponential long tail only")
-    if spec.name.startswith("tabasco_"):
-        kind = spec.name.removeprefix("tabasco_")
-        positions, noisy = noise.tabasco_draw(
-            labels, num_classes, max_count, factor, kind, spec.rate, spec.seed
-        )
+    if noise.draws_subset(spec):
+        if config.data.profile != "exponential":
+            raise UserError(f"noise {spec.name} is drawn on the exponential long tail only")
+        counts = longtail.class_counts("exponential", max_count, factor, num_classes)
+        positions, noisy = noise.subset_and_labels(spec, labels, num_classes, counts)
     else:
         positions = np.arange(len(labels))
         if config.data.profile != "none":
             counts = longtail.class_counts(config.data.profile, max_count, factor, num_classes)
             rng = draws.generator(config.data.seed, "subset")
             positions = longtail.subsample(labels, counts, rng)
-        noisy = _corrupt(config, spec, source, positions)
+        noisy = _corrupt(spec, source, positions)
     drawn = {"ids": source.train.ids[positions], "given": noisy.given, "clean": noisy.clean}
     everyone, rng = np.arange(len(positions)), draws.generator(config.data.seed, "holdout")
     out = np.sort(draws.pick(rng, everyone, round(config.data.holdout * len(positions))))
@@ -228,33 +226,15 @@ def _draw(config: ConfigDict, source: sources.Source) -> dict[str, np.ndarray]:
     }
 
 
-def _spec(config: ConfigDict) -> noise.NoiseSpec:
-    options = config.noise.to_dict()
-    return noise.NoiseSpec(
-        **{k: v for k, v in options.items() if k not in ("file", "join")}, dataset=config.data.name
-    )
-
-
 def _corrupt(
-    config: ConfigDict, spec: noise.NoiseSpec, source: sources.Source, positions: np.ndarray
+    spec: noise.NoiseSpec, source: sources.Source, positions: np.ndarray
 ) -> noise.NoisyLabels:
-    clean, num_classes = source.train.labels[positions], len(source.class_names)
-    names = source.class_names
-    if spec.name == "file":
-        # The file speaks of the whole train set, of which the long tail keeps a part.
-        given = given_labels.read(config.noise.file, source.train.ids, names, by=config.noise.join)
-        given = given[positions]
-        if config.noise.join == "position":
-            given_labels.check_overlap(given, clean)
-        return noise.describe(given, clean, num_classes)
-    options: dict[str, np.ndarray] = {}
-    if spec.name == "t2h" and (spec.destination, spec.which) != ("frequency", "uniform"):
-        pixels = source.train.images[positions].reshape(len(positions), -1) / np.float32(255)
-        options = {
-            "similarity": noise.class_similarity(pixels, clean, num_classes),
-            "distance": noise.class_distance(pixels, clean, num_classes),
-        }
-    return noise.corrupt(spec, clean, num_classes, **options)
+    def pixels() -> np.ndarray:
+        return source.train.images[positions].reshape(len(positions), -1) / np.float32(255)
+
+    clean, classes = source.train.labels[positions], source.class_names
+    whole = noise.Whole(source.train.ids, classes, positions)
+    return noise.corrupt(spec, clean, len(classes), features=pixels, whole=whole)
 
 
 def _load_labels(path: files.Path) -> dict[str, np.ndarray]:
@@ -319,7 +299,7 @@ def _describe(
             "name": config.noise.name,
             "rate": config.noise.rate if config.noise.name not in ("none", "file") else None,
             "seed": config.noise.seed,
-            "options": _spec(config).options(),
+            "options": noise.NoiseSpec.of(config.noise, config.data.name).options(),
             "version": noise.VERSION,
             "realised": realised.rate,
             "realised_by_class": _json(realised.rate_by_class),

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from dull_jax.fields import choice
+
 GROUPS = ("head", "medium", "tail")
+FIELDS = {
+    "groups": choice(
+        "auto",
+        "head/medium/tail: rank (30/40/30 % of the classes), counts, auto",
+        ("auto", "rank", "counts"),
+    ),
+}
 
 
 def group_of(groups: Mapping[str, Iterable[int]], num_classes: int) -> list[str]:

@@ -6,10 +6,20 @@ The class id is the rank: class 0 is the head. Source of both profiles: Cao et a
 
 import numpy as np
 
+from dull_jax import fields
 from dull_jax.data import draws
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number
 
 PROFILES = ("exponential", "step")
+FIELDS = {
+    "profile": choice(
+        "exponential", "long tail: exponential, step, or none (all images)", (*PROFILES, "none")
+    ),
+    "imbalance_factor": number(10.0, "images of the largest class per image of the rarest", 1, 1e6),
+    "max_count": number(0, "images of the largest class; 0: as many as every class has", 0, 10**9),
+    "seed": number(0, "which images of a class are kept", 0, 2**31 - 1, follows="seed"),
+}
 
 
 def class_counts(
@@ -25,7 +35,11 @@ def class_counts(
     >>> class_counts("exponential", 5000, 100, 10)
     array([5000, 2997, 1796, 1077,  645,  387,  232,  139,   83,   50])
     """
-    _check(profile, max_count, imbalance_factor, num_classes)
+    if profile not in PROFILES:
+        raise UserError(f"profile = {profile!r}: {fields.suggestion(profile, PROFILES)}")
+    fields.check("imbalance_factor", FIELDS["imbalance_factor"], imbalance_factor)
+    if max_count < 1 or num_classes < 1:
+        raise UserError(f"max_count={max_count} and num_classes={num_classes} must be 1 or more")
     if profile == "step":
         share = [1.0 if c < num_classes // 2 else 1 / imbalance_factor for c in range(num_classes)]
     else:
@@ -39,15 +53,6 @@ def class_counts(
             f"(max_count={max_count}); use an imbalance_factor of at most {max_count}"
         )
     return counts
-
-
-def _check(profile: str, max_count: int, imbalance_factor: float, num_classes: int) -> None:
-    if profile not in PROFILES:
-        raise UserError(f"unknown long-tail profile {profile!r}; use one of {', '.join(PROFILES)}")
-    if not (np.isfinite(imbalance_factor) and imbalance_factor >= 1):
-        raise UserError(f"imbalance_factor={imbalance_factor} must be a finite number, 1 or more")
-    if max_count < 1 or num_classes < 1:
-        raise UserError(f"max_count={max_count} and num_classes={num_classes} must be 1 or more")
 
 
 def subsample(labels: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -4,92 +4,99 @@
 
 needs nothing but an array of labels. Labels are drawn once, saved and digested; the realised rate
 and matrix belong to every result, since "noise 0.4" is a different quantity in different papers.
+The noises are the files of `dull_jax/data/noises`.
 """
 
 import dataclasses
 import hashlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
-from dull_jax.data import class_noise, draws, legacy_noise, tail_to_head
+from dull_jax import fields
+from dull_jax.data import draws
 from dull_jax.data.longtail import class_counts
-from dull_jax.data.tail_to_head import class_distance, class_similarity
+from dull_jax.data.noises import Truth, Whole
+from dull_jax.data.noises.resemblance import class_distance, class_similarity
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number
 
 __all__ = [
+    "FIELDS",
     "VERSION",
     "NoiseSpec",
     "NoisyLabels",
     "T2HNoise",
+    "Whole",
     "class_distance",
     "class_similarity",
     "corrupt",
     "describe",
+    "draws_subset",
     "labels_digest",
+    "subset_and_labels",
     "tabasco_draw",
 ]
 
 # Raised whenever a change would alter the labels that a specification draws.
 VERSION = 1
 
-# name -> the options that it reads.
-NOISES = {
-    "none": (),
-    "t2h": ("cap", "profile", "destination", "temperature", "which"),
-    "symmetric": (),
-    "asymmetric": ("dataset",),
-    "joint": (),
-    "tabasco_symmetric": (),
-    "tabasco_asymmetric": (),
-    "file": (),
+_NOISES = "dull_jax.data.noises"
+_OWN = {
+    "name": choice("t2h", "which noise; a file of dull_jax/data/noises", [*fields.kinds(_NOISES)]),
+    "rate": number(0.3, "share of all labels that end up wrong", 0, 1, below=True),
+    "seed": number(0, "tabasco_*: 25 is the published draw", 0, 2**31 - 1, follows="seed"),
 }
-CHOICES = {
-    "profile": ("tailness", "uniform"),
-    "destination": ("frequency", "similar"),
-    "which": ("uniform", "confusing"),
-}
+FIELDS = fields.gathered(_OWN, fields.gathered_of(_NOISES))
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, init=False)
 class NoiseSpec:
-    """Which noise: a name, the share of labels to make wrong, a seed, and options.
+    """Which noise: a name, the share of labels to make wrong, a seed, and its own fields.
 
-    `rate` is per class for the asymmetric noises and not read by 'none' and 'file'. Options of t2h:
-    `cap` on the share a class loses, `profile` of that share, `destination`, `temperature` of
-    'similar', `which` samples. Option of asymmetric: `dataset` ('cifar10', 'cifar100', else the
-    next class id). Raises UserError for a value that means nothing.
+    `rate` is per class for the asymmetric noises and not read by 'none' and 'file'. `dataset` is
+    of 'asymmetric': 'cifar10', 'cifar100', else the next class id.
+
+    Args:
+      **own: fields of that noise, `FIELDS` of its file; those left out have their defaults.
+
+    Raises:
+      UserError: a name, field or value that means nothing.
     """
 
-    name: str = "none"
-    rate: float = 0.0
-    seed: int = 0
-    cap: float = 0.6
-    profile: str = "tailness"
-    destination: str = "frequency"
-    temperature: float = 0.1
-    which: str = "uniform"
-    dataset: str = ""
+    name: str
+    rate: float
+    seed: int
+    own: tuple[tuple[str, Any], ...]
 
-    def __post_init__(self):
-        if self.name not in NOISES:
-            raise UserError(f"unknown noise {self.name!r}; use one of {', '.join(NOISES)}")
-        if not 0 <= self.rate <= 1:
-            raise UserError(f"noise rate={self.rate} must be in [0, 1]")
-        if not isinstance(self.seed, int | np.integer) or self.seed < 0:
-            raise UserError(f"noise seed={self.seed} must be a whole number, 0 or more")
-        if not 0 <= self.cap <= 1:
-            raise UserError(f"noise cap={self.cap} must be in [0, 1]")
-        if not (np.isfinite(self.temperature) and self.temperature > 0):
-            raise UserError(f"noise temperature={self.temperature} must be finite and positive")
-        for option, choices in CHOICES.items():
-            if getattr(self, option) not in choices:
-                raise UserError(
-                    f"noise {option}={getattr(self, option)!r}; use one of {', '.join(choices)}"
-                )
+    def __init__(
+        self, name: str = "none", rate: float = 0.0, seed: int = 0, dataset: str = "", **own: Any
+    ):
+        module = fields.kind(_NOISES, name, "noise")
+        declared = getattr(module, "FIELDS", {})
+        fields.check_all(f"noise {name}", declared, own)
+        fields.check("noise.seed", _OWN["seed"], seed)
+        if rate != 1:  # which means something for labels alone, but nothing for a recipe
+            fields.check("noise.rate", _OWN["rate"], rate)
+        values = {key: field.default for key, field in declared.items()} | own
+        if "dataset" in inspect.signature(module.draw).parameters:
+            values["dataset"] = dataset
+        for key, value in (("name", name), ("rate", rate), ("seed", seed)):
+            object.__setattr__(self, key, value)
+        object.__setattr__(self, "own", tuple(values.items()))
+
+    @classmethod
+    def of(cls, section: Mapping[str, Any], dataset: str) -> "NoiseSpec":
+        """Of `config.noise`, which holds the fields of all noises."""
+        module = fields.kind(_NOISES, section["name"], "noise")
+        own = {key: section[key] for key in getattr(module, "FIELDS", {})}
+        return cls(section["name"], section["rate"], section["seed"], dataset, **own)
 
     def options(self) -> dict[str, object]:
-        """The options that this noise reads, for a run's record."""
-        return {option: getattr(self, option) for option in NOISES[self.name]}
+        """What else decided the draw, for a run's record."""
+        return {} if self.name == "file" else dict(self.own)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +118,7 @@ class T2HNoise:
 
     def __call__(self, labels: np.ndarray, num_classes: int = 0) -> "NoisyLabels":
         """labels: int `[N]`."""
-        spec = NoiseSpec("t2h", self.rate, self.seed, self.cap, self.profile)
+        spec = NoiseSpec("t2h", self.rate, self.seed, cap=self.cap, profile=self.profile)
         return corrupt(spec, labels, num_classes or int(np.max(labels, initial=0)) + 1)
 
 
@@ -169,18 +176,21 @@ def corrupt(
     *,
     similarity: np.ndarray | None = None,
     distance: np.ndarray | None = None,
+    features: Callable[[], np.ndarray] | None = None,
+    whole: Whole | None = None,
     ids: np.ndarray | None = None,
     stream: np.random.RandomState | None = None,
 ) -> NoisyLabels:
     """Draws the given labels of `clean` [N] (integers in [0, K)) as `spec` says.
 
     similarity [K, K] is needed by t2h with destination='similar' (`class_similarity`), distance
-    [N, K] with which='confusing' (`class_distance`). ids [N] only name a bad label in the error
-    message. Our noises depend on nothing but (spec, clean, K) and those arrays, on every platform.
+    [N, K] with which='confusing' (`class_distance`), or `features`, which returns [N, …] to compute
+    them from; `whole` by 'file'. ids [N] only name a bad label in the error message. Our noises
+    depend on nothing but (spec, clean, K) and those arrays, on every platform.
 
     The legacy names 'tabasco_*' continue a stream: hand in the `RandomState` that has drawn the
-    subset, or let `tabasco_draw` do both. Without one they start at RandomState(spec.seed): the
-    same law, and for 'tabasco_asymmetric' even the same labels (it reseeds itself), but for
+    subset, or let `subset_and_labels` do both. Without one they start at RandomState(spec.seed):
+    the same law, and for 'tabasco_asymmetric' even the same labels (it reseeds itself), but for
     'tabasco_symmetric' another draw than the papers'. Raises UserError for labels, rates or options
     that cannot be served.
 
@@ -192,31 +202,22 @@ def corrupt(
     array([113,  22,   5])
     """
     clean = _checked(clean, num_classes, ids)
-    if spec.name == "file":
-        raise UserError("noise 'file' is not drawn: read the labels and hand them to describe()")
-    if spec.name.startswith("tabasco_"):
-        stream = np.random.RandomState(spec.seed) if stream is None else stream
-        kind = spec.name.removeprefix("tabasco_")
-        matrix = legacy_noise.transition(kind, spec.rate, num_classes, stream)
-        return describe(legacy_noise.draw(clean, matrix, stream), clean, num_classes)
-    if spec.name != "none" and num_classes < 2:
+    module = fields.kind(_NOISES, spec.name, "noise")
+    if spec.name not in ("none", "file") and num_classes < 2:
         raise UserError(f"noise {spec.name!r} needs two classes or more, got {num_classes}")
-    rng = draws.generator(spec.seed, f"noise {spec.name} {VERSION}")
-    if spec.name == "none":
-        given = clean
-    elif spec.name == "t2h":
-        given = _t2h(spec, clean, num_classes, similarity, distance, rng)
-    elif spec.name == "symmetric":
-        given = class_noise.symmetric(spec.rate, clean, num_classes, rng)
-    elif spec.name == "asymmetric":
-        target = class_noise.next_class(spec.dataset, num_classes)
-        given = class_noise.asymmetric(spec.rate, clean, target, rng)
-    else:
-        given = class_noise.joint(spec.rate, clean, num_classes, rng)
-    return describe(given, clean, num_classes)
+    truth = Truth(clean, num_classes, similarity, distance, features, whole)
+    rng = _generator(spec) if stream is None else stream
+    return describe(module.draw(truth, rng, spec.rate, **dict(spec.own)), clean, num_classes)
 
 
-def _checked(labels, num_classes, ids):
+def _generator(spec: NoiseSpec) -> Any:
+    module = fields.kind(_NOISES, spec.name, "noise")
+    if hasattr(module, "generator"):
+        return module.generator(spec.seed)
+    return draws.generator(spec.seed, f"noise {spec.name} {VERSION}")
+
+
+def _checked(labels: np.ndarray, num_classes: int, ids: np.ndarray | None) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":
         raise UserError(f"labels must be integers [N], got {labels.dtype} {labels.shape}")
@@ -229,20 +230,34 @@ def _checked(labels, num_classes, ids):
     return labels.astype(np.int64)
 
 
-def _t2h(spec, clean, num_classes, similarity, distance, rng):
-    counts = np.bincount(clean, minlength=num_classes)
-    similar, confusing = spec.destination == "similar", spec.which == "confusing"
-    if similar and np.shape(similarity) != (num_classes, num_classes):
-        raise UserError("t2h destination='similar' needs a class similarity [K, K]")
-    if similar and not np.isfinite(similarity).all():
-        raise UserError("t2h destination='similar': the class similarity must be finite")
-    if confusing and np.shape(distance) != (len(clean), num_classes):
-        raise UserError("t2h which='confusing' needs a distance [N, K] of samples to classes")
-    flips = tail_to_head.flip_counts(counts, spec.rate, spec.cap, spec.profile)
-    weights = tail_to_head.destination_weights(
-        counts, similarity if similar else None, spec.temperature
-    )
-    return tail_to_head.relabel(clean, flips, weights, rng, distance if confusing else None)
+# Noises that draw the long tail too --------------------------------------------------------------
+
+
+def draws_subset(spec: NoiseSpec) -> bool:
+    """Whether this noise draws the long-tailed subset with the same random numbers."""
+    return hasattr(fields.kind(_NOISES, spec.name, "noise"), "subset")
+
+
+def subset_and_labels(
+    spec: NoiseSpec, labels: np.ndarray, num_classes: int, counts: np.ndarray
+) -> tuple[np.ndarray, NoisyLabels]:
+    """(positions kept, ascending; the NoisyLabels of those samples in that order).
+
+    Args:
+      spec: of a noise for which `draws_subset` holds.
+      labels: [N] of the whole train set in the order of the official archive.
+      counts: [K] samples of each class to keep.
+
+    Raises:
+      UserError: a class has fewer samples than asked for.
+    """
+    labels = _checked(labels, num_classes, None)
+    short = np.flatnonzero(np.bincount(labels, minlength=num_classes) < counts)
+    if len(short):
+        raise UserError(f"class {short[0]} has fewer samples than the {counts[short[0]]} asked for")
+    stream = _generator(spec)
+    positions = fields.kind(_NOISES, spec.name, "noise").subset(labels, counts, stream)
+    return positions, corrupt(spec, labels[positions], num_classes, stream=stream)
 
 
 def tabasco_draw(
@@ -256,20 +271,12 @@ def tabasco_draw(
 ) -> tuple[np.ndarray, NoisyLabels]:
     """The long-tailed subset and the labels that DaSC trains on, number for number.
 
-    The recipe is in `legacy_noise`. labels [N] of the whole train set in the order of the official
-    archive; kind 'symmetric' or 'asymmetric'. Returns positions kept (ascending) and the
-    NoisyLabels of those samples in that order.
+    The recipe is in `noises.tabasco`; kind: 'symmetric' or 'asymmetric'. See `subset_and_labels`.
 
     >>> positions, noisy = tabasco_draw(np.arange(500) % 10, 10, 50, 10, "symmetric", 0.4)
     >>> len(positions), len(noisy.given)
     (199, 199)
     """
-    labels = _checked(labels, num_classes, None)
     spec = NoiseSpec(f"tabasco_{kind}", rate, seed)
     counts = class_counts("exponential", max_count, imbalance_factor, num_classes)
-    short = np.flatnonzero(np.bincount(labels, minlength=num_classes) < counts)
-    if len(short):
-        raise UserError(f"class {short[0]} has fewer samples than the {counts[short[0]]} asked for")
-    stream = np.random.RandomState(seed)
-    positions = legacy_noise.subset(labels, counts, stream)
-    return positions, corrupt(spec, labels[positions], num_classes, stream=stream)
+    return subset_and_labels(spec, labels, num_classes, counts)

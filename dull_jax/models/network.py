@@ -7,25 +7,31 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
-from dull_jax.config import suggestion
+from dull_jax import fields
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number, path
 from dull_jax.models.contrastive import ContrastiveHead
 from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, LinearHead
 from dull_jax.models.layers import Conv, ModuleDef, Norm
-from dull_jax.models.preact_resnet import PreActResNet18
-from dull_jax.models.resnet import ResNet18, ResNet50
 from dull_jax.models.siamese import SiameseHead
-from dull_jax.models.small_cnn import SmallCNN
-from dull_jax.models.small_resnet import SmallResNet
 
-BACKBONES = {
-    "preact_resnet18": PreActResNet18,
-    "resnet18": ResNet18,
-    "resnet50": ResNet50,
-    "resnet_small": SmallResNet,
-    "small_cnn": SmallCNN,
+_BACKBONES = "dull_jax.models.backbones"
+DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
+_OWN = {
+    "name": choice(
+        "small_cnn",
+        "the backbone; auto, for images of your own: chosen by how many and how large they are",
+        (*fields.kinds(_BACKBONES), "auto"),
+    ),
+    "pretrained": path("resnet18, resnet50: a timm safetensors file to start from"),
+    "stem": choice("cifar", "cifar (3x3) or imagenet (7x7 and max pool)", ("cifar", "imagenet")),
+    "norm": choice("batch", "batch (over the global batch) or group", ("batch", "group")),
+    "width": number(0, "channels of the first stage; 0: the network's own", 0, 4096),
+    "dtype": choice("float32", "of the computation: float32 or bfloat16", tuple(DTYPES)),
+    "projector": number(128, "output size of the projector, where a method has one", 1, 65536),
+    "channels_per_class": number(4, "disentangled: at least so many channels a class", 0, 1024),
 }
-WITHOUT_STEM = ("resnet_small", "small_cnn")
+FIELDS = fields.gathered(_OWN, fields.gathered_of(_BACKBONES))
 
 
 class Network(nn.Module):
@@ -66,27 +72,31 @@ def build(
     `axis_name`: the mapped axis over which batch statistics are shared in training. A step that
     is not mapped (one device, evaluation) takes None. Raises UserError for an unknown value.
     """
-    dtype = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}[
-        one_of("dtype", model_config.dtype, ("float32", "bfloat16"))
-    ]
-    backbone = build_backbone(model_config, dtype, axis_name)
+    for name in ("stem", "norm", "dtype"):
+        fields.check(f"model.{name}", FIELDS[name], model_config[name])
+    backbone = build_backbone(model_config, DTYPES[model_config.dtype], axis_name)
     norm = partial(Norm, model_config.norm, axis_name)
     return Network(backbone, build_head(head, model_config, num_classes, backbone.channels, norm))
 
 
 def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.Module:
-    name = one_of("name", model_config.name, tuple(BACKBONES))
-    stem = one_of("stem", model_config.stem, ("cifar", "imagenet"))
-    kind = one_of("norm", model_config.norm, ("batch", "group"))
-    options = {key: model_config[key] for key in ("width", "stages") if model_config[key]}
-    if "stages" in options and name != "small_cnn":
-        raise UserError(f"model.stages is of small_cnn; {name} has its own: leave it at 0")
-    if name not in WITHOUT_STEM:
+    """Raises UserError for a field that is set and of another backbone."""
+    name, stem = model_config.name, model_config.stem
+    module = fields.kind(_BACKBONES, name, "model.name")
+    mine, stems = ("width", *getattr(module, "FIELDS", ())), getattr(module, "STEMS", ())
+    for owner, other in fields.kinds(_BACKBONES).items():
+        for key, field in getattr(other, "FIELDS", {}).items():
+            if key not in mine and model_config[key] != field.default:
+                raise UserError(
+                    f"model.{key} is of {owner}; {name} has its own: leave it at {field.default}"
+                )
+    options = {key: model_config[key] for key in mine if model_config[key] != FIELDS[key].default}
+    if stems:
         options["stem"] = stem
-    elif stem != "cifar":
+    elif stem != FIELDS["stem"].default:
         raise UserError(f"model.name={name!r} has no {stem!r} stem; set model.stem='cifar'")
-    norm = partial(Norm, kind, axis_name, dtype)
-    return BACKBONES[name](conv=partial(Conv, dtype=dtype), norm=norm, **options)
+    norm = partial(Norm, model_config.norm, axis_name, dtype)
+    return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **options)
 
 
 def build_head(
@@ -107,10 +117,3 @@ def build_head(
         case "siamese":
             return SiameseHead(channels, num_classes, norm, model_config.projector)
     raise ValueError(f"there is no head {name!r}")
-
-
-def one_of(key: str, value: str, known: tuple[str, ...]) -> str:
-    """`value`, if known; otherwise an error that suggests the nearest known one."""
-    if value not in known:
-        raise UserError(f"model.{key}={value!r} is unknown; {suggestion(value, known)}")
-    return value

@@ -15,13 +15,13 @@ import numpy as np
 from safetensors import numpy as safetensors
 
 from dull_jax.errors import UserError, reason
+from dull_jax.models.backbones import resnet18, resnet50
 from dull_jax.models.layers import Conv, Norm
-from dull_jax.models.resnet import ResNet18, ResNet50
 from dull_jax.names import shown
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-_NETWORKS = {"resnet18": ResNet18, "resnet50": ResNet50}
+_NETWORKS = {"resnet18": resnet18.Backbone, "resnet50": resnet50.Backbone}
 
 # (bottleneck blocks?, blocks of each stage): what a file's tensor names tell.
 _KNOWN = {

@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 
-from dull_jax.data import tail_to_head
+from dull_jax.data.noises.t2h import tailness
 
 CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
 Array: TypeAlias = np.ndarray  # or a JAX array
@@ -141,7 +141,7 @@ def joint(counts: np.ndarray, rate: float) -> Mixing:
 
 
 def t2h(counts: np.ndarray, rate: float, cap: float) -> Noise:
-    """Tail-to-head noise (`data.tail_to_head`); where the cap forbids the rate, what it allows."""
+    """Tail-to-head noise (`data.noises.t2h`); where the cap forbids the rate, what it allows."""
     if counts.max() <= counts.min():
         return none(counts)
     order = np.argsort(-counts, kind="stable")
@@ -149,7 +149,7 @@ def t2h(counts: np.ndarray, rate: float, cap: float) -> Noise:
     first = np.searchsorted(-shares, -shares, side="left")
     last = np.searchsorted(-shares, -shares, side="right") - 1
     ahead = (np.cumsum(shares) - shares)[first]
-    lost = _lost(shares, tail_to_head.tailness(shares) * (first > 0), rate, cap)
+    lost = _lost(shares, tailness(shares) * (first > 0), rate, cap)
     tied = (first != last).any()
     return Headward(
         *(1 - lost, lost / np.maximum(ahead, 1e-12), shares, order, np.argsort(order)),

@@ -9,6 +9,32 @@ import jax.numpy as jnp
 import optax
 from ml_collections import ConfigDict
 
+from dull_jax.fields import choice, number, several, switch
+
+FIELDS = {
+    "name": choice("sgd", "sgd or adamw", ("sgd", "adamw")),
+    "lr": number(0.1, "peak learning rate", 0, 1e3),
+    "momentum": number(0.9, "sgd: of the running mean of gradients", 0, 1, below=True),
+    "nesterov": switch(False, "sgd: Nesterov's momentum"),
+    "weight_decay": number(5e-4, "joins the gradient (sgd) or the update (adamw)", 0, 10),
+    "decay": choice("kernels", "what decays: kernels only, or all parameters", ("kernels", "all")),
+    "schedule": choice(
+        "cosine", "over epochs: cosine, step, constant", ("cosine", "step", "constant")
+    ),
+    "warmup_epochs": number(0, "linear warm-up of the learning rate", 0, 10**6),
+    "milestones": several(
+        (),
+        "step: shares of training after which lr is multiplied by gamma",
+        lambda shares: all(0 < share < 1 for share in shares),
+        "shares of training, each between 0 and 1",
+    ),
+    "gamma": number(0.1, "step: what lr is multiplied by", 0, 1),
+    "clip_norm": number(0.0, "global gradient norm; 0: no clipping", 0, 1e9),
+    "ema": number(
+        0.0, "decay per step of averaged weights, used for prediction; 0: none", 0, 1, below=True
+    ),
+}
+
 
 @flax.struct.dataclass
 class NetState:

@@ -65,7 +65,7 @@ def test_step_and_balanced_and_single_class():
     ("arguments", "message"),
     [
         (("linear", 10, 2, 3), "linear"),
-        (("step", 10, 0.5, 3), "imbalance_factor=0.5"),
+        (("step", 10, 0.5, 3), r"imbalance_factor = 0\.5"),
         (("step", 10, float("nan"), 3), "nan"),
         (("exponential", 10, 100, 3), "at most 10"),
         (("exponential", 0, 1, 3), "max_count=0"),

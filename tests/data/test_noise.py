@@ -6,8 +6,9 @@ import itertools
 import numpy as np
 import pytest
 
-from dull_jax.data import class_noise, legacy_noise, longtail, noise, tail_to_head
+from dull_jax.data import longtail, noise
 from dull_jax.data.noise import NoiseSpec, corrupt
+from dull_jax.data.noises import asymmetric, resemblance, t2h, tabasco
 from dull_jax.errors import UserError
 
 CIFAR10_IF100 = longtail.class_counts("exponential", 5000, 100, 10)
@@ -18,7 +19,7 @@ def labels_of(counts, seed=None):
     return clean if seed is None else np.random.default_rng(seed).permutation(clean)
 
 
-@pytest.mark.parametrize("module", [noise, tail_to_head, class_noise, legacy_noise])
+@pytest.mark.parametrize("module", [noise, t2h, asymmetric, resemblance, tabasco])
 def test_examples_in_the_docstrings(module):
     assert doctest.testmod(module).failed == 0
 
@@ -46,7 +47,7 @@ def test_t2h_properties(seed, profile):
     clean = labels_of(counts, seed)
     for part in (0.0, 0.1, 0.7, 1.0):
         rate = part * largest
-        noisy = corrupt(NoiseSpec("t2h", rate, seed, cap, profile), clean, len(counts))
+        noisy = corrupt(NoiseSpec("t2h", rate, seed, cap=cap, profile=profile), clean, len(counts))
         moved = noisy.given != noisy.clean
         lost = np.bincount(clean[moved], minlength=len(counts))
         assert (counts[noisy.given[moved]] > counts[clean[moved]]).all()
@@ -89,7 +90,7 @@ def test_t2h_counts_equal_a_slow_version(rate, cap, profile):
     want = np.floor(ideal(c) + 1e-6)
     while want.sum() < total:
         want[np.argmax(ideal(c) - want)] += 1
-    got = tail_to_head.flip_counts(CIFAR10_IF100, rate, cap, profile)
+    got = t2h.flip_counts(CIFAR10_IF100, rate, cap, profile)
     assert got.tolist() == want.astype(int).tolist()
 
 
@@ -99,10 +100,10 @@ def test_t2h_destinations_follow_class_size():
     # A tie is not larger: classes 1 and 2 lose to class 0 only.
     assert noisy.transition[1, 2] == noisy.transition[2, 1] == 0
     assert noisy.transition[1, 0] > 0.4
-    weights = tail_to_head.destination_weights(np.array([6000, 3000, 3000, 20]))
+    weights = t2h.destination_weights(np.array([6000, 3000, 3000, 20]))
     assert weights[3].tolist() == [6000, 3000, 3000, 0] and weights[0].sum() == 0
     flips = np.array([0, 0, 0, 4000])
-    given = tail_to_head.relabel(np.full(5000, 3), flips, weights, np.random.default_rng(0))
+    given = t2h.relabel(np.full(5000, 3), flips, weights, np.random.default_rng(0))
     share = np.bincount(given, minlength=4)[:3] / 4000
     np.testing.assert_allclose(share, [0.5, 0.25, 0.25], atol=0.03)
 
@@ -114,10 +115,10 @@ def test_t2h_similar_prefers_the_class_it_resembles():
     noisy = corrupt(spec, labels_of(counts), 4, similarity=similarity)
     assert noisy.transition[2, 1] > 0.35 and noisy.transition[2, 0] < 0.01
     assert noisy.transition[3, 0] > 0.35 and noisy.transition[3, 1] < 0.01
-    weights = tail_to_head.destination_weights(counts, similarity, 0.5)
+    weights = t2h.destination_weights(counts, similarity, 0.5)
     assert weights[2, 1] / weights[2, 0] == pytest.approx(np.exp(0.9 / 0.5))
     # A temperature this small underflows exp(s/T) unless it is taken relative to the best.
-    tiny = tail_to_head.destination_weights(counts, -100 * np.ones((4, 4)), 1e-3)
+    tiny = t2h.destination_weights(counts, -100 * np.ones((4, 4)), 1e-3)
     assert tiny[2].tolist() == [300, 300, 0, 0]
 
 
@@ -141,7 +142,7 @@ def test_t2h_confusing_keeps_the_totals_of_the_definition(seed):
     noisy = corrupt(spec, clean, len(counts), distance=distance)
     moved = noisy.given != clean
     lost = np.bincount(clean[moved], minlength=len(counts))
-    assert lost.tolist() == tail_to_head.flip_counts(counts, rate).tolist()
+    assert lost.tolist() == t2h.flip_counts(counts, rate).tolist()
     assert (counts[noisy.given[moved]] > counts[clean[moved]]).all()
 
 
@@ -189,20 +190,20 @@ def test_symmetric(seed, rate):
 
 
 def test_asymmetric_maps():
-    assert class_noise.next_class("cifar10", 10).tolist() == [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
-    assert class_noise.next_class("digits", 3).tolist() == [1, 2, 0]
-    target = class_noise.next_class("cifar100", 100)
+    assert asymmetric.next_class("cifar10", 10).tolist() == [0, 1, 0, 5, 7, 3, 6, 7, 8, 1]
+    assert asymmetric.next_class("digits", 3).tolist() == [1, 2, 0]
+    target = asymmetric.next_class("cifar100", 100)
     # Superclass 4, fruit and vegetables: apple 0, mushroom 51, orange 53, pear 57, pepper 83.
     assert target[[0, 51, 53, 57, 83]].tolist() == [51, 53, 57, 83, 0]
     assert sorted(target) == list(range(100))
-    assert np.bincount(class_noise.CIFAR100_SUPERCLASS).tolist() == [5] * 20
+    assert np.bincount(asymmetric.CIFAR100_SUPERCLASS).tolist() == [5] * 20
     fifth = np.arange(100)
     for _ in range(5):
-        assert (class_noise.CIFAR100_SUPERCLASS[fifth] == class_noise.CIFAR100_SUPERCLASS).all()
+        assert (asymmetric.CIFAR100_SUPERCLASS[fifth] == asymmetric.CIFAR100_SUPERCLASS).all()
         fifth = target[fifth]
     assert fifth.tolist() == list(range(100))
     with pytest.raises(UserError, match="needs 10 classes, got 5"):
-        class_noise.next_class("cifar10", 5)
+        asymmetric.next_class("cifar10", 5)
 
 
 def test_asymmetric_rate_holds_in_every_class():
@@ -212,7 +213,7 @@ def test_asymmetric_rate_holds_in_every_class():
     for i in range(10):
         wrong = (noisy.given != clean) & (clean == i)
         assert wrong.sum() == (round(0.4 * CIFAR10_IF100[i]) if i in sources else 0)
-        assert set(noisy.given[wrong]) <= {class_noise.next_class("cifar10", 10)[i]}
+        assert set(noisy.given[wrong]) <= {asymmetric.next_class("cifar10", 10)[i]}
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -253,16 +254,18 @@ def test_thousand_classes():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"name": "pairflip"}, "unknown noise 'pairflip'"),
-        ({"rate": 1.2}, r"rate=1\.2"),
-        ({"rate": float("nan")}, "rate=nan"),
-        ({"seed": -1}, "seed=-1"),
-        ({"seed": 0.5}, r"seed=0\.5"),
-        ({"cap": 1.5}, r"cap=1\.5"),
-        ({"temperature": 0.0}, "temperature"),
-        ({"profile": "linear"}, "profile='linear'"),
-        ({"which": "hard"}, "which='hard'"),
-        ({"destination": "head"}, "destination='head'"),
+        ({"name": "pairflip"}, "noise 'pairflip': one of"),
+        ({"name": "symetric"}, "did you mean 'symmetric'"),
+        ({"rate": 1.2}, r"noise\.rate = 1\.2"),
+        ({"rate": float("nan")}, "rate = nan"),
+        ({"seed": -1}, "seed = -1"),
+        ({"seed": 0.5}, r"seed = 0\.5: must be a whole number"),
+        ({"name": "t2h", "cap": 1.5}, r"cap = 1\.5"),
+        ({"name": "t2h", "temperature": 0.0}, "temperature"),
+        ({"name": "t2h", "profile": "linear"}, "profile = 'linear'"),
+        ({"name": "t2h", "which": "hard"}, "which = 'hard'"),
+        ({"name": "t2h", "destination": "head"}, "destination = 'head'"),
+        ({"name": "joint", "cap": 0.5}, "noise joint has no 'cap'"),
     ],
 )
 def test_meaningless_specifications_are_refused(fields, message):
@@ -313,8 +316,8 @@ CIFAR100_PARTNERS = [
 
 def test_partners_are_the_published_maps():
     stream = np.random.RandomState(25)
-    assert legacy_noise.partners(10, stream).tolist() == [6, 9, 6, 0, 0, 1, 8, 6, 2, 4]
-    assert legacy_noise.partners(100, stream).tolist() == CIFAR100_PARTNERS
+    assert tabasco.partners(10, stream).tolist() == [6, 9, 6, 0, 0, 1, 8, 6, 2, 4]
+    assert tabasco.partners(100, stream).tolist() == CIFAR100_PARTNERS
 
 
 def slow_tabasco(labels, num_classes, max_count, factor, kind, rate, seed):
@@ -360,7 +363,7 @@ def test_tabasco_rates_are_the_nominal_ones_of_the_paper():
     assert np.bincount(noisy.given)[9] == pytest.approx(764, rel=0.1)
     _, noisy = noise.tabasco_draw(labels, 10, 5000, 10, "asymmetric", 0.4)
     assert noisy.rate == pytest.approx(0.4, abs=0.02)
-    partners = legacy_noise.partners(10, np.random.RandomState())
+    partners = tabasco.partners(10, np.random.RandomState())
     assert (noisy.transition[np.arange(10), partners] > 0.3).all()
 
 
@@ -371,7 +374,7 @@ def test_corrupt_continues_the_legacy_stream():
         positions, want = noise.tabasco_draw(labels, 10, 100, 10, kind, 0.4)
         spec = NoiseSpec(f"tabasco_{kind}", 0.4, seed=25)
         stream = np.random.RandomState(25)
-        assert (legacy_noise.subset(labels, counts, stream) == positions).all()
+        assert (tabasco.subset(labels, counts, stream) == positions).all()
         assert corrupt(spec, labels[positions], 10, stream=stream).sha256 == want.sha256
         alone = corrupt(spec, labels[positions], 10).sha256
         assert (alone == want.sha256) == (kind == "asymmetric")

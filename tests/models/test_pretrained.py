@@ -12,11 +12,11 @@ from safetensors.numpy import save_file
 
 from dull_jax.errors import UserError
 from dull_jax.models import pretrained
+from dull_jax.models.backbones import resnet18, resnet50
 from dull_jax.models.layers import Conv, Norm
-from dull_jax.models.resnet import ResNet18, ResNet50
 
 BLOCKS = {"resnet18": (2, 2, 2, 2), "resnet50": (3, 4, 6, 3)}
-NETWORKS = {"resnet18": ResNet18, "resnet50": ResNet50}
+NETWORKS = {"resnet18": resnet18.Backbone, "resnet50": resnet50.Backbone}
 
 
 def random_weights(name, classes=7):

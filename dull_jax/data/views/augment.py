@@ -12,9 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax import fields
 from dull_jax.data.views import contrast_view, image_ops
 from dull_jax.data.views.image_ops import ENHANCE, ID
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number, switch
 
 VIEWS = ("plain", "weak", "strong", "contrast")
 POLICIES = ("randaugment", "autoaugment")
@@ -51,6 +53,16 @@ AUTOAUGMENT = (
 )
 
 
+FIELDS = {
+    "crop_pad": number(4, "weak view: pixels of zero padding before the random crop", 0, 64),
+    "flip": switch(True, "weak view: horizontal flip"),
+    "strong": choice("randaugment", "strong view: randaugment or autoaugment", POLICIES),
+    "num_ops": number(2, "RandAugment: operations per image", 1, 10),
+    "magnitude": number(10, "RandAugment: strength of an operation", 0, 10),
+    "cutout": number(16, "strong view: side of the square cut out, pixels; 0: none", 0, 1024),
+}
+
+
 @dataclasses.dataclass(frozen=True)
 class AugmentSpec:
     """What the views do; hashable, so that it can be a static argument of a compiled function.
@@ -64,12 +76,12 @@ class AugmentSpec:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    crop_pad: int = 4
-    flip: bool = True
-    strong: str = "randaugment"
-    num_ops: int = 2
-    magnitude: int = 10
-    cutout: int = 16
+    crop_pad: int = FIELDS["crop_pad"].default
+    flip: bool = FIELDS["flip"].default
+    strong: str = FIELDS["strong"].default
+    num_ops: int = FIELDS["num_ops"].default
+    magnitude: int = FIELDS["magnitude"].default
+    cutout: int = FIELDS["cutout"].default
 
     def __post_init__(self):
         for name in ("mean", "std"):
@@ -80,21 +92,8 @@ class AugmentSpec:
             raise UserError(f"augment: mean {self.mean} must lie in [0, 1]; divide it by 255")
         if not all(0 < value < math.inf for value in self.std):
             raise UserError(f"augment: std {self.std} must be positive")
-        if self.strong not in POLICIES:
-            raise UserError(f"augment: strong={self.strong!r} is unknown; choose one of {POLICIES}")
-        for name, low, high in _RANGES:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                limits = f"{low} or more" if high == math.inf else f"from {low} to {high}"
-                raise UserError(f"augment: {name}={value!r} must be a whole number, {limits}")
-
-
-_RANGES = (
-    ("crop_pad", 0, math.inf),
-    ("num_ops", 1, math.inf),
-    ("magnitude", 0, 10),
-    ("cutout", 0, math.inf),
-)
+        values = {name: getattr(self, name) for name in FIELDS}
+        fields.check_all("augment", FIELDS, values)
 
 
 def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> jax.Array:

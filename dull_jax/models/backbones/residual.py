@@ -1,6 +1,4 @@
-"""ResNet-18 and ResNet-50 (He et al. 2016a, "Deep Residual Learning for Image Recognition")."""
-
-from functools import partial
+"""Residual networks (He et al. 2016a, "Deep Residual Learning for Image Recognition")."""
 
 import jax
 from flax import linen as nn
@@ -81,7 +79,3 @@ class ResNet(nn.Module):
                     name=f"stage{stage + 1}_block{block + 1}",
                 )(x, train)
         return x
-
-
-ResNet18 = partial(ResNet, BasicBlock, (2, 2, 2, 2))
-ResNet50 = partial(ResNet, Bottleneck, (3, 4, 6, 3))

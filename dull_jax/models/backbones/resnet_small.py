@@ -8,6 +8,8 @@ from flax import linen as nn
 
 from dull_jax.models.layers import ModuleDef, average_pool
 
+TITLE = "Small ResNet"
+
 
 class SmallBlock(nn.Module):
     """Two 3x3 convolutions; a block that halves the size starts from the average of 2x2 pixels.
@@ -56,3 +58,6 @@ class SmallResNet(nn.Module):
                     name=f"stage{stage + 1}_block{block + 1}",
                 )(x, train)
         return x
+
+
+Backbone = SmallResNet

@@ -15,7 +15,67 @@ class counts, N their sum and `rate` the share of all N labels that end up wrong
 import numpy as np
 
 from dull_jax.data import draws
+from dull_jax.data.noises import Truth
+from dull_jax.data.noises.resemblance import class_distance, class_similarity
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number
+
+TITLE = "Tail to head"
+FIELDS = {
+    "cap": number(0.6, "t2h: largest share of a class that loses its label", 0, 1),
+    "profile": choice(
+        "tailness", "t2h: share grows with tailness, or uniform", ("tailness", "uniform")
+    ),
+    "destination": choice(
+        "frequency", "t2h: towards frequent classes, or similar ones", ("frequency", "similar")
+    ),
+    "temperature": number(
+        0.1, "t2h, destination=similar: of the class similarity (cosine)", 1e-6, 1e6
+    ),
+    "which": choice(
+        "uniform", "t2h: which images of a class: uniform or confusing", ("uniform", "confusing")
+    ),
+}
+
+
+def draw(
+    truth: Truth,
+    rng: np.random.Generator,
+    rate: float,
+    *,
+    cap: float,
+    profile: str,
+    destination: str,
+    temperature: float,
+    which: str,
+) -> np.ndarray:
+    """Given labels int `[N]`. Raises UserError: a rate beyond the cap, classes of one size."""
+    counts = np.bincount(truth.clean, minlength=truth.num_classes)
+    similarity = _similarity(truth) if destination == "similar" else None
+    distance = _distance(truth) if which == "confusing" else None
+    flips = flip_counts(counts, rate, cap, profile)
+    weights = destination_weights(counts, similarity, temperature)
+    return relabel(truth.clean, flips, weights, rng, distance)
+
+
+def _similarity(truth: Truth) -> np.ndarray:
+    similarity, classes = truth.similarity, truth.num_classes
+    if similarity is None and truth.features:
+        similarity = class_similarity(truth.features(), truth.clean, classes)
+    if np.shape(similarity) != (classes, classes):
+        raise UserError("t2h destination='similar' needs a class similarity [K, K]")
+    if not np.isfinite(similarity).all():
+        raise UserError("t2h destination='similar': the class similarity must be finite")
+    return similarity
+
+
+def _distance(truth: Truth) -> np.ndarray:
+    distance = truth.distance
+    if distance is None and truth.features:
+        distance = class_distance(truth.features(), truth.clean, truth.num_classes)
+    if np.shape(distance) != (len(truth.clean), truth.num_classes):
+        raise UserError("t2h which='confusing' needs a distance [N, K] of samples to classes")
+    return distance
 
 
 def tailness(counts: np.ndarray) -> np.ndarray:
@@ -134,53 +194,3 @@ def relabel(
             given[positions[nearest[: taken[j]]]] = j
             positions = np.sort(positions[nearest[taken[j] :]])
     return given
-
-
-def class_means(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Mean feature of each class, float64 [K, D]; zero for a class without a sample."""
-    features = np.asarray(features).reshape(len(features), -1)
-    means = np.zeros((num_classes, features.shape[1]))
-    for k, positions in enumerate(draws.members(labels, num_classes)):
-        if len(positions):
-            means[k] = features[positions].mean(axis=0, dtype=np.float64)
-    return means
-
-
-def class_similarity(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Cosine of class means, float64 [K, K], of `features` [N, ...]; pixels will do.
-
-    For `destination='similar'`. The overall mean is not removed, so all-positive features
-    (pixels, pooled activations) give values close to 1 and want a small temperature. Rounded to 6
-    digits: the last bits of a matrix product vary by machine.
-
-    >>> class_similarity(np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 2.0]]), np.array([0, 0, 1]), 2)
-    array([[1.      , 0.707107],
-           [0.707107, 1.      ]])
-    """
-    means = class_means(features, labels, num_classes)
-    unit = means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-    return np.round(unit @ unit.T, 6)
-
-
-def class_distance(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Euclidean distance of each sample to each class mean, float32 [N, K].
-
-    For `which='confusing'`. Infinite for a class without a sample. Works through blocks of 4096
-    samples.
-
-    >>> class_distance(np.array([[0.0], [2.0], [5.0]]), np.array([0, 0, 1]), 2)
-    array([[1., 5.],
-           [1., 3.],
-           [4., 0.]], dtype=float32)
-    """
-    features = np.asarray(features).reshape(len(features), -1)
-    means = class_means(features, labels, num_classes)
-    absent = np.bincount(labels, minlength=num_classes) == 0
-    squared_norms = (means**2).sum(axis=1)
-    distance = np.empty((len(features), num_classes), np.float32)
-    for start in range(0, len(features), 4096):
-        block = features[start : start + 4096].astype(np.float64)
-        squared = (block**2).sum(axis=1)[:, None] - 2 * block @ means.T + squared_norms
-        distance[start : start + 4096] = np.sqrt(np.maximum(squared, 0.0))
-    distance[:, absent] = np.inf
-    return distance

@@ -5,6 +5,9 @@ from flax import linen as nn
 
 from dull_jax.models.layers import ModuleDef, stem_conv, stem_pool
 
+TITLE = "PreAct-ResNet-18"
+STEMS = ("cifar", "imagenet")
+
 
 class PreActBlock(nn.Module):
     """norm-ReLU-conv twice; a shortcut that changes the shape starts after the first ReLU."""
@@ -55,3 +58,6 @@ class PreActResNet18(nn.Module):
                     name=f"stage{stage + 1}_block{block + 1}",
                 )(x, train)
         return nn.relu(self.norm(name="last_norm")(x, train))
+
+
+Backbone = PreActResNet18

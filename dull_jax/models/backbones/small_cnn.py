@@ -4,7 +4,13 @@ import jax
 from flax import linen as nn
 
 from dull_jax.errors import UserError
+from dull_jax.fields import number
 from dull_jax.models.layers import ModuleDef, average_pool
+
+TITLE = "Small CNN"
+FIELDS = {
+    "stages": number(0, "small_cnn: convolutions, the image halved between them; 0: three", 0, 10),
+}
 
 
 class SmallCNN(nn.Module):
@@ -37,3 +43,6 @@ class SmallCNN(nn.Module):
                 x = average_pool(x)
             x = nn.relu(self.norm()(self.conv(self.width * 2**stage)(x), train))
         return x
+
+
+Backbone = SmallCNN

@@ -17,6 +17,11 @@ from dull_jax.data import draws
 PARTNER_SEED = 1
 
 
+def generator(seed: int) -> np.random.RandomState:
+    """The stream that draws first the subset, then the labels."""
+    return np.random.RandomState(seed)
+
+
 def subset(labels: np.ndarray, counts: np.ndarray, stream: np.random.RandomState) -> np.ndarray:
     """Positions kept, ascending: each class's positions are shuffled and the first `counts[c]`
     stay."""
