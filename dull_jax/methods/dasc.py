@@ -114,7 +114,7 @@ class Method(base.Method):
         balanced = logit_adjusted(outputs["balanced_logits"], given, constants["log_prior"])
         contrast = self._contrast(outputs, jax.nn.one_hot(given, self.train.num_classes))
         total = jnp.mean(loss + balanced + constants["contrast"] * c.sbcl * contrast)
-        first = axis.rows(outputs["projection"][: len(main.given)])
+        first = axis.all_gather(outputs["projection"][: len(main.given)])
         extra = jax.tree.map(
             lambda new, old: jnp.where(constants["contrast"] > 0, new, old),
             self._pushed(own.extra, first),
@@ -152,7 +152,7 @@ class Method(base.Method):
         discrimination = axis.weighted_mean(instances, unsure)
         total += c.sbcl * contrast + c.midl * discrimination
         second = [outputs["projection"][part * b : (part + 1) * b] for part in (1, 3)]
-        extra = self._pushed(own.extra, jnp.concatenate(axis.rows(second)))
+        extra = self._pushed(own.extra, jnp.concatenate(axis.all_gather(second)))
         metrics |= base.sums(confident=sure)
         return total, base.Aux(stats, loss_x, metrics, extra)
 
@@ -187,14 +187,14 @@ class Method(base.Method):
     def _contrast(self, outputs, targets):
         """SBCL `[b]`: against the projections of the global batch and the prototypes."""
         mine = outputs["projection"]
-        everyone, their_targets = axis.rows((mine, targets))
+        everyone, their_targets = axis.all_gather((mine, targets))
         classes = jnp.eye(targets.shape[1])
         return contrastive.balanced_contrastive(
             mine,
             targets,
             jnp.concatenate([everyone, outputs["prototypes"]]),
             jnp.concatenate([their_targets, classes]),
-            axis.first_place(len(mine)) + jnp.arange(len(mine)),
+            axis.first_index(len(mine)) + jnp.arange(len(mine)),
             self.config.dasc.sbcl_temperature,
         )
 
@@ -205,5 +205,5 @@ class Method(base.Method):
 
 def _places(b: int) -> jax.Array:
     """Rows [labelled, unlabelled] of this device in the global batch's: int [2 b]."""
-    mine = axis.first_place(b) + jnp.arange(b)
-    return jnp.concatenate([mine, axis.total(b) + mine])
+    mine = axis.first_index(b) + jnp.arange(b)
+    return jnp.concatenate([mine, axis.psum(b) + mine])

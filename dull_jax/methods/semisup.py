@@ -188,12 +188,12 @@ def mixup(
     beta, permutation = jax.random.split(rng)
     drawn = jax.random.beta(beta, alpha, alpha)
     lam = jnp.maximum(drawn, 1 - drawn)
-    everything = jax.tree.map(axis.rows, (parts, targets))
+    everything = jax.tree.map(axis.all_gather, (parts, targets))
     sizes = [len(part) for part in everything[0]]
     order = jax.random.permutation(permutation, sum(sizes))
     starts = np.cumsum([0, *sizes[:-1]])
     places = [
-        start + axis.first_place(len(part)) + jnp.arange(len(part))
+        start + axis.first_index(len(part)) + jnp.arange(len(part))
         for start, part in zip(starts, parts, strict=True)
     ]
     partner = order[jnp.concatenate(places)]
@@ -211,7 +211,7 @@ def consistency(probs: jax.Array, targets: jax.Array) -> jax.Array:
 
 def evenness(probs: jax.Array) -> jax.Array:
     """KL(uniform || mean prediction over the global batch): probs [b, K] -> scalar. Eq. 12."""
-    mean = axis.mean(jnp.mean(probs, axis=0))
+    mean = axis.pmean(jnp.mean(probs, axis=0))
     return jnp.mean(-jnp.log(jnp.maximum(mean, 1e-12) * len(mean)))
 
 
