@@ -27,7 +27,7 @@ class Method(semisup.CoTraining):
     """Two networks; fields in `config.semisup` and `config.dividemix`."""
 
     def init_memory(self) -> dict[str, np.ndarray]:
-        """`history` [2, E, N]: losses at the last E splits, newest first; `splits` [2]: how many."""
+        """`history` [2, E, N]: losses at the last E splits, newest first; `splits` [2]: count."""
         history = np.zeros((2, self.config.dividemix.history, len(self.train.given)), np.float32)
         return super().init_memory() | {"history": history, "splits": np.zeros(2, np.int32)}
 
