@@ -36,7 +36,7 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One sweep over the first stream: which loss trains which network on which streams."""
+    """One pass over the first stream: which loss trains which network on which streams."""
 
     loss: str
     streams: Mapping[str, Stream]
@@ -147,7 +147,7 @@ class Method:
         return sum(self.forward(net, images)["logits"] for net in nets) / len(nets)
 
     def epoch(self, run: Run) -> Iterator[Phase]:
-        """The phases of one epoch; code between two yields runs on the host between two sweeps."""
+        """The phases of one epoch; code between two yields runs on the host between them."""
         raise NotImplementedError
 
     def score_labels(self, run: Run) -> tuple[np.ndarray, np.ndarray]:

@@ -97,8 +97,8 @@ class Method(base.Method):
         # 2.
         state = model.update(state, seen["logits"], seen.get("features"))
         run.memory.update(state._asdict())
-        noticed = model.diagnostics(state, seen["logits"])
-        run.log({f"dull/{name}": value for name, value in noticed.items()})
+        diagnostics = model.diagnostics(state, seen["logits"])
+        run.log({f"dull/{name}": value for name, value in diagnostics.items()})
         # 3. and 4.
         ramp = min(1.0, (run.epoch - begin + 1) / max(c.ramp * epochs, 1))
         targets = self._targets(state.posterior, ramp)
@@ -114,7 +114,7 @@ class Method(base.Method):
     def _phase(
         self, run: base.Run, targets: np.ndarray, label_error_prob: np.ndarray, ramp: float
     ) -> base.Phase:
-        """4. One sweep of the student."""
+        """4. One pass of the student."""
         columns = {"target": targets, "label_error_prob": label_error_prob.astype(np.float32)}
         streams = {"main": base.whole_set_stream(self, columns=columns)}
         prior = class_shares(targets.sum(0))
