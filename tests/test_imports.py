@@ -10,7 +10,7 @@ LAYERS = (
     {"errors", "names", "memory", "streams", "run_dir", "files", "config"},
     {"data"},
     {"models"},
-    {"losses", "contrastive_losses", "stats"},
+    {"losses", "contrastive_losses", "mixmatch", "stats"},
     {"methods"},
     {"train"},
     {"report", "audited", "inference"},

@@ -36,7 +36,7 @@ class Stream:
 
 @dataclasses.dataclass(frozen=True)
 class Phase:
-    """One sweep over the first stream: which loss trains which network on which streams."""
+    """One pass over the first stream: which loss trains which network on which streams."""
 
     loss: str
     streams: Mapping[str, Stream]
@@ -147,10 +147,10 @@ class Method:
         return sum(self.forward(net, images)["logits"] for net in nets) / len(nets)
 
     def epoch(self, run: Run) -> Iterator[Phase]:
-        """The phases of one epoch; code between two yields runs on the host between two sweeps."""
+        """The phases of one epoch; code between two yields runs on the host between them."""
         raise NotImplementedError
 
-    def judge(self, run: Run) -> tuple[np.ndarray, np.ndarray]:
+    def score_labels(self, run: Run) -> tuple[np.ndarray, np.ndarray]:
         """Which given labels look wrong: (score `[N]`, above 0.5 flags it; suggested label `[N]`).
 
         Here 1 - p(given label) of the networks' mean prediction on the plain train images.
@@ -159,9 +159,48 @@ class Method:
         probs = softmax(logits / self.num_networks, axis=1)
         return 1 - probs[np.arange(len(probs)), self.train.given], probs.argmax(1)
 
-    def instruments(self, nets: tuple[Net, ...], memory: Arrays) -> dict[str, np.ndarray]:
+    def diagnostics(self, nets: tuple[Net, ...], memory: Arrays) -> dict[str, np.ndarray]:
         """Arrays for the report: gate `[C, K]`, transition_estimate `[K, K]`, where there are."""
         return {}
+
+
+# What an epoch is made of ------------------------------------------------------------------------
+
+
+def whole_set_stream(
+    method: Method, views: tuple[str, ...] = (), columns: Arrays | None = None
+) -> Stream:
+    """All of the train set in batches of the recipe's size, in the recipe's view unless told."""
+    train, size = method.config.train, len(method.train.given)
+    return Stream(np.arange(size), views or (train.view,), train.batch_size, columns or {})
+
+
+def whole_set_phase(
+    method: Method,
+    loss: str,
+    network: int = 0,
+    *,
+    views: tuple[str, ...] = (),
+    columns: Arrays | None = None,
+    constants: Arrays | None = None,
+    frozen: tuple[str, ...] = (),
+) -> Phase:
+    """The ordinary phase: all of the train set, once, as the stream 'main'.
+
+    Args:
+      loss, network, constants, frozen: as in `Phase`.
+      views, columns: as in `Stream`; the recipe's view unless told.
+    """
+    stream = whole_set_stream(method, views, columns)
+    return Phase(loss, {"main": stream}, network, constants or {}, frozen)
+
+
+def log_prior(counts: np.ndarray) -> np.ndarray:
+    """float32 `[K]`: log of `class_shares`."""
+    return np.log(class_shares(counts)).astype(np.float32)
+
+
+# What a loss is made of --------------------------------------------------------------------------
 
 
 def evaluated(network: Network, net: Net, images: jax.Array) -> dict[str, jax.Array]:
@@ -186,21 +225,16 @@ def sums(**values: jax.Array) -> dict[str, tuple[jax.Array, jax.Array]]:
     return {name: (jnp.sum(v), jnp.asarray(v.size, jnp.float32)) for name, v in values.items()}
 
 
-def log_prior(counts: np.ndarray) -> np.ndarray:
-    """float32 `[K]`: log of `class_shares`."""
-    return np.log(class_shares(counts)).astype(np.float32)
-
-
 def supervised(
-    network: Network,
-    view: str,
+    method: Method,
     per_example: Callable[[jax.Array, Examples, Mapping[str, jax.Array]], jax.Array],
 ) -> LossFn:
-    """The loss of the methods that train on one view of one stream, 'main'.
+    """The loss of the methods that train on the recipe's view of one stream, 'main'.
 
     Args:
       per_example: (logits `[b, K]`, the examples, the phase's constants) -> losses `[b]`.
     """
+    network, view = method.network, method.config.train.view
 
     def loss_fn(params, own, peers, batch, constants, rng):
         del peers, rng

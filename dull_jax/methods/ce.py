@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
 
@@ -16,9 +14,7 @@ class Method(base.Method):
         def per_example(logits, main, constants):
             return cross_entropy(logits, main.given)
 
-        return {"ce": base.supervised(self.network, self.config.train.view, per_example)}
+        return {"ce": base.supervised(self, per_example)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        train = self.config.train
-        everything = np.arange(len(self.train.given))
-        yield base.Phase("ce", {"main": base.Stream(everything, (train.view,), train.batch_size)})
+        yield base.whole_set_phase(self, "ce")

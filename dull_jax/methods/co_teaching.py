@@ -37,16 +37,10 @@ class Method(base.Method):
         return {"co_teaching": self._loss}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        train = self.config.train
-        kept = (1 - self._forgotten(run.epoch)) * train.batch_size
-        everything = np.arange(len(self.train.given))
+        kept = (1 - self._forgotten(run.epoch)) * self.config.train.batch_size
+        constants = {"kept": np.int32(max(1, round(kept)))}
         for network in (0, 1):
-            yield base.Phase(
-                "co_teaching",
-                {"main": base.Stream(everything, (train.view,), train.batch_size)},
-                network=network,
-                constants={"kept": np.int32(max(1, round(kept)))},
-            )
+            yield base.whole_set_phase(self, "co_teaching", network, constants=constants)
 
     def _forgotten(self, epoch: int) -> float:
         """1 - R(T), the share of a batch left out: none in the first epoch, then more and more."""
@@ -59,8 +53,8 @@ class Method(base.Method):
         images = main.views[self.config.train.view]
         # 1. The peer picks from the global batch.
         theirs = cross_entropy(self.forward(peers[0], images)["logits"], main.given)
-        picked = smallest(axis.rows(theirs), constants["kept"])
-        here = axis.first_place(len(images))
+        picked = smallest(axis.all_gather(theirs), constants["kept"])
+        here = axis.first_index(len(images))
         picked = jax.lax.dynamic_slice_in_dim(picked, here, len(images)).astype(jnp.float32)
         # 2. This network learns what was picked.
         outputs, stats = base.applied(self.network, params, own, images)

@@ -35,10 +35,7 @@ class Method(base.Method):
         return {"targets": np.zeros((len(self.train.given), self.train.num_classes), np.float32)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        train = self.config.train
-        everything = np.arange(len(self.train.given))
-        stream = base.Stream(everything, (train.view,), train.batch_size)
-        yield base.Phase("elr", {"main": stream})
+        yield base.whole_set_phase(self, "elr")
 
     def _loss(self, params, own, peers, batch, constants, rng):
         c, main = self.config.elr, batch["main"]
@@ -47,7 +44,7 @@ class Method(base.Method):
         logits, places = outputs["logits"], main.places
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
         # 1. A device keeps the targets of some samples, wherever their images are looked at.
-        seen, seen_probs = axis.rows((places, jax.lax.stop_gradient(probs)))
+        seen, seen_probs = axis.all_gather((places, jax.lax.stop_gradient(probs)))
         targets = own.samples["targets"]
         targets = updated_targets(targets, axis.own_rows(targets, seen), seen_probs, c.beta)
         # 2. The gradient flows through the prediction only.

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 
-import numpy as np
-
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 
@@ -20,13 +18,8 @@ class Method(base.Method):
         def per_example(logits, main, constants):
             return logit_adjusted(logits, main.given, constants["log_prior"], self.config.la.tau)
 
-        return {"la": base.supervised(self.network, self.config.train.view, per_example)}
+        return {"la": base.supervised(self, per_example)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        train = self.config.train
-        everything = np.arange(len(self.train.given))
-        yield base.Phase(
-            "la",
-            {"main": base.Stream(everything, (train.view,), train.batch_size)},
-            constants={"log_prior": base.log_prior(self.train.counts)},
-        )
+        constants = {"log_prior": base.log_prior(self.train.counts)}
+        yield base.whole_set_phase(self, "la", constants=constants)

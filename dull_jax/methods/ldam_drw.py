@@ -29,27 +29,22 @@ class Method(base.Method):
             scale = self.config.ldam_drw.scale
             weights = constants["weights"][main.given]
             losses = ldam(cosines, main.given, constants["margins"], scale)
-            return losses * weights / axis.mean(jnp.mean(weights))
+            return losses * weights / axis.pmean(jnp.mean(weights))
 
-        return {"ldam": base.supervised(self.network, self.config.train.view, per_example)}
+        return {"ldam": base.supervised(self, per_example)}
 
     def forward(self, net: base.Net, images: jax.Array) -> dict[str, jax.Array]:
         seen = super().forward(net, images)
         return seen | {"logits": self.config.ldam_drw.scale * seen["logits"]}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        c, train = self.config.ldam_drw, self.config.train
-        counts = self.train.counts
-        late = run.epoch >= round(c.reweight_from * train.epochs)
-        everything = np.arange(len(self.train.given))
-        yield base.Phase(
-            "ldam",
-            {"main": base.Stream(everything, (train.view,), train.batch_size)},
-            constants={
-                "margins": margins(counts, c.max_margin),
-                "weights": effective_number_weights(counts, c.beta if late else 0.0),
-            },
-        )
+        c, counts = self.config.ldam_drw, self.train.counts
+        late = run.epoch >= round(c.reweight_from * self.config.train.epochs)
+        constants = {
+            "margins": margins(counts, c.max_margin),
+            "weights": effective_number_weights(counts, c.beta if late else 0.0),
+        }
+        yield base.whole_set_phase(self, "ldam", constants=constants)
 
 
 def margins(counts: np.ndarray, max_margin: float) -> np.ndarray:

@@ -46,9 +46,9 @@ class Method(base.Method):
     def losses(self) -> Mapping[str, base.LossFn]:
         def per_example(logits, main, constants):
             target = main.columns["target"]  # weighted by class: rows need not sum to 1
-            return cross_entropy(logits, target) / axis.mean(jnp.mean(target.sum(1)))
+            return cross_entropy(logits, target) / axis.pmean(jnp.mean(target.sum(1)))
 
-        return {"rolt": base.supervised(self.network, self.config.train.view, per_example)}
+        return {"rolt": base.supervised(self, per_example)}
 
     def init_memory(self) -> dict[str, np.ndarray]:
         size, classes = len(self.train.given), self.train.num_classes
@@ -60,19 +60,17 @@ class Method(base.Method):
         }
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        c, train = self.config.rolt, self.config.train
-        self._remember(run)
+        c = self.config.rolt
+        self._average_scores(run)
         doubted = run.memory["clean"] < 0.5
         run.log({"rolt/doubted": float(doubted.mean())})
-        if run.epoch == round(c.reweight_from * train.epochs):
+        if run.epoch == round(c.reweight_from * self.config.train.epochs):
             fixed = np.where(doubted, run.memory["erm"].argmax(1), self.train.given)
             run.memory["labels"] = fixed.astype(np.int32)
-        columns = {"target": self._targets(run, doubted)}
-        everything = np.arange(len(self.train.given))
-        stream = base.Stream(everything, (train.view,), train.batch_size, columns)
-        yield base.Phase("rolt", {"main": stream})
+        targets = self._targets(run, doubted)
+        yield base.whole_set_phase(self, "rolt", columns={"target": targets})
 
-    def _remember(self, run: base.Run) -> None:
+    def _average_scores(self, run: base.Run) -> None:
         """1. and 2."""
         decay, memory = np.float32(self.config.rolt.decay), run.memory
         seen = run.observe(0, averaged=True)
@@ -97,7 +95,7 @@ class Method(base.Method):
         soft = 0.4 * erm + 0.2 * ncm + 0.2 * given + 0.2 / len(unit)
         return np.where(doubted[:, None], soft, given).astype(np.float32)
 
-    def judge(self, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
+    def score_labels(self, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
         return 1 - run.memory["clean"], run.memory["erm"].argmax(1)
 
 

@@ -80,10 +80,9 @@ class Method(base.Method):
         )
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        c, size = self.config.self_supervised, len(self.train.given)
-        stream = base.Stream(np.arange(size), VIEWS, self.config.train.batch_size)
+        c = self.config.self_supervised
         constants = {"log_prior": base.log_prior(self.train.counts)}
-        yield base.Phase(c.variant, {"main": stream}, constants=constants)
+        yield base.whole_set_phase(self, c.variant, views=VIEWS, constants=constants)
         if c.knn_every and (run.epoch + 1) % c.knn_every == 0:
             self._ask_neighbours(run)
 
@@ -129,7 +128,7 @@ class Method(base.Method):
             contrastive.filled(extra["queue"], extra["count"]),
             self.config.self_supervised.temperature,
         )
-        extra = pushed(extra, axis.rows(keys)) | {"key": key}
+        extra = pushed(extra, axis.all_gather(keys)) | {"key": key}
         return self._with_probe(loss, outputs, main, stats, constants, extra)
 
     def _with_probe(self, loss, outputs, main, stats, constants, extra=None):
@@ -137,7 +136,7 @@ class Method(base.Method):
         logits = outputs["logits"]
         probe = logit_adjusted(logits, main.given, constants["log_prior"])
         unit = unit_rows(outputs["projection"])
-        mean, square = axis.mean((unit.mean(0), (unit**2).mean(0)))
+        mean, square = axis.pmean((unit.mean(0), (unit**2).mean(0)))
         spread = jnp.sqrt(jnp.maximum(square - mean**2, 0)).mean() * unit.shape[1] ** 0.5
         fits = logits.argmax(1) == main.given
         metrics = base.sums(loss=loss, probe_loss=probe, fits=fits, spread=spread)

@@ -1,16 +1,23 @@
 """SFA: stochastic feature averaging (Li et al., IJCAI 2023).
 
-A sample whose feature is close to the centre of its given class is taken as clean; centres are
-drawn from a Gaussian around centroids that are averaged over epochs. The released code forgets the
-average at the end of every epoch; here it persists, as the paper has it
-(`sfa.ema_persist=False` mimics the code). A class without confident samples takes all of its
-samples, where the code divides by zero.
-
 Two networks with two classifiers each: the conventional one guesses labels, the balanced one is
-trained with balanced softmax and says which samples are confident. Cost per step: as DivideMix.
+trained with balanced softmax and says which samples are confident.
+
+  1. Warm-up of both classifiers: cross entropy, and balanced softmax by the given labels' counts.
+  2. Centroids of each class's confident samples, averaged over epochs with their squares.
+  3. The centre of a class is drawn from the Gaussian of these two moments.
+  4. In each class two heaps of distances between a feature and the centre of its given label; the
+     near one is labelled.
+  5. The other network trains on both heaps as in DivideMix, both classifiers on the same targets.
+
+The released code forgets the average at the end of every epoch; here it persists, as the paper
+has it (`sfa.ema_persist=False` mimics the code). A class without confident samples takes all of
+its samples, where the code divides by zero.
+
+Cost per step: as DivideMix.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import jax
 import jax.numpy as jnp
@@ -23,10 +30,9 @@ from dull_jax.stats import centroids
 from dull_jax.stats import feature_averaging as averaging
 
 
-class Method(base.Method):
+class Method(semisup.CoTraining):
     """Fields in `config.semisup` and `config.sfa`."""
 
-    num_networks = 2
     head = "balanced"
     observed = ("logits", "balanced_logits", "features")
 
@@ -34,62 +40,53 @@ class Method(base.Method):
     def losses(self) -> Mapping[str, base.LossFn]:
         return {"warmup": self._warmup, "sfa": self._sfa}
 
-    def batch_sizes(self) -> Mapping[str, int]:
-        return semisup.batch_sizes(self.config)
-
     def init_memory(self) -> dict[str, np.ndarray]:
+        """The moments of both networks' centroids, and how many epochs are in them."""
         shape = (2, self.train.num_classes, self.network.num_features)
-        return semisup.init_memory(len(self.train.given)) | {
+        return super().init_memory() | {
             "first": np.zeros(shape, np.float32),
             "second": np.zeros(shape, np.float32),
             "epochs": np.zeros(2, np.int32),
         }
 
     def predict(self, nets: tuple[base.Net, ...], images: jax.Array) -> jax.Array:
-        return semisup.both_heads(nets, self.forward, images)
+        return semisup.two_classifier_logits(nets, self.forward, images)
 
-    def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        c, given, classes = self.config, self.train.given, self.train.num_classes
-        noisy = base.log_prior(self.train.counts)
-        yield from semisup.co_training(
-            run,
-            c.semisup.warmup,
-            warmup=lambda n: semisup.warmup_phase(c, len(given), n, log_prior=noisy),
-            select=lambda n: self._split(run, n),
-            train=lambda n, split: base.Phase(
-                "sfa",
-                semisup.streams(split, c, semisup.views(c)),
-                network=n,
-                constants={
-                    "lambda_u": semisup.ramp(c, run.epoch),
-                    "log_prior": semisup.log_prior(split, given, classes),
-                },
-            ),
-        )
+    # An epoch ----------------------------------------------------------------------------------
 
-    def _split(self, run: base.Run, n: int) -> semisup.Split:
+    def warmup_phase(self, run: base.Run, n: int) -> base.Phase:
+        """1."""
+        constants = {"log_prior": base.log_prior(self.train.counts)}
+        return base.whole_set_phase(self, "warmup", n, constants=constants)
+
+    def split(self, run: base.Run, n: int) -> semisup.Split:
+        """2. to 4."""
         c, given, classes = self.config.sfa, self.train.given, self.train.num_classes
         seen, memory = run.observe(n), run.memory
+        # 2. Centroids.
         balanced = softmax(seen["balanced_logits"], axis=1)
-        sure = averaging.confident(balanced, given, run.epoch, c.phi)
+        confident = averaging.confident(balanced, given, run.epoch, c.phi)
         unit = centroids.cl2n(seen["features"])
-        fresh, counts = centroids.class_means(unit, given, sure, classes)
+        current, counts = centroids.class_means(unit, given, confident, classes)
         before = averaging.Moments(memory["first"][n], memory["second"][n], memory["epochs"][n])
-        moments = averaging.update(before, fresh, c.beta, persist=c.ema_persist)
+        moments = averaging.update(before, current, c.beta, persist=c.ema_persist)
         memory["first"][n], memory["second"][n], memory["epochs"][n] = moments
+        # 3. Centres.
         centres = averaging.draw_centres(moments, counts, c.sample_above, run.rng)
+        # 4. Heaps.
         score = averaging.scores(unit, given, centres)
-        probability = averaging.clean_probability(score, given, classes)
-        run.log({f"split/confident_{n}": float(sure.mean())})
-        return semisup.Split(probability > self.config.semisup.threshold, probability)
+        run.log({f"split/confident_{n}": float(confident.mean())})
+        return self.by_threshold(averaging.clean_probability(score, given, classes))
 
-    def judge(self, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
-        return semisup.judge(self, run)
+    def training_phase(self, run: base.Run, n: int, split: semisup.Split) -> base.Phase:
+        """5."""
+        constants = {"log_prior": self.labelled_log_prior(split)}
+        return self.phase_on_split("sfa", run, n, split, constants=constants)
 
     # The losses --------------------------------------------------------------------------------
 
     def _warmup(self, params, own, peers, batch, constants, rng):
-        """Cross entropy, and balanced softmax by the counts of the given labels."""
+        """1. Cross entropy, and balanced softmax by the counts of the given labels."""
         main = batch["main"]
         outputs, stats = base.applied(self.network, params, own, main.views[self.config.train.view])
         loss = cross_entropy(outputs["logits"], main.given)
@@ -99,15 +96,8 @@ class Method(base.Method):
         return jnp.mean(loss + balanced), base.Aux(stats, loss, metrics)
 
     def _sfa(self, params, own, peers, batch, constants, rng):
-        """DivideMix's loss on both classifiers, the balanced one raised by its log prior."""
-        images, targets, stats = semisup.mixed_batch(
-            self.network, self.config, params, own, peers[0], batch, rng
-        )
+        """5. DivideMix's loss on both classifiers, the balanced one raised by its log prior."""
+        images, targets, stats = self.mixed_batch(params, own, peers[0], batch, rng)
         outputs, _ = base.applied(self.network, params, own, images)
-        lambda_u, balanced_logits = constants["lambda_u"], outputs["balanced_logits"]
-        total, loss_x, metrics = semisup.two_sided(outputs["logits"], targets, batch, lambda_u)
-        balanced, _, _ = semisup.two_sided(
-            balanced_logits + constants["log_prior"], targets, batch, lambda_u
-        )
-        total += balanced + semisup.evenness(jax.nn.softmax(outputs["logits"]))
+        total, loss_x, metrics = semisup.two_classifier_loss(outputs, targets, batch, constants)
         return total, base.Aux(stats, loss_x, metrics)

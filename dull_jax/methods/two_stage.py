@@ -21,7 +21,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from dull_jax.losses import cross_entropy, logit_adjusted, superloss, superloss_weight
 from dull_jax.methods import base
@@ -52,15 +51,12 @@ class Method(base.Method):
         return self._is_super and self.config.two_stage.threshold == "mean"
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        train, c = self.config.train, self.config.two_stage
-        probing = c.probe_only or run.epoch < c.probe_epochs
-        everything = np.arange(len(self.train.given))
-        yield base.Phase(
-            "probe" if probing else "tune",
-            {"main": base.Stream(everything, (train.view,), train.batch_size)},
-            constants={"log_prior": base.log_prior(self.train.counts)},
-            frozen=("backbone",) if probing else (),
-        )
+        c = self.config.two_stage
+        constants = {"log_prior": base.log_prior(self.train.counts)}
+        if c.probe_only or run.epoch < c.probe_epochs:
+            yield base.whole_set_phase(self, "probe", constants=constants, frozen=("backbone",))
+        else:
+            yield base.whole_set_phase(self, "tune", constants=constants)
 
     # The losses --------------------------------------------------------------------------------
 
@@ -82,15 +78,15 @@ class Method(base.Method):
         c, extra = self.config.two_stage, None
         tau = c.tau if c.loss in ("la_superloss", "la") else 0.0
         loss = task = logit_adjusted(logits, main.given, constants["log_prior"], tau)
-        judged = task if c.weigh_by == "adjusted" else cross_entropy(logits, main.given)
+        difficulty = task if c.weigh_by == "adjusted" else cross_entropy(logits, main.given)
         metrics = base.sums(fits=logits.argmax(1) == main.given)
         if self._is_super:
             threshold = jnp.log(jnp.float32(logits.shape[1]))
             if self._has_mean:
-                now = axis.mean(jnp.mean(jax.lax.stop_gradient(judged)))
+                now = axis.pmean(jnp.mean(jax.lax.stop_gradient(difficulty)))
                 threshold = MEMORY * own.extra["mean_loss"] + (1 - MEMORY) * now
                 extra = {"mean_loss": threshold}
-            weight = superloss_weight(judged, threshold, c.regulariser)
+            weight = superloss_weight(difficulty, threshold, c.regulariser)
             loss = superloss(task, weight, threshold, c.regulariser)
             metrics |= base.sums(task_loss=task, weight=weight)
         metrics |= base.sums(loss=loss)

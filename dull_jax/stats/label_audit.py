@@ -1,7 +1,7 @@
 """Which given labels are wrong: anybody's cross-validated probabilities in, P(wrong) out.
 
 1. The kind and amount of noise that explain the given labels best (`noise_structure`).
-2. Row by row: the noise undone, the predictions sharpened (`sharpening`), and by Bayes
+2. Row by row: the noise undone, the predictions scaled (`temperature_scaling`), and by Bayes
    P(true | x, given), so P(given is wrong).
 3. A label is flagged where another class is likelier and P(wrong) exceeds its group's threshold.
    Rare classes are what an audit accuses first: the tail's threshold rises until the expected share
@@ -19,9 +19,9 @@ import jax
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import audit_input, noise_structure, sharpening
+from dull_jax.stats import audit_input, noise_structure, temperature_scaling
 from dull_jax.stats.noise_kinds import Noise
-from dull_jax.stats.sharpening import Sharpening
+from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel, label_posterior
 
 THRESHOLD = 0.5
@@ -75,7 +75,7 @@ class Judge(NamedTuple):
 
     noise: Noise
     model: LabelModel
-    sharpening: Sharpening
+    scaling: Scaling
     size: int  # samples that the class shares are counted on
 
 
@@ -206,8 +206,8 @@ def in_words(name: str) -> str:
     return KINDS[kind] + rest
 
 
-def _prepared(probs: np.ndarray, given: np.ndarray) -> tuple[noise_structure.Found, Judge]:
-    """The noise and the sharpening, from evenly spaced samples."""
+def _prepared(probs: np.ndarray, given: np.ndarray) -> tuple[noise_structure.NoiseEstimate, Judge]:
+    """The noise and the scaling, from evenly spaced samples."""
     rows = noise_structure.searched(*probs.shape)
     seen, labels = noise_structure.positive(probs[rows]), given[rows]
     counts = np.bincount(given, minlength=probs.shape[1])
@@ -215,8 +215,8 @@ def _prepared(probs: np.ndarray, given: np.ndarray) -> tuple[noise_structure.Fou
     if found.name == "none":
         found = noise_structure.lookalikes(seen, labels, counts) or found
     clean = noise_structure.clean_probs(seen, found.noise)
-    fitted = sharpening.fitted(clean, labels, found.model, found.temperature)
-    return found, Judge(found.noise, found.model, fitted, len(given))
+    scaling = temperature_scaling.fit(clean, labels, found.model, found.temperature)
+    return found, Judge(found.noise, found.model, scaling, len(given))
 
 
 @jax.jit
@@ -224,8 +224,8 @@ def judged(probs: jax.Array, given: jax.Array, judge: Judge) -> jax.Array:
     """P(true | x, given) `[n, K]` of positive p(given | x) `[n, K]` and labels `[n]`."""
     prior = judge.model.prior
     clean = noise_structure.clean_probs(probs, judge.noise)
-    clean = sharpening.sharpened(clean, prior, judge.sharpening)
-    clean = sharpening.doubted(clean, prior, judge.size)
+    clean = temperature_scaling.scaled(clean, prior, judge.scaling)
+    clean = temperature_scaling.smoothed(clean, prior, judge.size)
     return label_posterior(clean / prior, given, judge.model)
 
 

@@ -33,7 +33,7 @@ _STEPS = 60  # of the deconvolution
 Make = Callable[[np.ndarray], Noise]  # true class counts [K] -> T
 
 
-class Found(NamedTuple):
+class NoiseEstimate(NamedTuple):
     """The noise that explains the given labels best."""
 
     name: str  # "t2h rate 0.30 cap 0.6", "none"
@@ -42,16 +42,6 @@ class Found(NamedTuple):
     gain: float  # log-likelihood of a given label over that without noise, mean, nats; about 0
     # where predictions know the noise already, so no evidence for or against
     temperature: float  # of the predictions without the noise, chosen with it
-
-
-class Structure(NamedTuple):
-    """What was found, and the predictions without it; the rest as in `Found`."""
-
-    name: str
-    model: LabelModel
-    clean_probs: np.ndarray  # [N, K], p(true | x), not knowing the given label
-    gain: float
-    temperature: float
 
 
 class Trial(NamedTuple):
@@ -64,21 +54,24 @@ class Trial(NamedTuple):
     temperature: float
 
 
-def find(noisy_probs: np.ndarray, given: np.ndarray) -> Structure:
-    """The noise under which predictions of the given labels explain them best.
+def estimate(noisy_probs: np.ndarray, given: np.ndarray) -> tuple[NoiseEstimate, np.ndarray]:
+    """The noise under which predictions of the given labels explain them best, and p(true | x).
 
     Args:
       noisy_probs: `[N, K]` p(given | x), rows sum to 1, from a model that was not trained on the
-        sample (cross-validation), or not yet by heart. Predictions that say next to nothing
-        allow any noise.
+        sample (cross-validation), or has not memorised it yet. Predictions that say next to
+        nothing allow any noise.
       given: `[N]` int.
+
+    Returns:
+      The noise; the predictions without it, float32 `[N, K]`, which do not know the given label.
     """
     probs = positive(noisy_probs)
     rows = searched(*probs.shape)
     counts = np.bincount(given, minlength=probs.shape[1])
-    found = search(probs[rows], given[rows], counts)
-    clean = tempered(clean_probs(probs, found.noise), found.model.prior, found.temperature)
-    return Structure(found.name, found.model, np.asarray(clean), found.gain, found.temperature)
+    best = search(probs[rows], given[rows], counts)
+    clean = tempered(clean_probs(probs, best.noise), best.model.prior, best.temperature)
+    return best, np.asarray(clean)
 
 
 def positive(probs: np.ndarray) -> np.ndarray:
@@ -93,8 +86,8 @@ def searched(size: int, num_classes: int) -> np.ndarray:
     return np.linspace(0, size - 1, most).astype(int)
 
 
-def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> Found:
-    """`find` without the predictions.
+def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> NoiseEstimate:
+    """`estimate` without the predictions.
 
     Args:
       probs: `[n, K]`, positive, of the samples to look at.  given: `[n]` int.
@@ -121,7 +114,7 @@ def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> Fo
     kind, _, cap = best.kind.partition(" ")
     name = f"{kind} rate {best.realised:.2f} {cap}".strip() if best.rate else kind
     gain = float((best.gains - without.gains).mean())
-    return Found(name, noise, model, gain, best.temperature)
+    return NoiseEstimate(name, noise, model, gain, best.temperature)
 
 
 def tried(
@@ -147,24 +140,26 @@ def tried(
 def tried_confusions(
     probs: np.ndarray, given: np.ndarray, counts: np.ndarray, rates: Sequence[float]
 ) -> list[Trial]:
-    """Each half of the samples is judged with the confusions that the other half shows."""
+    """Each half of the samples is explained by the confusions that the other half shows."""
     shown = [noise_kinds.confident_confusions(probs[other::2], given[other::2]) for other in (1, 0)]
     trials = []
     for rate in rates:
-        found = [solved(counts, lambda n, t=t, r=rate: noise_kinds.confusion(t, r)) for t in shown]
-        if not all(identifiable(model, counts) for _, model in found):
+        halves = [solved(counts, lambda n, t=t, r=rate: noise_kinds.confusion(t, r)) for t in shown]
+        if not all(identifiable(model, counts) for _, model in halves):
             continue
         gains, temperatures = np.empty(len(given), np.float32), []
-        for half, (noise, model) in enumerate(found):
+        for half, (noise, model) in enumerate(halves):
             gain, temperature = likelihood_gain(probs[half::2], given[half::2], noise, model)
             gains[half::2] = gain
             temperatures.append(float(temperature))
-        realised = float(np.mean([_realised(model) for _, model in found]))
+        realised = float(np.mean([_realised(model) for _, model in halves]))
         trials.append(Trial("confused", rate, realised, gains, float(np.mean(temperatures))))
     return trials
 
 
-def lookalikes(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> Found | None:
+def lookalikes(
+    probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray
+) -> NoiseEstimate | None:
     """The confusions as they look, for when `search` finds no noise but wrong labels are feared.
 
     Predictions that know confusions of classes exactly gain nothing by undoing them: such noise
@@ -174,12 +169,12 @@ def lookalikes(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -
     confusions = noise_kinds.confident_confusions(probs, given)
     rate = 1 - confusions.diagonal().mean()
     only = "confused" if rate > 0 else "nothing"
-    found = tried(probs, given, counts, [rate], only)
-    if not found:
+    trials = tried(probs, given, counts, [rate], only)
+    if not trials:
         return None
     noise, model = solved(counts, lambda n: noise_kinds.confusion(confusions, rate))
     name = f"confused rate {_realised(model):.2f}"
-    return Found(name, noise, model, float(found[0].gains.mean()), found[0].temperature)
+    return NoiseEstimate(name, noise, model, float(trials[0].gains.mean()), trials[0].temperature)
 
 
 def _realised(model: LabelModel) -> float:

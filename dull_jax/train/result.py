@@ -45,7 +45,7 @@ def write(
     config: ConfigDict,
     dataset: Dataset,
     seen: Evaluation,
-    instruments: Mapping[str, np.ndarray],
+    diagnostics: Mapping[str, np.ndarray],
     effort: Effort,
     rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def write(
     """
     workdir.check_ours(folder)
     with files.whole(folder / "outputs.npz") as file:
-        np.savez_compressed(file, **_outputs(dataset, seen), **instruments)
+        np.savez_compressed(file, **_outputs(dataset, seen), **diagnostics)
     found = defined(_result(config, dataset.description, seen, effort, rows))
     found = workdir.sealed(folder, found)
     files.write_text(folder / "result.json", json.dumps(found, indent=1))

@@ -62,8 +62,8 @@ def train_step(
         }
         gradient = jax.grad(loss_fn, has_aux=True)
         grads, aux = gradient(own.params, own, peers, batch, constants, key)
-        own, norm = apply_gradients(own, axis.mean(grads), aux, lr, method, optimizer, ema, frozen)
-        counted = axis.total(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
+        own, norm = apply_gradients(own, axis.pmean(grads), aux, lr, method, optimizer, ema, frozen)
+        counted = axis.psum(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
         return own, (counted, aux.per_example)
 
     steps = next(iter(rows.values())).places.shape[0]
@@ -73,8 +73,8 @@ def train_step(
         metrics, losses = jax.tree.map(lambda x: x[None], out)
     else:
         own, (metrics, losses) = jax.lax.scan(update, own, turns)
-    not_finite = axis.total(jnp.sum(~jnp.isfinite(losses)))
-    return own, metrics, {"said": axis.greatest(said), "not_finite": not_finite}, losses
+    not_finite = axis.psum(jnp.sum(~jnp.isfinite(losses)))
+    return own, metrics, {"said": axis.pmax(said), "not_finite": not_finite}, losses
 
 
 def step_key(clock: jax.Array, step: jax.Array) -> jax.Array:
@@ -96,7 +96,7 @@ def gather(
 ) -> Examples:
     """The examples of one device `[b]`, in the views asked for."""
     places, size = rows.places, len(rows.places)
-    keys = pipeline.example_keys(key, stream, axis.first_place(size), size)
+    keys = pipeline.example_keys(key, stream, axis.first_index(size), size)
     view_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
     return Examples(
         views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
@@ -120,7 +120,7 @@ def apply_gradients(
         lambda path, m: 0.0 if path[0].key in frozen else m, method.learning_rates(own.params)
     )
     params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
-    params, batch_stats = method.project(params), axis.mean(aux.batch_stats)
+    params, batch_stats = method.project(params), axis.pmean(aux.batch_stats)
     new = own.replace(
         step=own.step + 1,
         params=params,

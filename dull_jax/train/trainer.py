@@ -205,7 +205,7 @@ class Trainer:
             self.config,
             self.dataset,
             self._evaluated,
-            self.executor.method.instruments(self.executor.nets, self.memory),
+            self.executor.method.diagnostics(self.executor.nets, self.memory),
             result.Effort(at.seconds, at.device, at.images),
             self.rows,
         )
@@ -297,7 +297,7 @@ class Trainer:
         found["ece"] = expected_calibration_error(probs, truth)
         by_class = metrics.class_accuracy(predicted, truth, classes)
         run = self._run or EpochRun(self, self.at.epoch)
-        score, suggested = method.judge(run)
+        score, suggested = method.score_labels(run)
         labels = self._score_labels(score, suggested) if dataset.truth_known else {}
         self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
         values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
@@ -309,7 +309,7 @@ class Trainer:
         given, clean, groups = dataset.train.given, dataset.clean, dataset.groups
         found = metrics.wrong_labels(score, given, clean, groups)
         found |= metrics.suggestions(suggested, given, clean, groups)
-        estimate = method.instruments(self.executor.nets, self.memory).get("transition_estimate")
+        estimate = method.diagnostics(self.executor.nets, self.memory).get("transition_estimate")
         if estimate is not None:
             realised = np.array(dataset.description["transition"], np.float64)  # null becomes nan
             found["transition_distance"] = metrics.transition_distance(estimate, realised)

@@ -6,8 +6,8 @@ import pytest
 from dull_jax.errors import UserError
 from dull_jax.stats import label_audit, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.stats.noise_structure import Found
-from dull_jax.stats.sharpening import Sharpening
+from dull_jax.stats.noise_structure import NoiseEstimate
+from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel
 
 COUNTS = np.array([240, 120, 60, 30, 12])
@@ -77,7 +77,7 @@ def test_a_row_is_judged_by_bayes():
     unseen = 0.5 / (462 * prior + 1)
     joint = ((1 - unseen) * p + unseen * prior) * table[:, given].T
     model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    judge = label_audit.Judge(noise, model, Sharpening(1.5, -0.3), 462)
+    judge = label_audit.Judge(noise, model, Scaling(1.5, -0.3), 462)
     expected = joint / joint.sum(1, keepdims=True)
     np.testing.assert_allclose(label_audit.judged(probs, given, judge), expected, atol=2e-4)
 
@@ -207,5 +207,5 @@ def test_bad_groups_are_named(monkeypatch, groups, message):
 def _no_noise(probs, given):
     model = LabelModel(np.eye(3, dtype=np.float32), np.full(3, 1 / 3, np.float32))
     noise = noise_kinds.none(np.ones(3))
-    judge = label_audit.Judge(noise, model, Sharpening(1.0, 0.0), len(given))
-    return Found("none", noise, model, 0.0, 1.0), judge
+    judge = label_audit.Judge(noise, model, Scaling(1.0, 0.0), len(given))
+    return NoiseEstimate("none", noise, model, 0.0, 1.0), judge

@@ -49,8 +49,8 @@ def test_deconvolution_and_gain_against_loops():
     noise = noise_kinds.joint(COUNTS.astype(float), 0.35)
     table = noise_kinds.table(noise)
     expected = richardson_lucy(noisy, table)
-    found = np.asarray(structure.clean_probs(noisy, noise))
-    np.testing.assert_allclose(found, expected, atol=2e-5)
+    clean = np.asarray(structure.clean_probs(noisy, noise))
+    np.testing.assert_allclose(clean, expected, atol=2e-5)
     prior, best = COUNTS / COUNTS.sum(), -np.inf
     for temperature in structure.TEMPERATURES:
         sharp = prior * (expected / prior) ** (1 / temperature)
@@ -59,8 +59,8 @@ def test_deconvolution_and_gain_against_loops():
         if gain.mean() > best:
             best, gains, chosen = gain.mean(), gain, temperature
     model = transition.LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    found, temperature = structure.likelihood_gain(noisy, given, noise, model)
-    np.testing.assert_allclose(found, gains, atol=1e-3)
+    by_sample, temperature = structure.likelihood_gain(noisy, given, noise, model)
+    np.testing.assert_allclose(by_sample, gains, atol=1e-3)
     assert float(temperature) == pytest.approx(chosen)
     exact = np.asarray(structure.clean_probs(probs @ table, noise))
     assert np.abs(exact - probs).mean() < 0.02, "what mixing did is undone"
@@ -83,9 +83,9 @@ def predictions(x, given):
     return cross_val_predict(LogisticRegression(), x, given, cv=4, method="predict_proba")
 
 
-def doubts(found, given):
-    balanced = found.clean_probs / found.model.prior
-    posterior = np.asarray(transition.label_posterior(balanced, given, found.model))
+def doubts(model, clean_probs, given):
+    balanced = clean_probs / model.prior
+    posterior = np.asarray(transition.label_posterior(balanced, given, model))
     return posterior[np.arange(len(given)), given] < 0.5
 
 
@@ -102,13 +102,13 @@ def test_kind_and_rate_are_found(kind):
         "confused": pairs,
     }[kind]
     given = drawn(clean, table, rng)
-    found = structure.find(predictions(x, given), given)
-    assert found.name.startswith(kind), found.name
-    wrong, doubted = given != clean, doubts(found, given)
+    noise, clean_probs = structure.estimate(predictions(x, given), given)
+    assert noise.name.startswith(kind), noise.name
+    wrong, doubted = given != clean, doubts(noise.model, clean_probs, given)
     assert wrong[doubted].mean() > (2 * wrong.mean() if kind == "confused" else 0.85)
-    assert doubted[wrong].mean() > 0.5 and found.gain > 0
+    assert doubted[wrong].mean() > 0.5 and noise.gain > 0
     if kind != "confused":  # whose amount is found only roughly
-        rate = float(found.name.split("rate ")[1].split()[0])
+        rate = float(noise.name.split("rate ")[1].split()[0])
         assert rate == pytest.approx(wrong.mean(), abs=0.08)
 
 
@@ -120,8 +120,8 @@ def test_two_classes_do_not_swap_their_names():
     probs = np.where(np.eye(2)[certain] == 1, 0.9, 0.1)
     table = noise_kinds.table(noise_kinds.symmetric(np.array([2000, 1000]), 0.4))
     given = np.where(rng.random(3000) < 0.4, 1 - clean, clean)
-    found = structure.find(probs @ table, given)
-    assert (found.clean_probs.argmax(1) == clean).mean() > 0.85, found.name
+    noise, clean_probs = structure.estimate(probs @ table, given)
+    assert (clean_probs.argmax(1) == clean).mean() > 0.85, noise.name
 
 
 def test_what_cannot_be_told_is_left_out():
@@ -139,8 +139,8 @@ def test_what_cannot_be_told_is_left_out():
 def test_without_noise_hardly_anything_is_doubted():
     clean, x, exact, _ = world(3, 2)
     for probs in (exact, predictions(x, clean)):
-        found = structure.find(probs, clean)
-        assert doubts(found, clean).mean() < 0.03, found.name
+        noise, clean_probs = structure.estimate(probs, clean)
+        assert doubts(noise.model, clean_probs, clean).mean() < 0.03, noise.name
 
 
 def test_exact_predictions_show_the_most_noise_they_allow():
@@ -148,9 +148,9 @@ def test_exact_predictions_show_the_most_noise_they_allow():
     clean, _, exact, rng = world(4, 8)
     table = noise_kinds.table(noise_kinds.t2h(8 * COUNTS, 0.25, 0.6))
     given = drawn(clean, table, rng)
-    found = structure.find(exact @ table, given)
-    assert found.name.startswith("t2h"), found.name
-    np.testing.assert_allclose(found.model.transition, table, atol=0.12)
+    noise, _ = structure.estimate(exact @ table, given)
+    assert noise.name.startswith("t2h"), noise.name
+    np.testing.assert_allclose(noise.model.transition, table, atol=0.12)
 
 
 @pytest.mark.parametrize("counts", [[6, 1], [5, 5], [4, 0, 3]])
@@ -158,9 +158,9 @@ def test_small_equal_and_empty_classes_stay_finite(counts):
     given = np.repeat(np.arange(len(counts)), counts)
     probs = np.random.default_rng(0).dirichlet(np.ones(len(counts)), len(given))
     probs[0] = np.eye(len(counts))[-1]  # zeros, too
-    found = structure.find(probs, given)
-    assert np.isfinite(found.clean_probs).all() and np.isfinite(found.model.transition).all()
-    np.testing.assert_allclose(found.model.transition.sum(1), 1, rtol=1e-5)
+    noise, clean_probs = structure.estimate(probs, given)
+    assert np.isfinite(clean_probs).all() and np.isfinite(noise.model.transition).all()
+    np.testing.assert_allclose(noise.model.transition.sum(1), 1, rtol=1e-5)
 
 
 def test_many_classes_are_searched_on_fewer_samples_and_not_for_confusions():
@@ -178,9 +178,9 @@ def test_lookalikes_are_found_where_predictions_know_the_confusions():
     pairs = np.eye(SIZE)
     pairs[[0, 1], [0, 1]], pairs[[0, 1], [1, 0]] = 0.7, 0.3
     given = drawn(clean, pairs, rng)
-    found = structure.lookalikes(
+    noise = structure.lookalikes(
         structure.positive(exact @ pairs), given, np.bincount(given, minlength=SIZE)
     )
-    assert found.name.startswith("confused") and 0.05 < found.model.transition[0, 1] < 0.6
-    assert found.model.transition[0, 2:].sum() < 0.05
-    np.testing.assert_allclose(found.model.transition.sum(1), 1, rtol=1e-5)
+    assert noise.name.startswith("confused") and 0.05 < noise.model.transition[0, 1] < 0.6
+    assert noise.model.transition[0, 2:].sum() < 0.05
+    np.testing.assert_allclose(noise.model.transition.sum(1), 1, rtol=1e-5)

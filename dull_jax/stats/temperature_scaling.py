@@ -1,9 +1,10 @@
 """How far predictions of the true label can be trusted, learnt from the given labels alone.
 
 Predictions freed from the noise are too timid (models learnt wrong labels) and lean too far on how
-frequent a class is, or not far enough. Two exponents mend that, fitted to the given labels through
-the transition (the forward correction of Patrini et al. 2017, applied to calibration). And of a
-class with few samples a model has seen little: some of the samples that look unlike it are its own.
+frequent a class is, or not far enough. So their temperature (Guo et al. 2017) and the power of the
+prior in them are fitted to the given labels, through the transition (the forward correction of
+Patrini et al. 2017, applied to calibration). And of a class with few samples a model has seen
+little: some of the samples that look unlike it are its own.
 """
 
 from typing import NamedTuple
@@ -15,29 +16,27 @@ from scipy.optimize import minimize
 
 from dull_jax.stats.transition import LabelModel
 
-_BOUNDS = ((np.log(0.05), np.log(20.0)), (-4.0, 4.0))  # of log(evidence) and of frequency
+_BOUNDS = ((np.log(0.05), np.log(20.0)), (-4.0, 4.0))  # of log(sharpness) and of prior_power
 
 
-class Sharpening(NamedTuple):
-    """p^evidence prior^frequency, normalised; (1, 0) leaves p as it is."""
+class Scaling(NamedTuple):
+    """p^sharpness prior^prior_power, normalised; (1, 0) leaves p as it is."""
 
-    evidence: jax.Array
-    frequency: jax.Array
+    sharpness: jax.Array  # 1 / temperature
+    prior_power: jax.Array
 
 
 @jax.jit
-def sharpened(probs: jax.Array, prior: jax.Array, sharpening: Sharpening) -> jax.Array:
+def scaled(probs: jax.Array, prior: jax.Array, scaling: Scaling) -> jax.Array:
     """probs `[N, K]` p(true | x), prior `[K]`; `[N, K]`, rows sum to 1."""
-    evidence = sharpening.evidence * jnp.log(jnp.maximum(probs, 1e-12))
-    return jax.nn.softmax(evidence + sharpening.frequency * jnp.log(prior))
+    evidence = scaling.sharpness * jnp.log(jnp.maximum(probs, 1e-12))
+    return jax.nn.softmax(evidence + scaling.prior_power * jnp.log(prior))
 
 
-def fitted(
-    probs: np.ndarray, given: np.ndarray, model: LabelModel, temperature: float
-) -> Sharpening:
+def fit(probs: np.ndarray, given: np.ndarray, model: LabelModel, temperature: float) -> Scaling:
     """The exponents under which the given labels are likeliest.
 
-    Maximum a posteriori: one sample's weight pulls towards the `temperature` that was found with
+    Maximum a posteriori: one sample's weight pulls towards the `temperature` that was chosen with
     the noise (`noise_structure.tempered`), so that a handful of samples cannot go astray.
 
     Args:
@@ -49,8 +48,8 @@ def fitted(
     @jax.jit
     @jax.value_and_grad
     def loss(exponents: jax.Array) -> jax.Array:
-        wanted = Sharpening(jnp.exp(exponents[0]), exponents[1])
-        again = jnp.sum(sharpened(probs, model.prior, wanted) * column, axis=1)
+        scaling = Scaling(jnp.exp(exponents[0]), exponents[1])
+        again = jnp.sum(scaled(probs, model.prior, scaling) * column, axis=1)
         strayed = jnp.sum((exponents - start) ** 2) / 2
         return strayed / len(given) - jnp.log(jnp.maximum(again, 1e-12)).mean()
 
@@ -59,12 +58,12 @@ def fitted(
         return float(value), np.asarray(gradient, np.float64)
 
     start = np.clip(start, *np.transpose(_BOUNDS))
-    found = minimize(in_double, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS).x
-    return Sharpening(np.float32(np.exp(found[0])), np.float32(found[1]))
+    best = minimize(in_double, start, jac=True, method="L-BFGS-B", bounds=_BOUNDS).x
+    return Scaling(np.float32(np.exp(best[0])), np.float32(best[1]))
 
 
 @jax.jit
-def doubted(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
+def smoothed(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
     """Predictions that leave room for what a class has not shown.
 
     A share 1/2 / (n_k + 1) of class k looks like any sample: the chance, under Jeffreys' prior

@@ -1,0 +1,169 @@
+"""DULL's label model: the posterior of every true label, epoch by epoch.
+
+  1. A teacher's class-balanced predictions are averaged over epochs, so that no single epoch's
+     opinion decides (`Estimator.average`).
+  2. The label noise: a transition T and the true class shares (`noise_structure`, or EM in
+     `transition`).
+  3. By Bayes the posterior of every true label, from the averaged predictions, what the sample's
+     neighbours say of it (`neighbour_posterior`), and the given label read through T.
+
+Arrays in, arrays out: an `Estimator` holds settings, a `State` all that is carried along, and
+nothing is changed in place. N samples, K classes.
+"""
+
+import dataclasses
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import softmax
+
+from dull_jax.stats import mixture, neighbour_posterior, noise_structure, transition
+
+
+class State(NamedTuple):
+    """float32 arrays, under the names that they have in a checkpoint."""
+
+    probs: np.ndarray  # [N, K] class-balanced predictions, discounted sum over epochs
+    temperature: np.ndarray  # [] of predictions, chosen with the noise; 1 unless structured
+    weight: np.ndarray  # [] discounted number of epochs in `probs`
+    posterior: np.ndarray  # [N, K] P(true label); 0 before the first `Estimator.update`
+    transition: np.ndarray  # [K, K] P(given j | true i)
+    prior: np.ndarray  # [K] true class shares
+
+    @property
+    def noise(self) -> transition.LabelModel:
+        return transition.LabelModel(self.transition, self.prior)
+
+    @property
+    def mean_probs(self) -> np.ndarray:
+        """`[N, K]`, rows sum to 1. Of no use before the first `Estimator.average`."""
+        return self.probs / self.weight
+
+
+@dataclasses.dataclass(frozen=True)
+class Estimator:
+    """The settings of a label model.
+
+    given: `[N]` int labels. noise: how T is estimated; 'structured': among few parameters, once,
+    on the first update; 'free': by EM on every update; 'none': T stays what is expected of it
+    (`transition.headward_pseudo_counts`). strength: pseudo-counts per image, of the last two.
+    tau: the logit adjustment that the predictions were trained with. decay: of an epoch's
+    predictions from one epoch to the next. neighbours: whether they are asked.
+    """
+
+    given: np.ndarray
+    num_classes: int
+    noise: str
+    strength: float
+    tau: float
+    decay: float
+    neighbours: bool
+
+    @property
+    def uses_features(self) -> bool:
+        """Whether neighbours are asked: the set is neither too small nor too large for it."""
+        return self.neighbours and 2 < len(self.given) <= neighbour_posterior.LARGEST
+
+    @property
+    def _given_counts(self) -> np.ndarray:
+        return np.bincount(self.given, minlength=self.num_classes)
+
+    def init(self) -> State:
+        """Nothing seen: no noise, and the shares of the given labels."""
+        size, classes = len(self.given), self.num_classes
+        return State(
+            probs=np.zeros((size, classes), np.float32),
+            temperature=np.ones((), np.float32),
+            weight=np.zeros((), np.float32),
+            posterior=np.zeros((size, classes), np.float32),
+            transition=np.eye(classes, dtype=np.float32),
+            prior=class_shares(self._given_counts),
+        )
+
+    def average(self, state: State, logits: np.ndarray) -> State:
+        """1. An epoch's class-balanced predictions, logits `[N, K]`, join the average."""
+        decay = np.float32(self.decay)
+        return state._replace(
+            probs=decay * state.probs + softmax(logits, axis=1),
+            weight=decay * state.weight + np.float32(1),
+        )
+
+    def update(self, state: State, logits: np.ndarray, features: np.ndarray | None = None) -> State:
+        """2. and 3. The noise and the posterior, after the epoch was averaged.
+
+        Args:
+          logits: `[N, K]`, the epoch's.  features: `[N, C]`, needed if `uses_features`.
+        """
+        if self.noise != "structured":
+            state = self._fit_transition(state)
+        elif not state.posterior.any():
+            state = self._search_structure(state, logits)
+        probs, noise = state.mean_probs, state.noise
+        if self.uses_features:
+            others = neighbour_posterior.leave_one_out(features, self.given, noise)
+            probs = neighbour_posterior.combined(probs, others.probs, state.temperature)
+        posterior = transition.label_posterior(probs, self.given, noise)
+        return state._replace(posterior=np.asarray(posterior))
+
+    def _fit_transition(self, state: State) -> State:
+        """2. A free T by EM from the averaged predictions, or none: what is expected of it."""
+        counts = self._given_counts.astype(np.float32)
+        pseudo_counts = transition.headward_pseudo_counts(counts, self.strength)
+        iterations = 30 if self.noise == "free" else 0
+        noise = transition.estimate(state.mean_probs, self.given, pseudo_counts, iterations)
+        return state._replace(
+            transition=np.asarray(noise.transition), prior=np.asarray(noise.prior)
+        )
+
+    def _search_structure(self, state: State, logits: np.ndarray) -> State:
+        """2. Once, on predictions of the given labels; the average is freed from the noise.
+
+        They are the warm-up's last, on what it trained on: it should end before it has memorised
+        them. Those of earlier epochs say less.
+        """
+        shares = class_shares(self._given_counts)
+        noisy_probs = softmax(logits + self.tau * np.log(shares), axis=1)
+        noise, clean_probs = noise_structure.estimate(noisy_probs, self.given)
+        balanced = clean_probs / noise.model.prior
+        return state._replace(
+            probs=state.weight * balanced / balanced.sum(1, keepdims=True),
+            temperature=np.float32(noise.temperature),
+            transition=np.asarray(noise.model.transition),
+            prior=np.asarray(noise.model.prior),
+        )
+
+    # What follows from a state -----------------------------------------------------------------
+
+    def of_given(self, table: np.ndarray) -> np.ndarray:
+        """`[N]`: the entry of each row of a table `[N, K]` at the given label."""
+        return table[np.arange(len(self.given)), self.given]
+
+    def label_error_prob(self, state: State) -> np.ndarray:
+        """`[N]`: P(the given label is wrong)."""
+        return 1 - self.of_given(state.posterior)
+
+    def diagnostics(self, state: State, logits: np.ndarray) -> dict[str, float]:
+        """What the posterior doubts, and the usual small-loss split (two components a class).
+
+        `doubted_given` is what the plain path, where nothing is masked, still gives to the labels
+        that are doubted, weighed by how much: at 1/K or less there is nothing to unlearn.
+
+        Args:
+          logits: `[N, K]` of the plain path, the epoch's.
+        """
+        loss = -np.log(self.of_given(state.probs) / state.weight + 1e-8)
+        split = mixture.fit(loss, self.given, self.num_classes, normalize=True)
+        believed = self.of_given(state.posterior)
+        plain = self.of_given(softmax(logits, axis=1))
+        return {
+            "doubted": float(np.mean(believed < 0.5)),
+            "doubted_given": float(np.average(plain, weights=1 - believed + 1e-8)),
+            "doubted_by_small_loss": float(np.mean(np.asarray(split.posterior_low) < 0.5)),
+            "posterior_confidence": float(state.posterior.max(1).mean()),
+            "noise_rate": float(1 - state.prior @ state.transition.diagonal()),
+        }
+
+
+def class_shares(counts: np.ndarray) -> np.ndarray:
+    """float32 `[K]`: `transition.class_shares`."""
+    return transition.class_shares(counts).astype(np.float32)
