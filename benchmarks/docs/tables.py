@@ -1,60 +1,62 @@
-"""Writes measured tables and figures of README and docs from the result files: `make results`.
+"""The measured tables of README and docs, from the files of benchmarks/results.
 
-    python -m benchmarks.documents [--check]
-
-A table stands between `<!-- results: NAME -->` and `<!-- end -->`; NAME is one of `TABLES`. With
---check nothing is written, and the exit code is 1 where a document differs from its results.
+`TABLES` names each one as `<!-- results: NAME -->` does. The tables of docs/dull.md are in
+`dull_tables`, those of docs/scaling.md in `scaling_model`.
 """
 
-import argparse
-import json
-import pathlib
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from benchmarks import dull_tables, figures, own_photos, scaling_model, speed
+from benchmarks.docs import dull_tables, scaling_model
+from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
-
-ROOT = pathlib.Path(__file__).parent.parent
-RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+from dull_jax.report.markup import percent
 
 _SCALING = "scaling/cpu-2-cores.json"
-_BLOCK = re.compile(r"(<!-- results: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py
 
 
-def rendered(text: str) -> str:
-    """A document with its tables made anew.
-
-    Raises:
-      KeyError: a table that nobody makes.
-    """
-    return _BLOCK.sub(lambda m: f"{m[1]}\n{TABLES[m[2]]()}\n\n{m[3]}", text)
+# Accuracy ----------------------------------------------------------------------------------------
 
 
 def _runs(folder: str, overview: bool = False) -> str:
     results = table.load([RESULTS / folder])
-    made = (table.overview if overview else table.markdown)(results)
+    text = (table.overview if overview else table.markdown)(results)
     if overview or folder.startswith("digits"):
-        made = made.split("\n", 2)[2].strip()  # one table: its heading stands in the document
-    return _with_source(made, results)
+        text = text.split("\n", 2)[2].strip()  # one table: its heading stands in the document
+    return _with_source(text, results)
 
 
-def _with_source(made: str, results: Sequence[Mapping[str, Any]]) -> str:
+def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     """A table, and below it what it was made of: runs, seeds, hardware, versions."""
     machines = sorted({result["hardware"]["cpu"] for result in results})
     versions = sorted({f"jax {result['versions']['jax']}" for result in results})
     seeds = sorted({result["seed"] for result in results})
     return (
-        f"{made}\n\n{len(results)} runs, seeds {', '.join(map(str, seeds))}; "
+        f"{text}\n\n{len(results)} runs, seeds {', '.join(map(str, seeds))}; "
         f"{'; '.join(machines)}; {', '.join(versions)}. n: runs, mean ± sample standard deviation."
     )
 
 
+# Speed -------------------------------------------------------------------------------------------
+
+
+def _speed() -> str:
+    head = "method|network|batch|images/s|of the floor|first step|pass, 1000 images|of PyTorch"
+    lines = [head, "---|---|--:|--:|--:|--:|--:|--:"]
+    for c in read("speed/cpu-2-cores.json")["cases"]:
+        torch_ratio = f"{c['ratio_to_torch']:.2f}" if "ratio_to_torch" in c else ""
+        lines.append(
+            f"{c['method']}|{c['network']}|{c['batch_size']}|{c['images_per_second']:,.0f}|"
+            f"{100 * c['ratio_to_floor']:.0f} %|{c['first_step_seconds']:.1f} s|"
+            f"{c['epoch_pass_seconds_per_1000_images']:.2f} s|{torch_ratio}"
+        )
+    return "\n".join("| " + line.replace("|", " | ") + " |" for line in lines)
+
+
 def _fused() -> str:
-    files = [_json(f"speed/fused_{name}.json")["cases"] for name in ("1_device", "2_devices")]
+    """Both networks' steps as two programs over one: not adopted, its benchmark is gone."""
+    files = [read(f"speed/fused_{name}.json")["cases"] for name in ("1_device", "2_devices")]
     lines = ["| network, batch | one device | two devices |", "|---|--:|--:|"]
     for rows in zip(*files, strict=True):
         ratios = " | ".join(f"{row['separate'] / row['fused']:.2f}" for row in rows)
@@ -62,20 +64,24 @@ def _fused() -> str:
     return "\n".join(lines)
 
 
+# Audits ------------------------------------------------------------------------------------------
+
+
 def _audit() -> str:
     lines = [
         "| noise | audit | precision | recall | clean tail flagged | medium | head | AUROC | ECE |",
         "|---|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    found = _json("audit/gaussian.json")
-    for noise, seen in found["mean"].items():
+    measured = read("audit/gaussian.json")
+    for noise, audits in measured["mean"].items():
         for name, key in (("dull_jax", "ours"), ("cleanlab, defaults", "cleanlab")):
-            lines.append(_audit_line(noise, name, seen[key]))
-        for name, row in seen["at_cleanlab_precision"].items():
+            lines.append(_audit_line(noise, name, audits[key]))
+        for name, row in audits["at_cleanlab_precision"].items():
             lines.append(_audit_line(noise, f"{name}, at cleanlab's precision", row))
-    seeds = ", ".join(map(str, found["seeds"]))
+    seeds = ", ".join(map(str, measured["seeds"]))
     return (
-        "\n".join(lines) + f"\n\nPercent; means over seeds {seeds}; cleanlab {found['cleanlab']}."
+        "\n".join(lines)
+        + f"\n\nPercent; means over seeds {seeds}; cleanlab {measured['cleanlab']}."
     )
 
 
@@ -85,13 +91,36 @@ def _audit_line(noise: str, name: str, row: Mapping[str, float]) -> str:
     return f"| {noise} | {name} | {' | '.join(cells)} |"
 
 
-def _quoted(world: str, part: str) -> str:
-    """What a door printed, as code."""
-    return "\n".join(f"    {line}".rstrip() for line in _json("own/photos.json")[world][part])
+def _quoted(task: str, part: str) -> str:
+    """What a command printed, as code."""
+    return "\n".join(f"    {line}".rstrip() for line in read("own/photos.json")[task][part])
+
+
+def _photos() -> str:
+    """What the audit estimated beside what is true, by group."""
+    measured = read("own/photos.json")
+    pairs = {"precision": "precision", "false_alarm": "false alarms", "recall": "recall"}
+    head = " | ".join(f"{name}, estimated | counted" for name in pairs.values())
+    lines = [f"| classes | group | labels | {head} |", "|---|---|" + "--:|" * 7]
+    for task in PHOTOS:
+        for group, estimated in measured[task]["estimated"].items():
+            true = measured[task]["counted"][group]
+            cells = [percent(side.get(key)) for key in pairs for side in (estimated, true)]
+            lines.append(f"| {task} | {group} | {estimated['labels']:,} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *(_photos_line(measured[task], task) for task in PHOTOS)])
+
+
+def _photos_line(measured: dict, task: str) -> str:
+    true = measured["counted"]["all"]
+    return (
+        f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
+        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for wrong "
+        f"ones {percent(true['suggestions_right'])} is right."
+    )
 
 
 def _scale() -> str:
-    scan, again = (_json("own/scan.json")[name] for name in ("first", "again"))
+    scan, again = (read("own/scan.json")[name] for name in ("first", "again"))
     lines = [
         "| what | seconds | memory |",
         "|---|--:|--:|",
@@ -100,19 +129,22 @@ def _scale() -> str:
         f"| a second start, nothing changed | {again['seconds']:.1f} | |",
     ]
     for name in ("t2h", "symmetric"):
-        found = _json(f"audit/scale_{name}.json")
+        measured = read(f"audit/scale_{name}.json")
         lines.append(
-            f"| audit of {found['samples']:,} labels of {found['classes']:,} classes, "
-            f"{found['file_gb']:.0f} GB of predictions; found: {found['found']} "
-            f"| {found['seconds']:.0f} | {found['peak_gb']:.1f} GB |"
+            f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
+            f"{measured['file_gb']:.0f} GB of predictions; found: {measured['found']} "
+            f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
         )
     return "\n".join(lines)
 
 
+# Faults ------------------------------------------------------------------------------------------
+
+
 def _faults() -> str:
     """What was done to runs, and what came of it."""
-    found = _json("faults.json")
-    rows, keys = found["lines"], ("tried", "survived", "lost")
+    measured = read("faults.json")
+    rows, keys = measured["lines"], ("tried", "survived", "lost")
     lines = ["| fault | tried | survived | lost | ended within, s |", "|---|--:|--:|--:|--:|"]
     for name, row in rows.items():
         counts = " | ".join(str(row[key]) for key in keys)
@@ -120,15 +152,12 @@ def _faults() -> str:
     sums = " | ".join(str(sum(row[key] for row in rows.values())) for key in keys)
     kills = ", ".join(f"{count} {when}" for when, count in rows["SIGKILL of a run"]["at"].items())
     minutes = sum(row["seconds"] for row in rows.values()) / 60
+    versions = measured["versions"]
     return "\n".join([*lines, f"| all | {sums} | |"]) + (
         f"\n\nThe kills of one run: {kills}. Last run {max(r['date'] for r in rows.values())}, "
-        f"{minutes:.0f} minutes on a busy machine; {found['cpu']}; Python {found['python']}, jax "
-        f"{found['versions']['jax']}, orbax-checkpoint {found['versions']['orbax-checkpoint']}."
+        f"{minutes:.0f} minutes on a busy machine; {measured['cpu']}; Python {measured['python']}, "
+        f"jax {versions['jax']}, orbax-checkpoint {versions['orbax-checkpoint']}."
     )
-
-
-def _json(name: str) -> Any:
-    return json.loads((RESULTS / name).read_text())
 
 
 TABLES = {
@@ -138,7 +167,7 @@ TABLES = {
     "mini-overview": lambda: _runs("mini", overview=True),
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
-    "speed": lambda: speed.markdown(_json("speed/cpu-2-cores.json")["cases"]),
+    "speed": _speed,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),
@@ -147,38 +176,10 @@ TABLES = {
     "audit": _audit,
     "own-scan": lambda: _quoted("ten", "scan"),
     "own-audit": lambda: _quoted("three", "console"),
-    "own-truth": lambda: own_photos.markdown(_json("own/photos.json")),
+    "own-truth": _photos,
     "scale": _scale,
-    "scaling-measured": lambda: scaling_model.measured_table(_json(_SCALING)),
-    "scaling-predicted": lambda: scaling_model.predicted_table(_json(_SCALING)),
-    "scaling-methods": lambda: scaling_model.methods_table(_json(_SCALING)),
+    "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
+    "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
+    "scaling-methods": lambda: scaling_model.methods_table(read(_SCALING)),
     "faults": _faults,
 }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--check", action="store_true", help="write nothing, say what differs")
-    args, stale = parser.parse_args(), []
-    for path in DOCUMENTS:
-        text = path.read_text()
-        new = rendered(text)
-        if new == text:
-            continue
-        stale.append(path.name)
-        if not args.check:
-            path.write_text(new)
-    for name, text in figures.drawn().items():
-        path = figures.FIGURES / name
-        if path.exists() and path.read_text() == text:
-            continue
-        stale.append(name)
-        if not args.check:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-    print(f"{'differ' if args.check else 'written'}: {', '.join(stale) or 'none'}")
-    sys.exit(bool(stale and args.check))
-
-
-if __name__ == "__main__":
-    main()

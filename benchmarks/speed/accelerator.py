@@ -1,4 +1,4 @@
-"""Measures a machine with a GPU: numerics against the CPU, speed of the step, a stretch of training.
+"""Measures a machine with a GPU: numerics against the CPU, speed, a stretch of training.
 
     python -m benchmarks.speed.accelerator --export=cifar100.npz   # where the data set is prepared
     python -m benchmarks.speed.accelerator --data=cifar100.npz --out=FILE
