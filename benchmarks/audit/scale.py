@@ -2,7 +2,7 @@
 
     python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h] [--dir=DIR] [--out=FILE]
 
-Takes about ten minutes on two cores (symmetric: five), and 4 GB below DIR.
+Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR.
 Writes benchmarks/results/audit/scale_NOISE.json, which docs/own_data.md shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:

@@ -114,8 +114,8 @@ def _photos_line(measured: dict, task: str) -> str:
     true = measured["counted"]["all"]
     return (
         f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
-        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for wrong "
-        f"ones {percent(true['suggestions_right'])} is right."
+        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for "
+        f"wrong ones {percent(true['suggestions_right'])} is right."
     )
 
 

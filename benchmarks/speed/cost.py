@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.cost [--network=resnet_small] [--only=METHOD] [--out=FILE]
 
-Takes about four minutes on two cores, all of it compilation.
+Takes about three minutes on two cores, all of it compilation.
 Writes benchmarks/results/speed/cost.json, whose ratios docs/speed.md gives.
 
 A pass is one image through the network: forward, or forward and backward. Their FLOPs are XLA's

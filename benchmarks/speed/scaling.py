@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.scaling [--only=PART] [--samples=100000] [--out=FILE]
 
-Takes about ten minutes on two cores.
+Takes about six minutes on two cores.
 Writes benchmarks/results/scaling/NAME.json, from which `benchmarks.docs.scaling_model` predicts.
 
 Steps run on 1, 2 and 4 devices that share the CPU; gradients are averaged between processes; JPEGs

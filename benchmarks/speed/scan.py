@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.scan [--files=100000] [--side=96] [--out=FILE]
 
-Takes about two minutes on two cores, most of it to write 100,000 files into a temporary folder.
+Takes about a minute on two cores, most of it to write the files into a temporary folder.
 Writes benchmarks/results/own/scan.json, which docs/own_data.md shows.
 
 The first scan reads, hashes and decodes every file in as many processes as there are cores; the

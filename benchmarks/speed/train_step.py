@@ -2,7 +2,7 @@
 
     python -m benchmarks.speed.train_step [--quick] [--devices=N] [--only=NAME] [--out=FILE]
 
-Takes about six minutes on two cores; --quick two.
+Takes about three minutes on two idle cores; --quick half of it.
 Writes benchmarks/results/speed/NAME.json, which docs/speed.md shows.
 
 The floor is the step's FLOPs over the machine's rate in a large matrix product: no program that
