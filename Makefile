@@ -17,7 +17,7 @@ test-faults: setup
 
 # The measured tables of README and docs, from the committed result files.
 results: setup
-	$(BIN)/python -m benchmarks.documents
+	$(BIN)/python -m benchmarks.docs.render
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -1,8 +1,8 @@
-"""`benchmarks.accuracy --oracle` takes out the wrongly labelled images, and no others."""
+"""`benchmarks.accuracy.grid --oracle` takes out the wrongly labelled images, and no others."""
 
 import numpy as np
 
-from benchmarks.accuracy import recipe, rightly_labelled
+from benchmarks.accuracy.grid import recipe, rightly_labelled
 from dull_jax.data import dataset
 
 

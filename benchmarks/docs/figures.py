@@ -11,14 +11,14 @@ import statistics
 
 import numpy as np
 
-from benchmarks import dull_tables
+from benchmarks.docs import dull_tables
+from benchmarks.result_file import RESULTS
 from dull_jax.report import bars, curves, heatmap
 from dull_jax.report.markup import Markup
 from dull_jax.report.sections.channels import sort_channels
 from dull_jax.report.style import css
 
-ROOT = pathlib.Path(__file__).parent.parent
-RESULTS, FIGURES = ROOT / "benchmarks" / "results", ROOT / "docs" / "figures"
+FIGURES = pathlib.Path(__file__).parents[2] / "docs" / "figures"
 
 PARTS = (  # one at a time; pairs stand in the table only
     "no-IFD",

@@ -1,14 +1,10 @@
-"""A training step or an epoch of the real trainer on made-up images of CIFAR's size, timed."""
-
-import statistics
-import time
-from collections.abc import Callable
+"""The real trainer's steps and epochs on random images of CIFAR's size."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
+from benchmarks import timing
 from configs import base
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset, TrainSet
@@ -19,6 +15,7 @@ from dull_jax.train.executor import Executor, Sums
 
 
 def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
+    """The base recipe past its warm-up; `fields` are further ones, by dotted name."""
     config = base.get_config()
     config.method, config.model.name, config.train.batch_size = method, network, batch_size
     config.optim.ema = 0.999 if method == "dull" else 0.0
@@ -28,20 +25,20 @@ def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
     return config
 
 
-def made_up(size: int, num_classes: int = 10, seed: int = 0) -> Dataset:
-    """Random pixels and labels; nothing is learnt from them."""
+def dataset(size: int, num_classes: int = 10, seed: int = 0) -> Dataset:
+    """Random pixels and labels; nothing can be learnt from them."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (size, 32, 32, 3), dtype=np.uint8)
     labels = rng.integers(0, num_classes, size).astype(np.int32)
     ids = np.array([f"train_{i}" for i in range(size)])
     names = tuple(f"class {k}" for k in range(num_classes))
-    train, nothing = (TrainSet(images[:n], labels[:n], ids[:n], names) for n in (size, 0))
+    train, empty = (TrainSet(images[:n], labels[:n], ids[:n], names) for n in (size, 0))
     test = sources.Split(images[:500], labels[:500], ids[:500])
     groups = {"head": [0], "medium": [1], "tail": [2]}
-    return Dataset(train, labels, nothing, test, groups, {}, {})
+    return Dataset(train, labels, empty, test, groups, {}, {})
 
 
-class Stand:
+class TrainerStub:
     """What an `EpochRun` needs of a trainer: an executor and the method's memory."""
 
     def __init__(self, config: ConfigDict, executor: Executor):
@@ -49,75 +46,52 @@ class Stand:
         self.dataset, self.memory = executor.dataset, executor.method.init_memory()
 
 
-class Bench(Stand):
-    """One recipe on made-up images, able to run steps or an epoch again and again."""
+class SyntheticTrainer(TrainerStub):
+    """One recipe on random images, able to run steps or an epoch again and again."""
 
     def __init__(self, config: ConfigDict, size: int, platform: str | None = None):
         devices = parallel.Devices(config.train.devices, platform)
-        super().__init__(config, Executor(config, made_up(size), devices))
+        super().__init__(config, Executor(config, dataset(size), devices))
 
     def phase(self) -> Phase:
         """The main phase, as the method makes it in an epoch after its warm-up."""
         return list(self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
 
-    def steps(self, count: int, phase: Phase) -> float:
-        """Seconds of `count` steps, the last one finished."""
-        began = time.perf_counter()
-        sweep = self.executor.sweep(phase, 1, 0, 0.01, Sums())
-        for done in sweep:
+    def run_steps(self, count: int, phase: Phase) -> None:
+        """Makes `count` steps; returns when the last one is finished."""
+        for done in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
             if done >= count:
                 break
         self.executor.settle()
         jax.block_until_ready(self.executor.nets)
-        return time.perf_counter() - began
 
-    def epoch(self) -> dict[str, float]:
-        """A whole epoch: images/s, share of the time that is the host's, seconds of the pass."""
-        used, began = self.executor.seconds_on_device, time.perf_counter()
-        run, images = EpochRun(self, self.config.train.epochs - 1), 0
-        for phase in self.executor.method.epoch(run):
+    def run_epoch(self) -> int:
+        """Makes the phases of a whole epoch; returns how many images its steps took in."""
+        images = 0
+        for phase in self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)):
             for _ in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
                 pass
             main = next(iter(phase.streams.values()))
             images += self.executor.steps(phase) * main.batch_size
-        seconds = time.perf_counter() - began
+        return images
+
+    def epoch(self) -> dict[str, float]:
+        """A whole epoch: images/s, share of the time that is the host's, seconds of the pass."""
+        used = self.executor.seconds_on_device
+        images, seconds = timing.once(self.run_epoch)
         host_share = 1 - (self.executor.seconds_on_device - used) / seconds
-        self.executor.observe()  # Compiles; the next one must not be the one remembered.
-        self.steps(1, self.phase())
-        began = time.perf_counter()
-        self.executor.observe()
+        self.executor.observe()  # compiles; a step after it, or the next pass is the cached one
+        self.run_steps(1, self.phase())
+        size = len(self.dataset.train.given)
         return {
             "images_per_second": images / seconds,
             "host_share": host_share,
-            "pass_seconds_per_1000_images": (time.perf_counter() - began)
-            / len(self.dataset.train.given)
-            * 1000,
+            "pass_seconds_per_1000_images": 1000
+            / size
+            * timing.once(self.executor.observe).seconds,
         }
 
     def flops(self, phase: Phase) -> float:
         """Of one compiled step, by XLA's own count, over all devices."""
         compiled = self.executor.lowered(phase).compile()
         return float(compiled.cost_analysis()["flops"]) * self.executor.devices.count
-
-
-def matmul_rate(size: int = 2048, dtype=jnp.float32) -> float:
-    """FLOP/s of the best of eight square matrix products: what the machine can do."""
-    a = jnp.ones((size, size), dtype)
-    product = jax.jit(lambda a: a @ a)
-    product(a).block_until_ready()
-    return 2 * size**3 / min(timed(lambda: product(a).block_until_ready()) for _ in range(8))
-
-
-def timed(function: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    function()
-    return time.perf_counter() - began
-
-
-def alternating(*functions: Callable[[], float], rounds: int = 5) -> list[float]:
-    """Median seconds of each function, run in turn: a machine that drifts drifts for all."""
-    times = [[] for _ in functions]
-    for _ in range(rounds):
-        for mine, function in zip(times, functions, strict=True):
-            mine.append(function())
-    return [statistics.median(mine) for mine in times]

@@ -1,6 +1,9 @@
-"""Seconds and memory of an audit whose probabilities do not fit comfortably into memory.
+"""Measures seconds and memory of an audit whose probabilities hardly fit into memory.
 
-    python -m benchmarks.audit_scale [--n=1000000] [--k=1000] [--noise=t2h] [--out=FILE] [--dir=DIR]
+    python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h] [--dir=DIR] [--out=FILE]
+
+Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR.
+Writes benchmarks/results/audit/scale_NOISE.json, which docs/own_data.md shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
   bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged): 8 GB.
@@ -19,22 +22,20 @@ mixed by the transition, so that they are p(given | x); easy to audit, since wha
 time and memory. It is deleted afterwards.
 """
 
-import argparse
 import json
 import pathlib
 import resource
 import tempfile
 import threading
-import time
 
 import numpy as np
 
+from benchmarks import result_file, timing
 from dull_jax.data.longtail import class_counts
 from dull_jax.stats import metrics, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.train.machine import environment
 
-MAKES = {
+NOISES = {
     "t2h": lambda n: noise_kinds.t2h(n, 0.3, 0.6),
     "symmetric": lambda n: noise_kinds.symmetric(n, 0.3),
     "joint": lambda n: noise_kinds.joint(n, 0.3),
@@ -60,12 +61,12 @@ class PeakMemory(threading.Thread):
         return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1e6
 
 
-def made(path: pathlib.Path, size: int, num_classes: int, kind: str, seed: int = 0):
+def write_probs(path: pathlib.Path, size: int, num_classes: int, kind: str, seed: int = 0):
     """Writes p(given | x) `[N, K]` to `path`; returns (clean labels, given labels)."""
     rng = np.random.default_rng(seed)
     shape = class_counts("exponential", 1_000_000, 100, num_classes).astype(np.float64)
     prior = shape / shape.sum()
-    noise = MAKES[kind](shape)
+    noise = NOISES[kind](shape)
     table = np.cumsum(noise_kinds.table(noise), axis=1)
     clean = rng.choice(num_classes, size, p=prior).astype(np.int32)
     draws = rng.random(size)
@@ -85,42 +86,42 @@ def made(path: pathlib.Path, size: int, num_classes: int, kind: str, seed: int =
     return clean, given
 
 
+def measure(path: pathlib.Path, size: int, num_classes: int, noise: str) -> dict[str, object]:
+    """Writes the probabilities to `path` and audits them."""
+    clean, given = write_probs(path, size, num_classes, noise)
+    before, memory = PeakMemory.now(), PeakMemory()
+    memory.start()
+    probs = np.load(path, mmap_mode="r", allow_pickle=False)
+    audit, seconds = timing.once(lambda: audit_labels(probs, given))
+    memory.done.set()
+    memory.join()
+    most_resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    return {
+        "samples": size,
+        "classes": num_classes,
+        "noise": noise,
+        "seconds": round(seconds, 1),
+        "peak_gb": round(memory.peak, 3),
+        "gb_before": round(before, 3),
+        "peak_gb_with_pages_of_files": round(most_resident, 3),
+        "file_gb": size * num_classes * 4 / 1e9,
+        "found": audit.noise,
+        "flagged": int(audit.flagged.sum()),
+        **metrics.wrong_labels(audit.wrong, given, clean, {}),
+    }
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser()
+    parser = result_file.parser(__doc__)
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--k", type=int, default=1_000)
-    parser.add_argument("--noise", choices=sorted(MAKES), default="t2h")
-    parser.add_argument("--dir", type=pathlib.Path, help="where the probabilities go for a while")
-    parser.add_argument("--out", type=pathlib.Path)
+    parser.add_argument("--noise", choices=sorted(NOISES), default="t2h")
+    parser.add_argument("--dir", type=pathlib.Path, help="a folder for the probabilities")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        path = pathlib.Path(folder) / "probs.npy"
-        clean, given = made(path, args.n, args.k, args.noise)
-        before, watch = PeakMemory.now(), PeakMemory()
-        watch.start()
-        began = time.perf_counter()
-        found = audit_labels(np.load(path, mmap_mode="r", allow_pickle=False), given)
-        seconds = time.perf_counter() - began
-        watch.done.set()
-        watch.join()
-    measured = {
-        "samples": args.n,
-        "classes": args.k,
-        "noise": args.noise,
-        "seconds": round(seconds, 1),
-        "peak_gb": round(watch.peak, 3),
-        "gb_before": round(before, 3),
-        "peak_gb_with_pages_of_files": round(
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 3
-        ),
-        "file_gb": args.n * args.k * 4 / 1e9,
-        "found": found.noise,
-        "flagged": int(found.flagged.sum()),
-        **metrics.wrong_labels(found.wrong, given, clean, {}),
-    }
+        measured = measure(pathlib.Path(folder) / "probs.npy", args.n, args.k, args.noise)
     print(json.dumps(measured, indent=1))
-    if args.out:
-        args.out.write_text(json.dumps({"environment": environment(), **measured}, indent=1) + "\n")
+    result_file.save(args.out, measured)
 
 
 if __name__ == "__main__":

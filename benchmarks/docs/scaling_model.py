@@ -1,7 +1,7 @@
 """Predicted step and epoch times on 1 to 256 accelerators, and memory of large sets.
 
-`benchmarks.scaling` measures the constants that a CPU can measure; `ACCELERATOR` has those that it
-cannot, from the vendor's data sheet and one assumption, and says so. The equations are in
+`benchmarks.speed.scaling` measures the constants that a CPU can measure; `ACCELERATOR` has those
+that it cannot, from the vendor's data sheet and one assumption, and says so. The equations are in
 docs/scaling.md, whose tables are made here.
 """
 
@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.cost import COUNTED
+from benchmarks.speed.cost import COUNTED
 
 DEVICES = (1, 4, 16, 64, 256)
 
@@ -48,16 +48,16 @@ TASKS = (
 )
 
 
-def step(found: Mapping[str, Any], task: Task, method: str, devices: int) -> dict[str, float]:
+def step(measured: Mapping[str, Any], task: Task, method: str, devices: int) -> dict[str, float]:
     """Seconds of a training step: its compute, its all-reduce, its input; and all of it."""
-    chip, network = ACCELERATOR, found["networks"][task.network]
+    chip, network = ACCELERATOR, measured["networks"][task.network]
     forward, both = COUNTED[method]
     per_image = forward * network["forward"] + both * network["both"]
     compute = per_image * task.batch / devices / chip.flops
     hops = 2 * (devices - 1)
     reduce = hops / devices * 1e6 * network["megabytes"] / chip.bandwidth + hops * chip.latency
     views = forward + both if method in ("dividemix", "sfa", "tabasco", "dasc") else both
-    rate = found["decoded_per_second_and_core"] * chip.cores * devices
+    rate = measured["decoded_per_second_and_core"] * chip.cores * devices
     read = max(1.0, math.ceil(views)) * task.batch / rate
     return {
         "compute": compute,
@@ -67,37 +67,37 @@ def step(found: Mapping[str, Any], task: Task, method: str, devices: int) -> dic
     }
 
 
-def epoch(found: Mapping[str, Any], task: Task, method: str, devices: int) -> dict[str, float]:
+def epoch(measured: Mapping[str, Any], task: Task, method: str, devices: int) -> dict[str, float]:
     """Seconds of an epoch: steps, passes over the train set, and what the host does between."""
-    once = found["once_an_epoch"][method]
-    each = step(found, task, method, devices)
+    once = measured["once_an_epoch"][method]
+    each = step(measured, task, method, devices)
     networks = 2 if method in ("dividemix", "sfa", "tabasco", "dasc", "co_teaching") else 1
     steps = networks * each["step"] * task.images / task.batch
-    forward = found["networks"][task.network]["forward"] / ACCELERATOR.flops
-    rate = found["decoded_per_second_and_core"] * ACCELERATOR.cores
+    forward = measured["networks"][task.network]["forward"] / ACCELERATOR.flops
+    rate = measured["decoded_per_second_and_core"] * ACCELERATOR.cores
     passes = once["passes"] * task.images * max(forward, 1 / rate) / devices
     return {
         "steps": steps,
         "passes": passes,
-        "host": once["seconds"] / found["samples"] * task.images,
+        "host": once["seconds"] / measured["samples"] * task.images,
     }
 
 
 # Tables ------------------------------------------------------------------------------------------
 
 
-def measured_table(found: Mapping[str, Any]) -> str:
+def measured_table(measured: Mapping[str, Any]) -> str:
     """Devices that share the CPU, and means over processes."""
-    seconds = found["step_seconds"]
+    seconds = measured["step_seconds"]
     lines = ["| devices on two cores | step | against one |", "|--:|--:|--:|"]
     for n, value in seconds.items():
         lines.append(f"| {n} | {1000 * value:.0f} ms | {seconds['1'] / value:.2f} |")
-    sizes = list(found["all_reduce_seconds"]["2"])
+    sizes = list(measured["all_reduce_seconds"]["2"])
     names = " | ".join(f"{float(size):g} MB" for size in sizes)
     lines += ["", f"| processes | {names} |", "|--:|" + "--:|" * len(sizes)]
-    for n, row in found["all_reduce_seconds"].items():
+    for n, row in measured["all_reduce_seconds"].items():
         lines.append(f"| {n} | {' | '.join(f'{1000 * row[s]:.1f} ms' for s in sizes)} |")
-    networks = found["networks"]
+    networks = measured["networks"]
     lines += ["", "| of an image of 224 x 224 | forward | and backward | weights |"]
     lines.append("|---|--:|--:|--:|")
     for task in TASKS:
@@ -106,14 +106,14 @@ def measured_table(found: Mapping[str, Any]) -> str:
             f"| {task.title.split(', ')[1]} | {row['forward'] / 1e9:.1f} GFLOP "
             f"| {row['both'] / 1e9:.1f} GFLOP | {row['megabytes']:.0f} MB |"
         )
-    rate = found["decoded_per_second_and_core"]
+    rate, machine = measured["decoded_per_second_and_core"], measured["environment"]
     return "\n".join(lines) + (
         f"\n\nDecoded: {rate:.0f} JPEGs a second and core (341 x 256, cut to 224 x 224). "
-        f"{found['hardware']}; jax {found['versions']['jax']}; {found['date']}."
+        f"{machine['cpu']}; jax {machine['versions']['jax']}; {machine['started'][:10]}."
     )
 
 
-def predicted_table(found: Mapping[str, Any], methods: tuple[str, ...] = ("ce", "dull", "dasc")):
+def predicted_table(measured: Mapping[str, Any], methods: tuple[str, ...] = ("ce", "dull", "dasc")):
     """Step times of two recipes, 1 to 256 chips."""
     lines = [
         "| recipe | method | chips | compute | all-reduce | input | images/s | efficiency | by |",
@@ -121,9 +121,9 @@ def predicted_table(found: Mapping[str, Any], methods: tuple[str, ...] = ("ce", 
     ]
     for task in TASKS:
         for method in methods:
-            alone = step(found, task, method, 1)["step"]
+            alone = step(measured, task, method, 1)["step"]
             for n in DEVICES:
-                s = step(found, task, method, n)
+                s = step(measured, task, method, n)
                 bound = "input" if s["input"] >= s["step"] else "compute"
                 bound = "all-reduce" if s["all-reduce"] > max(s["compute"], s["input"]) else bound
                 times = " | ".join(
@@ -136,16 +136,16 @@ def predicted_table(found: Mapping[str, Any], methods: tuple[str, ...] = ("ce", 
     return "\n".join(lines)
 
 
-def methods_table(found: Mapping[str, Any]) -> str:
+def methods_table(measured: Mapping[str, Any]) -> str:
     """Once an epoch: seconds at a million images, and memory at one and ten million."""
     lines = [
         "| method | passes | host, 1 M images | of an epoch on 16 chips | kept a sample "
         "| seen a sample | a host, 1 M | a host, 10 M | divided over devices |",
         "|---|--:|--:|--:|--:|--:|--:|--:|--:|",
     ]
-    for name, once in sorted(found["once_an_epoch"].items()):
+    for name, once in sorted(measured["once_an_epoch"].items()):
         task = TASKS[0]
-        parts = epoch(found, task, name, 16)
+        parts = epoch(measured, task, name, 16)
         share = 100 * parts["host"] / sum(parts.values())
         every = once["kept_bytes"] + once["seen_bytes"]
         lines.append(

@@ -1,4 +1,4 @@
-"""The same networks in PyTorch, for the ratio that benchmarks/speed.py reports."""
+"""The same networks in PyTorch, for the ratio that `benchmarks.speed.train_step` reports."""
 
 import itertools
 

@@ -1,13 +1,16 @@
-"""Runs a recipe for several seeds and methods, and keeps the result files as evidence.
+"""Measures the accuracy of methods on a recipe, for several seeds; keeps their results as evidence.
 
-    python -m benchmarks.accuracy digits configs/digits_t2h.py --methods ce la dull
+    python -m benchmarks.accuracy.grid digits configs/digits_t2h.py --methods ce la dull
 
-writes benchmarks/results/digits/<dataset>-if<IF>-<noise><rate>-<method>-s<seed>.json; tables are
-made from these by `python -m dull_jax.report.table benchmarks/results/digits`. Runs continue where
-they stopped, as ever; the methods of one seed train on the same labels. `two_stage:self_supervised`
-among the methods trains the second from the first one's backbone. A setting under another name:
+Takes as long as the runs: 5 to 30 s each on the digits, 3 to 40 minutes on reduced CIFAR-10.
+Writes benchmarks/results/GRID/DATASET-ifIF-NOISERATE-METHOD-sSEED.json, one file for each run
+(--out: another folder); `python -m dull_jax.report.table benchmarks/results/GRID` tabulates them.
 
-    python -m benchmarks.accuracy ablation configs/digits_t2h.py --variant "no H2T" \
+Runs continue where they stopped; the methods of one seed train on the same labels. With
+`two_stage:self_supervised` among the methods, the second one is trained first, and its backbone is
+where the first one begins. A setting under a name of its own:
+
+    python -m benchmarks.accuracy.grid ablation configs/digits_t2h.py --variant "no H2T" \
         --set dull.h2t=False
 
 `--oracle` takes the images with wrong labels out before training, by the true labels: what perfect
@@ -24,13 +27,13 @@ from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
+from benchmarks import result_file
 from dull_jax.data import dataset
 from dull_jax.train import parallel, trainer
 
-RESULTS = pathlib.Path(__file__).parent / "results"
 
-
-def recipe(path: str, arg: str):
+def recipe(path: str, arg: str) -> ConfigDict:
+    """The configuration of a recipe's file, with its argument."""
     spec = importlib.util.spec_from_file_location("recipe", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -38,8 +41,8 @@ def recipe(path: str, arg: str):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("grid", help="digits, mini, full, ablation, stress")
+    parser = result_file.parser(__doc__, out="the folder of the result files")
+    parser.add_argument("grid", help="the folder of benchmarks/results: digits, mini, ablation, …")
     parser.add_argument("config")
     parser.add_argument("--methods", nargs="+", default=["dull"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
@@ -51,30 +54,31 @@ def main() -> None:
     parser.add_argument("--devices", type=int, default=0, help="see config.train.devices")
     args = parser.parse_args()
     parallel.cpu_devices(args.devices)
+    folder = args.out or result_file.RESULTS / args.grid
     for seed in args.seeds:
         for method in args.methods:
-            _keep(args.grid, _trained(args, method, seed, args.arg, args.set))
+            _keep(folder, _trained(args, method, seed, args.arg, args.set))
 
 
 def _trained(
     args: argparse.Namespace, name: str, seed: int, arg: str, fields: Sequence[str]
 ) -> dict:
-    """The result of one run. A name "two_stage:self_supervised" starts from a run of the latter."""
+    """The result of one run. "two_stage:self_supervised" begins with a backbone of the latter."""
     method, _, first = name.partition(":")
     config = recipe(args.config, ",".join(filter(None, (f"method={method},seed={seed}", arg))))
     config.compare = ()
     config.train.devices, config.variant = args.devices, args.variant
     config.update_from_flattened_dict(dict(map(_setting, fields)))
-    if first:  # it has looked at images only: one run of it serves every noise
+    if first:  # that one sees images only, no labels: one run of it serves every noise
         images = [a for a in arg.split(",") if a and a.partition("=")[0] not in ("noise", "rate")]
-        kept = [field for field in fields if not field.startswith("noise.")]
-        _trained(args, first, seed, ",".join(images), kept)
+        others = [field for field in fields if not field.startswith("noise.")]
+        _trained(args, first, seed, ",".join(images), others)
         config.init = str(_folder(args, first, seed, ",".join(images)))
         config.variant = config[first].variant
     folder = _folder(args, name, seed, arg)
-    kept = folder.parent / f"{folder.name}.npz"  # no suffix: a rate in the name has its own dot
-    labels = rightly_labelled(config, kept) if args.oracle else None
-    return trainer.train(config, folder, say=said, labels=labels)
+    right = folder.parent / f"{folder.name}.npz"  # no with_suffix: a rate in the name has a dot
+    labels = rightly_labelled(config, right) if args.oracle else None
+    return trainer.train(config, folder, say=_print, labels=labels)
 
 
 def rightly_labelled(config: ConfigDict, path: pathlib.Path) -> pathlib.Path:
@@ -104,20 +108,19 @@ def _folder(args: argparse.Namespace, name: str, seed: int, arg: str) -> pathlib
     return args.runs / args.grid / f"{stem}-s{seed}"
 
 
-def said(line: str) -> None:
+def _print(line: str) -> None:
     print(line, flush=True)
 
 
-def _keep(grid: str, found: dict) -> None:
-    noise = found["noise"]
+def _keep(folder: pathlib.Path, result: dict) -> None:
+    noise = result["noise"]
     rate = f"{noise['rate']:g}" if "rate" in noise else ""  # there is none of no noise
     name = (
-        f"{found['dataset']}-if{found['imbalance_factor']:g}-{noise['name']}{rate}"
-        f"-{'-'.join(filter(None, (found['method'], found['variant'])))}-s{found['seed']}.json"
+        f"{result['dataset']}-if{result['imbalance_factor']:g}-{noise['name']}{rate}"
+        f"-{'-'.join(filter(None, (result['method'], result['variant'])))}-s{result['seed']}.json"
     ).replace(" ", "_")
-    (RESULTS / grid).mkdir(parents=True, exist_ok=True)
-    (RESULTS / grid / name).write_text(json.dumps(found, indent=1))
-    print(name, json.dumps({k: v for k, v in found["accuracy"].items() if k != "by_class"}))
+    result_file.write_json(folder / name, result)
+    print(name, json.dumps({k: v for k, v in result["accuracy"].items() if k != "by_class"}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""DULL beside DULL without its parts, and beside its peers where the task is made harder.
+"""Tables of docs/dull.md: DULL without its parts, in harder settings, and beside an oracle.
 
-Results: benchmarks/results/ablation and ablation_mini (a variant names what is left out), and
-benchmarks/results/stress, a folder for each setting. What an oracle would be worth:
-benchmarks/results/ceiling.
+From benchmarks/results: ablation and ablation_mini (a variant names what is left out), stress (a
+folder for each setting) and ceiling (wrong labels taken out by an oracle).
 """
 
 import pathlib
@@ -11,10 +10,9 @@ from collections.abc import Mapping
 from statistics import mean
 from typing import Any
 
+from benchmarks.result_file import RESULTS
 from dull_jax.report import table
 from dull_jax.report.folder import title
-
-RESULTS = pathlib.Path(__file__).parent / "results"
 
 Result = Mapping[str, Any]
 

@@ -1,17 +1,18 @@
-"""Keeps what a run of DULL has measured of itself: for the figures of docs/dull.md.
+"""Measures nothing itself: keeps what a run of DULL logged, for the figures of docs/dull.md.
 
     python -m dull_jax.main --config=configs/digits_t2h.py --workdir=RUN
-    python -m benchmarks.instruments RUN --out=benchmarks/results/dull/digits.json
+    python -m benchmarks.docs.diagnostics RUN [--out=FILE]
 
-digits-no-IFPU.json is of a run with --config.dull.ifpu=False.
+Takes a second, after eleven for the run.
+Writes benchmarks/results/dull/digits.json; digits-no-IFPU.json is of a run with
+--config.dull.ifpu=False.
 """
 
-import argparse
-import json
 import pathlib
 
 import numpy as np
 
+from benchmarks import result_file
 from dull_jax.report import folder
 
 _CURVES = (
@@ -26,7 +27,7 @@ _CURVES = (
 )
 
 
-def kept(run: folder.Run) -> dict:
+def diagnostics(run: folder.Run) -> dict:
     """Transition true and estimated, G, and the curves over epochs; plain Python values."""
     return {
         "run": {key: run.result[key] for key in ("dataset", "noise", "seed", "epochs")},
@@ -44,12 +45,11 @@ def kept(run: folder.Run) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("run")
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser = result_file.parser(__doc__)
+    parser.set_defaults(out=pathlib.Path(result_file.RESULTS, "dull", "digits.json"))
+    parser.add_argument("run", help="a workdir")
     args = parser.parse_args()
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(kept(folder.read(args.run)), indent=None) + "\n")
+    result_file.write_json(args.out, diagnostics(folder.read(args.run)), indent=None)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,185 @@
+"""The measured tables of README and docs, from the files of benchmarks/results.
+
+`TABLES` names each one as `<!-- results: NAME -->` does. The tables of docs/dull.md are in
+`dull_tables`, those of docs/scaling.md in `scaling_model`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from benchmarks.docs import dull_tables, scaling_model
+from benchmarks.result_file import RESULTS, read
+from dull_jax.report import table
+from dull_jax.report.markup import percent
+
+_SCALING = "scaling/cpu-2-cores.json"
+PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py
+
+
+# Accuracy ----------------------------------------------------------------------------------------
+
+
+def _runs(folder: str, overview: bool = False) -> str:
+    results = table.load([RESULTS / folder])
+    text = (table.overview if overview else table.markdown)(results)
+    if overview or folder.startswith("digits"):
+        text = text.split("\n", 2)[2].strip()  # one table: its heading stands in the document
+    return _with_source(text, results)
+
+
+def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
+    """A table, and below it what it was made of: runs, seeds, hardware, versions."""
+    machines = sorted({result["hardware"]["cpu"] for result in results})
+    versions = sorted({f"jax {result['versions']['jax']}" for result in results})
+    seeds = sorted({result["seed"] for result in results})
+    return (
+        f"{text}\n\n{len(results)} runs, seeds {', '.join(map(str, seeds))}; "
+        f"{'; '.join(machines)}; {', '.join(versions)}. n: runs, mean ± sample standard deviation."
+    )
+
+
+# Speed -------------------------------------------------------------------------------------------
+
+
+def _speed() -> str:
+    head = "method|network|batch|images/s|of the floor|first step|pass, 1000 images|of PyTorch"
+    lines = [head, "---|---|--:|--:|--:|--:|--:|--:"]
+    for c in read("speed/cpu-2-cores.json")["cases"]:
+        torch_ratio = f"{c['ratio_to_torch']:.2f}" if "ratio_to_torch" in c else ""
+        lines.append(
+            f"{c['method']}|{c['network']}|{c['batch_size']}|{c['images_per_second']:,.0f}|"
+            f"{100 * c['ratio_to_floor']:.0f} %|{c['first_step_seconds']:.1f} s|"
+            f"{c['epoch_pass_seconds_per_1000_images']:.2f} s|{torch_ratio}"
+        )
+    return "\n".join("| " + line.replace("|", " | ") + " |" for line in lines)
+
+
+def _fused() -> str:
+    """Both networks' steps as two programs over one: not adopted, its benchmark is gone."""
+    files = [read(f"speed/fused_{name}.json")["cases"] for name in ("1_device", "2_devices")]
+    lines = ["| network, batch | one device | two devices |", "|---|--:|--:|"]
+    for rows in zip(*files, strict=True):
+        ratios = " | ".join(f"{row['separate'] / row['fused']:.2f}" for row in rows)
+        lines.append(f"| {rows[0]['case']}, {rows[0]['batch_size']} | {ratios} |")
+    return "\n".join(lines)
+
+
+# Audits ------------------------------------------------------------------------------------------
+
+
+def _audit() -> str:
+    lines = [
+        "| noise | audit | precision | recall | clean tail flagged | medium | head | AUROC | ECE |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    measured = read("audit/gaussian.json")
+    for noise, audits in measured["mean"].items():
+        for name, key in (("dull_jax", "ours"), ("cleanlab, defaults", "cleanlab")):
+            lines.append(_audit_line(noise, name, audits[key]))
+        for name, row in audits["at_cleanlab_precision"].items():
+            lines.append(_audit_line(noise, f"{name}, at cleanlab's precision", row))
+    seeds = ", ".join(map(str, measured["seeds"]))
+    return (
+        "\n".join(lines)
+        + f"\n\nPercent; means over seeds {seeds}; cleanlab {measured['cleanlab']}."
+    )
+
+
+def _audit_line(noise: str, name: str, row: Mapping[str, float]) -> str:
+    keys = ("precision", "recall", *(f"clean_{g}_flagged" for g in ("tail", "medium", "head")))
+    cells = [f"{row[key]:.1f}" if key in row else "" for key in (*keys, "auroc", "ece")]
+    return f"| {noise} | {name} | {' | '.join(cells)} |"
+
+
+def _quoted(task: str, part: str) -> str:
+    """What a command printed, as code."""
+    return "\n".join(f"    {line}".rstrip() for line in read("own/photos.json")[task][part])
+
+
+def _photos() -> str:
+    """What the audit estimated beside what is true, by group."""
+    measured = read("own/photos.json")
+    pairs = {"precision": "precision", "false_alarm": "false alarms", "recall": "recall"}
+    head = " | ".join(f"{name}, estimated | counted" for name in pairs.values())
+    lines = [f"| classes | group | labels | {head} |", "|---|---|" + "--:|" * 7]
+    for task in PHOTOS:
+        for group, estimated in measured[task]["estimated"].items():
+            true = measured[task]["counted"][group]
+            cells = [percent(side.get(key)) for key in pairs for side in (estimated, true)]
+            lines.append(f"| {task} | {group} | {estimated['labels']:,} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *(_photos_line(measured[task], task) for task in PHOTOS)])
+
+
+def _photos_line(measured: dict, task: str) -> str:
+    true = measured["counted"]["all"]
+    return (
+        f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
+        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for "
+        f"wrong ones {percent(true['suggestions_right'])} is right."
+    )
+
+
+def _scale() -> str:
+    scan, again = (read("own/scan.json")[name] for name in ("first", "again"))
+    lines = [
+        "| what | seconds | memory |",
+        "|---|--:|--:|",
+        f"| scan of {scan['files']:,} small JPEGs, {scan['files_per_second']:,} a second "
+        f"| {scan['seconds']:.0f} | |",
+        f"| a second start, nothing changed | {again['seconds']:.1f} | |",
+    ]
+    for name in ("t2h", "symmetric"):
+        measured = read(f"audit/scale_{name}.json")
+        lines.append(
+            f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
+            f"{measured['file_gb']:.0f} GB of predictions; found: {measured['found']} "
+            f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
+        )
+    return "\n".join(lines)
+
+
+# Faults ------------------------------------------------------------------------------------------
+
+
+def _faults() -> str:
+    """What was done to runs, and what came of it."""
+    measured = read("faults.json")
+    rows, keys = measured["lines"], ("tried", "survived", "lost")
+    lines = ["| fault | tried | survived | lost | ended within, s |", "|---|--:|--:|--:|--:|"]
+    for name, row in rows.items():
+        counts = " | ".join(str(row[key]) for key in keys)
+        lines.append(f"| {name} | {counts} | {row.get('slowest_end', '')} |")
+    sums = " | ".join(str(sum(row[key] for row in rows.values())) for key in keys)
+    kills = ", ".join(f"{count} {when}" for when, count in rows["SIGKILL of a run"]["at"].items())
+    minutes = sum(row["seconds"] for row in rows.values()) / 60
+    versions = measured["versions"]
+    return "\n".join([*lines, f"| all | {sums} | |"]) + (
+        f"\n\nThe kills of one run: {kills}. Last run {max(r['date'] for r in rows.values())}, "
+        f"{minutes:.0f} minutes on a busy machine; {measured['cpu']}; Python {measured['python']}, "
+        f"jax {versions['jax']}, orbax-checkpoint {versions['orbax-checkpoint']}."
+    )
+
+
+TABLES = {
+    "digits": lambda: _runs("digits"),
+    "digits-extreme": lambda: _runs("digits_extreme"),
+    "mini": lambda: _runs("mini"),
+    "mini-overview": lambda: _runs("mini", overview=True),
+    "mini-strong": lambda: _runs("mini_strong", overview=True),
+    "whole-tail": lambda: _runs("whole_tail"),
+    "speed": _speed,
+    "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
+    "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
+    "stress": lambda: _with_source(*dull_tables.stress()),
+    "ceiling": lambda: _with_source(*dull_tables.ceiling()),
+    "fused": _fused,
+    "audit": _audit,
+    "own-scan": lambda: _quoted("ten", "scan"),
+    "own-audit": lambda: _quoted("three", "console"),
+    "own-truth": _photos,
+    "scale": _scale,
+    "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
+    "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
+    "scaling-methods": lambda: scaling_model.methods_table(read(_SCALING)),
+    "faults": _faults,
+}

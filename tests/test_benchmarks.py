@@ -1,0 +1,61 @@
+"""Benchmarks: what their docstrings promise, how they time, what their result files begin with."""
+
+import ast
+import json
+import pathlib
+import re
+
+import pytest
+
+from benchmarks import result_file, timing
+
+ROOT = pathlib.Path(__file__).parent.parent
+COMMANDS = [
+    path
+    for path in sorted((ROOT / "benchmarks").rglob("*.py"))
+    if 'if __name__ == "__main__"' in path.read_text()
+]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_benchmark_says_what_it_measures_how_for_how_long_and_where_to(path):
+    doc = ast.get_docstring(ast.parse(path.read_text()))
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    promises = ("Measures ", f"python -m {module} ", "\nTakes ", "\nWrites ")
+    places = [doc.find(promise) for promise in promises]
+    assert places[0] == 0 and -1 not in places and places == sorted(places), places
+    for name in re.findall(r"benchmarks/results/([\w./-]+\.json)", doc):
+        assert re.search("[A-Z]{4}", name) or (result_file.RESULTS / name).exists(), name
+
+
+def test_there_are_benchmarks_of_each_purpose():
+    assert {path.parent.name for path in COMMANDS} == {"speed", "accuracy", "audit", "docs"}
+
+
+def test_the_best_is_after_the_warm_up():
+    calls = []
+    seconds = timing.best(lambda: calls.append(None), repetitions=3, warm_up=2)
+    assert len(calls) == 5 and 0 <= seconds < 1
+
+
+def test_functions_are_timed_in_turn():
+    calls = []
+    medians = timing.medians_in_turn(lambda: calls.append("a"), lambda: calls.append("b"), rounds=2)
+    assert "".join(calls) == "ababab" and len(medians) == 2
+
+
+def test_once_returns_the_value_too():
+    value, seconds = timing.once(lambda: 7)
+    assert value == 7 and seconds >= 0
+
+
+def test_a_result_begins_with_its_machine(tmp_path):
+    result_file.save(tmp_path / "new" / "result.json", {"cases": [1]})
+    written = json.loads((tmp_path / "new" / "result.json").read_text())
+    assert list(written) == ["environment", "cases"]
+    assert {"command", "versions", "cpu", "started"} <= set(written["environment"])
+
+
+def test_without_a_path_nothing_is_written():
+    args = result_file.parser("Measures nothing.").parse_args([])
+    result_file.save(args.out, {"cases": [1]})
