@@ -121,7 +121,9 @@ def defaults() -> ConfigDict:
     config = ConfigDict()
     for name, field in schema().items():
         section, _, key = name.rpartition(".")
-        place = config.setdefault(section, ConfigDict()) if section else config
+        if section and section not in config:
+            config[section] = ConfigDict()
+        place = config[section] if section else config
         place[key] = config.get_oneway_ref(field.follows) if field.follows else field.default
     return config
 

@@ -44,8 +44,14 @@ _PINNED = {
 }
 
 
-def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
-    """Parses the flags, calls `main` with what is left of the command line, and exits."""
+def run(
+    main: Callable[[Sequence[str]], None], more_help: Callable[[], str] | None = None
+) -> NoReturn:
+    """Parses the flags, calls `main` with what is left of the command line, and exits.
+
+    Args:
+      more_help: what `--help` says beside the flags; it may look at their values.
+    """
     streams.guard()
     _quieten_libraries()
     _pin_numbers()
@@ -58,7 +64,7 @@ def run(main: Callable[[Sequence[str]], None]) -> NoReturn:
         except KeyboardInterrupt:
             _leave_alone("interrupted; the same command goes on from what is saved", 75)
 
-    app.run(guarded, flags_parser=_parse)
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, more_help))
 
 
 def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
@@ -137,9 +143,16 @@ def needed_path(name: str, command: str, local: bool = False) -> files.Path:
     return found
 
 
-def _parse(argv: Sequence[str]) -> list[str]:
+def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str]:
+    argv = [_with_home(word) for word in argv]
+    others = [word for word in argv if word not in ("--help", "-help", "-h", "--h", "-?")]
     try:
-        rest = flags.FLAGS([_with_home(word) for word in argv])
+        if more_help and len(others) < len(argv):
+            flags.FLAGS(others)
+            app.usage(writeto_stdout=True)
+            print(more_help())
+            sys.exit(0)
+        rest = flags.FLAGS(argv)
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
         for name in flags.FLAGS:  # a missing config file shows only when its value is touched

@@ -69,5 +69,12 @@ def main(argv: Sequence[str]) -> None:
     say(f"\nreport: {report}")
 
 
+def recipe_help() -> str:
+    """Every field of the recipe that `--config` names, for `--help`."""
+    if _CONFIG.value is None:
+        return "\nWith --config=configs/NAME.py, --help prints every field of that recipe."
+    return "\nFields of the recipe:\n" + recipe.described(_CONFIG.value)
+
+
 if __name__ == "__main__":
-    door.run(main)
+    door.run(main, recipe_help)

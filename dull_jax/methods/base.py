@@ -8,7 +8,7 @@ not exist, which is why a run resumes exactly.
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import flax
 import jax
@@ -96,6 +96,13 @@ class Run(Protocol):
         """One pass over the train set, plain view: `Method.forward`'s arrays, `[N, …]`."""
 
     def log(self, values: Mapping[str, float]) -> None: ...
+
+
+class Cost(NamedTuple):
+    """What a step of the main phase computes, in batches of images: `COST` of a method's file."""
+
+    forward: float  # forward alone
+    both: float  # forward and backward
 
 
 class Method:

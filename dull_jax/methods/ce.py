@@ -5,6 +5,9 @@ from collections.abc import Iterator, Mapping
 from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
 
+TITLE = "Cross-entropy"
+COST = base.Cost(forward=0, both=1)
+
 
 class Method(base.Method):
     """Mean cross entropy on the labels as they are; the floor of every comparison."""

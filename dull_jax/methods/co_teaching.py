@@ -22,9 +22,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax.fields import number
 from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
 from dull_jax.models import axis
+
+TITLE = "Co-teaching"
+COST = base.Cost(forward=1, both=1)
+FIELDS = {
+    "forget_rate": number(
+        -1.0, "share of a batch left out; -1: config.noise.rate", -1, 1, below=True
+    ),
+    "ramp": number(10, "epochs until it is reached", 1, 10**6),
+}
 
 
 class Method(base.Method):

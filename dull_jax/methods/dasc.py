@@ -30,10 +30,33 @@ import numpy as np
 
 from dull_jax import contrastive_losses as contrastive
 from dull_jax import mixmatch
+from dull_jax.fields import choice, number
 from dull_jax.losses import cross_entropy, logit_adjusted
 from dull_jax.methods import base, semisup
 from dull_jax.models import axis
 from dull_jax.stats import dacc
+
+TITLE = "DaSC"
+COST = base.Cost(forward=2, both=4)
+FIELDS = {
+    "phi": number(1.005, "confidence needed by a sample to shape centroids: phi^epoch / K", 1, 2),
+    "temperature": number(0.1, "of the predictions that weigh samples in centroids", 0.001, 100),
+    "confidence": number(0.9, "of a target: above for SBCL, below for MIDL", 0, 1),
+    "sbcl": number(0.5, "weight of the semi-supervised balanced contrastive loss", 0, 1e3),
+    "sbcl_temperature": number(0.1, "of its similarities", 0.001, 100),
+    "sbcl_from": number(10, "epoch of the warm-up from which it is trained", 0, 10**6),
+    "midl": number(0.3, "weight of mixup-enhanced instance discrimination", 0, 1e3),
+    "midl_temperature": number(0.5, "of its similarities", 0.001, 100),
+    "midl_target": choice(
+        "positive", "or released: the code's target, row i -> column i", ("positive", "released")
+    ),
+    "bank": number(1024, "mixed features kept as negatives", 1, 10**6),
+    "weights": choice(
+        "aligned",
+        "or released: P(clean) by position in the labelled set",
+        ("aligned", "released"),
+    ),
+}
 
 WEAK = "weak3"  # the view that labels are guessed on
 

@@ -19,8 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import log_softmax
 
+from dull_jax.fields import number, switch
 from dull_jax.methods import base, semisup
 from dull_jax.stats import mixture
+
+TITLE = "DivideMix"
+COST = base.Cost(forward=3, both=2)
+FIELDS = {
+    "penalty": switch(False, "confidence penalty in warm-up (asymmetric noise)"),
+    "history": number(
+        1, "epochs the losses are averaged over before the split (5 at 90 %)", 1, 1000
+    ),
+}
 
 
 class Method(semisup.CoTraining):

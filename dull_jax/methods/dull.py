@@ -25,12 +25,56 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.data.views.mixing import mixed_images, rare_label_share
+from dull_jax.fields import choice, number, several, switch
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
 from dull_jax.stats import label_model, transition
 from dull_jax.stats.class_even import class_even, mixed_prior
 from dull_jax.stats.label_model import class_shares
+
+TITLE = "DULL"
+COST = base.Cost(forward=0, both=1.5)
+FIELDS = {
+    "warmup": number(0.3, "share of the epochs before labels are doubted", 0, 1),
+    "ramp": number(0.2, "share of the epochs over which unlearning and candidates grow", 0, 1),
+    "memory": number(0.9, "averaging of the teacher's predictions over epochs", 0, 1, below=True),
+    "tau": number(1.0, "logit adjustment by the estimated true class shares", 0, 10),
+    "ifd": switch(True, "inner-feature disentangling; without it G is empty and ifpu idle"),
+    "ifd_weight": number(0.5, "of the gated path's cross entropy", 0, 1e3),
+    "gate_weight": number(0.1, "of the sparsity of the channel-class matrix", 0, 1e3),
+    "gate_lr": number(10.0, "learning rate of G relative to the network's", 0, 1e6),
+    "gate": choice(
+        "csg",
+        "projection of G: csg (row maximum 1) or sinkhorn (column quota)",
+        ("csg", "sinkhorn"),
+    ),
+    "ifpu": switch(True, "inner-feature partial unlearning"),
+    "unlearn": number(1.0, "its strength u", 0, 1e3),
+    "aml": switch(True, "adaptive multi-labels; off: the given label stays the target"),
+    "candidate_mass": several(
+        (0.5, 0.9),
+        "probability the candidate set holds: start, end",
+        lambda mass: len(mass) == 2 and 0 < mass[0] <= mass[1] <= 1,
+        "(start, end), 0 < start <= end <= 1",
+    ),
+    "neighbours": switch(True, "the posterior also uses the neighbours (to 25,000 images)"),
+    "h2t": switch(True, "head-to-tail transfer"),
+    "h2t_share": number(0.5, "size of its stream relative to the batch", 0.01, 1),
+    "h2t_mix": choice("cutmix", "how its images are mixed", ("cutmix", "mixup")),
+    "h2t_repeats": number(
+        3.0, "draws an epoch of a sample in that stream, on average, at most", 0.01, 1e6
+    ),
+    "h2t_power": number(0.25, "k of the label share", 0, 10),
+    "transition": choice(
+        "structured",
+        "of the posterior: structured, free (EM), or none",
+        ("structured", "free", "none"),
+    ),
+    "transition_strength": number(
+        0.1, "free, none: pseudo-counts, as a share of a class's size", 1e-6, 1e3
+    ),
+}
 
 
 class Method(base.Method):

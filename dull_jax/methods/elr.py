@@ -17,9 +17,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax.fields import number
 from dull_jax.losses import cross_entropy, early_learning
 from dull_jax.methods import base
 from dull_jax.models import axis
+
+TITLE = "ELR"
+COST = base.Cost(forward=0, both=1)
+FIELDS = {
+    "beta": number(0.7, "averaging of the targets over epochs", 0, 1, below=True),
+    "weight": number(3.0, "lambda of the regulariser", 0, 1e3),
+}
 
 CLIP = 1e-4  # of probabilities, so that the logarithm stays finite
 

@@ -2,8 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 
+from dull_jax.fields import number
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
+
+TITLE = "Logit adjustment"
+COST = base.Cost(forward=0, both=1)
+FIELDS = {
+    "tau": number(1.0, "strength of logit adjustment", 0, 10),
+}
 
 
 class Method(base.Method):

@@ -13,9 +13,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax.fields import number
 from dull_jax.losses import effective_number_weights, ldam
 from dull_jax.methods import base
 from dull_jax.models import axis
+
+TITLE = "LDAM-DRW"
+COST = base.Cost(forward=0, both=1)
+FIELDS = {
+    "max_margin": number(0.5, "of the rarest class; the others' fall with count^(-1/4)", 0, 10),
+    "scale": number(30.0, "of the cosine logits", 0.01, 1e3),
+    "reweight_from": number(0.8, "share of the epochs before classes are weighted", 0, 1),
+    "beta": number(0.9999, "of the effective numbers that the weights come from", 0, 1, below=True),
+}
 
 
 class Method(base.Method):

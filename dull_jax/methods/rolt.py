@@ -29,10 +29,20 @@ from collections.abc import Iterator, Mapping
 import jax.numpy as jnp
 import numpy as np
 
+from dull_jax.fields import number
 from dull_jax.losses import cross_entropy, effective_number_weights
 from dull_jax.methods import base
 from dull_jax.models import axis
 from dull_jax.stats import centroids, mixture
+
+TITLE = "RoLT"
+COST = base.Cost(forward=0, both=1)
+FIELDS = {
+    "soften_from": number(0.4, "share of the epochs before doubted labels are softened", 0, 1),
+    "decay": number(0.6, "averaging of the predictions over epochs", 0, 1, below=True),
+    "reweight_from": number(1.0, "share of the epochs before RoLT-DRW's last part; 1: never", 0, 1),
+    "beta": number(0.9999, "of its class weights", 0, 1, below=True),
+}
 
 FARTHEST = 4.0  # squared distance of two points of the unit ball: where no prototype is
 

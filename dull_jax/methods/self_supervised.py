@@ -29,12 +29,23 @@ import numpy as np
 
 from dull_jax import contrastive_losses as contrastive
 from dull_jax.errors import UserError
+from dull_jax.fields import choice, number
 from dull_jax.losses import info_nce, logit_adjusted, negative_cosine
 from dull_jax.methods import base
 from dull_jax.models import axis
 from dull_jax.models.heads import unit_rows
 from dull_jax.stats import neighbours
 from dull_jax.stats.metrics import class_accuracy
+
+TITLE = "Self-supervised"
+COST = base.Cost(forward=0, both=2)
+FIELDS = {
+    "variant": choice("simsiam", "which self-supervision", ("simsiam", "moco")),
+    "knn_every": number(10, "epochs between looks at the neighbours; 0: never", 0, 10**6),
+    "queue": number(4096, "moco: keys kept as negatives; always fewer than images", 1, 10**7),
+    "momentum": number(0.99, "moco: averaging of the key encoder over steps", 0, 1, below=True),
+    "temperature": number(0.2, "moco: of the similarities", 0.001, 100),
+}
 
 VIEWS = ("contrast", "contrast2")
 ASKED = 8192  # images of a larger set whose neighbours are looked at

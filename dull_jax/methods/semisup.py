@@ -21,8 +21,18 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import mixmatch
+from dull_jax.fields import number
 from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
+
+FIELDS = {
+    "warmup": number(10, "epochs of plain training before the split", 1, 10**6),
+    "threshold": number(0.5, "P(clean) above which a sample counts as labelled", 0, 1),
+    "temperature": number(0.5, "sharpening of guessed labels", 0.01, 100),
+    "alpha": number(4.0, "mixup: Beta(alpha, alpha)", 0.01, 1e3),
+    "lambda_u": number(25.0, "weight of the unlabelled loss", 0, 1e4),
+    "ramp": number(16, "epochs after warm-up until lambda_u is reached", 1, 10**6),
+}
 
 
 class Split(NamedTuple):

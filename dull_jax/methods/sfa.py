@@ -24,10 +24,22 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.special import softmax
 
+from dull_jax.fields import number, switch
 from dull_jax.losses import cross_entropy, logit_adjusted
 from dull_jax.methods import base, semisup
 from dull_jax.stats import centroids
 from dull_jax.stats import feature_averaging as averaging
+
+TITLE = "SFA"
+COST = base.Cost(forward=3, both=2)
+FIELDS = {
+    "beta": number(0.99, "averaging of the centroids over epochs", 0, 1, below=True),
+    "phi": number(1.005, "confidence needed: phi^epoch / K", 1, 2),
+    "sample_above": number(
+        300, "confident samples a class needs for its centre to be drawn", 0, 10**9
+    ),
+    "ema_persist": switch(True, "False: the released code's average, forgotten every epoch"),
+}
 
 
 class Method(semisup.CoTraining):

@@ -18,6 +18,9 @@ from scipy.special import softmax
 from dull_jax.methods import base, semisup
 from dull_jax.stats import tabasco_split
 
+TITLE = "TABASCO"
+COST = base.Cost(forward=3, both=2)
+
 
 class Method(semisup.CoTraining):
     """Two networks; fields in `config.semisup`."""

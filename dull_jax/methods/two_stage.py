@@ -22,9 +22,28 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from dull_jax.fields import choice, number, switch
 from dull_jax.losses import cross_entropy, logit_adjusted, superloss, superloss_weight
 from dull_jax.methods import base
 from dull_jax.models import axis
+
+TITLE = "Two-stage"
+COST = base.Cost(forward=0, both=1)
+FIELDS = {
+    "loss": choice("la_superloss", "of stage 2", ("la_superloss", "superloss", "la", "ce")),
+    "tau": number(1.0, "strength of logit adjustment", 0, 10),
+    "weigh_by": choice(
+        "plain", "SuperLoss: which loss decides a sample's weight", ("plain", "adjusted")
+    ),
+    "threshold": choice(
+        "log_classes", "of easy and hard: log_classes, or mean (running)", ("log_classes", "mean")
+    ),
+    "regulariser": number(
+        1.0, "SuperLoss: lambda; a smaller one tells easy from hard more", 1e-3, 1e3
+    ),
+    "probe_epochs": number(0, "the first epochs, in which only the classifier learns", 0, 10**6),
+    "probe_only": switch(False, "a linear probe: the backbone never learns"),
+}
 
 MEMORY = 0.9  # averaging of the running mean loss over steps (Castells et al.)
 
