@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from dull_jax import fields, files
+from dull_jax import fields, files, methods
 from dull_jax.data import groups, longtail, noise
 from dull_jax.data.views import augment
 from dull_jax.errors import UserError
@@ -26,7 +26,6 @@ from dull_jax.train import state
 
 __all__ = ["parse_arg", "suggestion", "to_json"]
 
-_METHODS = "dull_jax.methods"
 _RUN = {
     "method": text("dull", "a file of dull_jax/methods"),
     "variant": text(
@@ -107,10 +106,9 @@ def schema() -> dict[str, Field]:
         "train": _TRAIN,
         "optim": state.FIELDS,
     }
-    for module in pkgutil.iter_modules(importlib.import_module(_METHODS).__path__):
-        declared = getattr(importlib.import_module(f"{_METHODS}.{module.name}"), "FIELDS", None)
-        if declared:
-            sections[module.name] = declared
+    for file in pkgutil.iter_modules(methods.__path__):  # helpers too: co-training has fields
+        module = importlib.import_module(f"{methods.__name__}.{file.name}")
+        sections[file.name] = getattr(module, "FIELDS", {})
     return _RUN | {
         f"{s}.{name}": field for s, own in sections.items() for name, field in own.items()
     }
@@ -145,10 +143,8 @@ def validate(config: ConfigDict) -> None:
 
 
 def _validate_together(config: ConfigDict) -> None:
-    methods = method_names()
     for name in (config.method, *config.compare):
-        if name not in methods:
-            raise UserError(f"method {name!r}: {suggestion(name, methods)}")
+        methods.module(name)
         if not isinstance(config.get(name, ConfigDict()), ConfigDict):
             raise UserError(f"config.{name} must hold the fields of the method {name}")
     if config.method in config.compare:
@@ -187,11 +183,6 @@ def beside(config: ConfigDict, method: str) -> ConfigDict:
     return other
 
 
-def method_names() -> tuple[str, ...]:
-    """The methods there are: the files of dull_jax/methods that have a TITLE."""
-    return tuple(fields.kinds(_METHODS))
-
-
 def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
     """Reads the part behind the colon of `--config=configs/x.py:key=val,other=val`.
 
@@ -220,7 +211,7 @@ def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
 
 def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that make the numbers: those of unused methods and of speed left out."""
-    others = [f"{name}." for name in method_names() if name != flat.get("method")]
+    others = [f"{name}." for name in methods.names() if name != flat.get("method")]
     return {
         key: value
         for key, value in flat.items()

@@ -149,7 +149,7 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
     try:
         if more_help and len(others) < len(argv):
             flags.FLAGS(others)
-            app.usage(writeto_stdout=True)
+            app.usage(shorthelp=True, writeto_stdout=True)
             print(more_help())
             sys.exit(0)
         rest = flags.FLAGS(argv)

@@ -10,7 +10,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarks.speed.cost import COUNTED
+from dull_jax import methods
+from dull_jax.methods.semisup import CoTraining
 
 DEVICES = (1, 4, 16, 64, 256)
 
@@ -51,12 +52,13 @@ TASKS = (
 def step(measured: Mapping[str, Any], task: Task, method: str, devices: int) -> dict[str, float]:
     """Seconds of a training step: its compute, its all-reduce, its input; and all of it."""
     chip, network = ACCELERATOR, measured["networks"][task.network]
-    forward, both = COUNTED[method]
+    module = methods.module(method)
+    forward, both = module.COST
     per_image = forward * network["forward"] + both * network["both"]
     compute = per_image * task.batch / devices / chip.flops
     hops = 2 * (devices - 1)
     reduce = hops / devices * 1e6 * network["megabytes"] / chip.bandwidth + hops * chip.latency
-    views = forward + both if method in ("dividemix", "sfa", "tabasco", "dasc") else both
+    views = forward + both if issubclass(module.Method, CoTraining) else both
     rate = measured["decoded_per_second_and_core"] * chip.cores * devices
     read = max(1.0, math.ceil(views)) * task.batch / rate
     return {
@@ -71,7 +73,7 @@ def epoch(measured: Mapping[str, Any], task: Task, method: str, devices: int) ->
     """Seconds of an epoch: steps, passes over the train set, and what the host does between."""
     once = measured["once_an_epoch"][method]
     each = step(measured, task, method, devices)
-    networks = 2 if method in ("dividemix", "sfa", "tabasco", "dasc", "co_teaching") else 1
+    networks = methods.module(method).Method.num_networks
     steps = networks * each["step"] * task.images / task.batch
     forward = measured["networks"][task.network]["forward"] / ACCELERATOR.flops
     rate = measured["decoded_per_second_and_core"] * ACCELERATOR.cores

@@ -12,25 +12,9 @@ something twice.
 
 from benchmarks import result_file
 from benchmarks.speed import flops, synthetic
-from dull_jax import models
+from dull_jax import methods, models
 
 BATCH = 64
-# Of a step of the main phase with a batch of B: images forward, images forward and backward.
-COUNTED = {
-    "ce": (0, 1),
-    "la": (0, 1),
-    "ldam_drw": (0, 1),
-    "elr": (0, 1),
-    "rolt": (0, 1),
-    "co_teaching": (1, 1),
-    "dull": (0, 1.5),
-    "two_stage": (0, 1),
-    "self_supervised": (0, 2),
-    "dividemix": (3, 2),  # streams of B / 2: 6 and 4 of them
-    "sfa": (3, 2),
-    "tabasco": (3, 2),
-    "dasc": (2, 4),
-}
 
 
 def measure(method: str, network: str) -> dict[str, object]:
@@ -39,7 +23,7 @@ def measure(method: str, network: str) -> dict[str, object]:
     trainer = synthetic.SyntheticTrainer(config, size=8 * BATCH)
     alone = models.build(config.model, 10, head=trainer.executor.method.head)
     of_forward, of_both = flops.of_image(alone, 32, BATCH)
-    forward, both = COUNTED[method]
+    forward, both = methods.module(method).COST
     counted = BATCH * (forward * of_forward + both * of_both)
     ratio = trainer.flops(trainer.phase()) / counted
     return {"method": method, "flops_counted": counted, "ratio": ratio}
@@ -48,10 +32,10 @@ def measure(method: str, network: str) -> dict[str, object]:
 def main() -> None:
     parser = result_file.parser(__doc__)
     parser.add_argument("--network", default="resnet_small")
-    parser.add_argument("--only", choices=COUNTED, help="one method")
+    parser.add_argument("--only", choices=methods.names(), help="one method")
     args = parser.parse_args()
     rows = []
-    for method in [args.only] if args.only else COUNTED:
+    for method in [args.only] if args.only else methods.names():
         row = measure(method, args.network)
         rows.append(row)
         gigaflops = row["flops_counted"] / 1e9
