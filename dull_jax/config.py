@@ -100,9 +100,9 @@ def schema() -> dict[str, Field]:
     """Every field of a recipe: 'optim.lr' -> what it is."""
     sections = {
         "data": fields.gathered(_DATA, longtail.FIELDS, groups.FIELDS),
-        "noise": noise.FIELDS,
+        "noise": noise.gathered(),
         "augment": augment.FIELDS,
-        "model": network.FIELDS,
+        "model": network.gathered(),
         "train": _TRAIN,
         "optim": state.FIELDS,
     }

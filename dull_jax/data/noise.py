@@ -21,7 +21,7 @@ from dull_jax.data.longtail import class_counts
 from dull_jax.data.noises import Truth, Whole
 from dull_jax.data.noises.resemblance import class_distance, class_similarity
 from dull_jax.errors import UserError
-from dull_jax.fields import choice, number
+from dull_jax.fields import Field, choice, number
 
 __all__ = [
     "FIELDS",
@@ -35,6 +35,7 @@ __all__ = [
     "corrupt",
     "describe",
     "draws_subset",
+    "gathered",
     "labels_digest",
     "subset_and_labels",
     "tabasco_draw",
@@ -44,12 +45,16 @@ __all__ = [
 VERSION = 1
 
 _NOISES = "dull_jax.data.noises"
-_OWN = {
-    "name": choice("t2h", "which noise; a file of dull_jax/data/noises", [*fields.kinds(_NOISES)]),
+FIELDS = {  # of every noise
     "rate": number(0.3, "share of all labels that end up wrong", 0, 1, below=True),
     "seed": number(0, "tabasco_*: 25 is the published draw", 0, 2**31 - 1, follows="seed"),
 }
-FIELDS = fields.gathered(_OWN, fields.gathered_of(_NOISES))
+
+
+def gathered() -> dict[str, Field]:
+    """The fields of `config.noise`: those of every noise, and of each."""
+    name = choice("t2h", "which noise; a file of dull_jax/data/noises", [*fields.kinds(_NOISES)])
+    return fields.gathered({"name": name}, FIELDS, fields.gathered_of(_NOISES))
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -77,9 +82,9 @@ class NoiseSpec:
         module = fields.kind(_NOISES, name, "noise")
         declared = getattr(module, "FIELDS", {})
         fields.check_all(f"noise {name}", declared, own)
-        fields.check("noise.seed", _OWN["seed"], seed)
+        fields.check("noise.seed", FIELDS["seed"], seed)
         if rate != 1:  # which means something for labels alone, but nothing for a recipe
-            fields.check("noise.rate", _OWN["rate"], rate)
+            fields.check("noise.rate", FIELDS["rate"], rate)
         values = {key: field.default for key, field in declared.items()} | own
         if "dataset" in inspect.signature(module.draw).parameters:
             values["dataset"] = dataset

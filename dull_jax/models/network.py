@@ -9,7 +9,7 @@ from flax import linen as nn
 
 from dull_jax import fields
 from dull_jax.errors import UserError
-from dull_jax.fields import choice, number, path
+from dull_jax.fields import Field, choice, number, path
 from dull_jax.models.contrastive import ContrastiveHead
 from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, LinearHead
 from dull_jax.models.layers import Conv, ModuleDef, Norm
@@ -17,12 +17,7 @@ from dull_jax.models.siamese import SiameseHead
 
 _BACKBONES = "dull_jax.models.backbones"
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-_OWN = {
-    "name": choice(
-        "small_cnn",
-        "the backbone; auto, for images of your own: chosen by how many and how large they are",
-        (*fields.kinds(_BACKBONES), "auto"),
-    ),
+FIELDS = {  # of every backbone, and of the heads
     "pretrained": path("resnet18, resnet50: a timm safetensors file to start from"),
     "stem": choice("cifar", "cifar (3x3) or imagenet (7x7 and max pool)", ("cifar", "imagenet")),
     "norm": choice("batch", "batch (over the global batch) or group", ("batch", "group")),
@@ -31,7 +26,16 @@ _OWN = {
     "projector": number(128, "output size of the projector, where a method has one", 1, 65536),
     "channels_per_class": number(4, "disentangled: at least so many channels a class", 0, 1024),
 }
-FIELDS = fields.gathered(_OWN, fields.gathered_of(_BACKBONES))
+
+
+def gathered() -> dict[str, Field]:
+    """The fields of `config.model`: those of every backbone, and of each."""
+    name = choice(
+        "small_cnn",
+        "the backbone; auto, for images of your own: chosen by how many and how large they are",
+        (*fields.kinds(_BACKBONES), "auto"),
+    )
+    return fields.gathered({"name": name}, FIELDS, fields.gathered_of(_BACKBONES))
 
 
 class Network(nn.Module):
@@ -83,14 +87,15 @@ def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.M
     """Raises UserError for a field that is set and of another backbone."""
     name, stem = model_config.name, model_config.stem
     module = fields.kind(_BACKBONES, name, "model.name")
-    mine, stems = ("width", *getattr(module, "FIELDS", ())), getattr(module, "STEMS", ())
+    mine = {"width": FIELDS["width"]} | getattr(module, "FIELDS", {})
+    stems = getattr(module, "STEMS", ())
     for owner, other in fields.kinds(_BACKBONES).items():
         for key, field in getattr(other, "FIELDS", {}).items():
             if key not in mine and model_config[key] != field.default:
                 raise UserError(
                     f"model.{key} is of {owner}; {name} has its own: leave it at {field.default}"
                 )
-    options = {key: model_config[key] for key in mine if model_config[key] != FIELDS[key].default}
+    options = {key: model_config[key] for key in mine if model_config[key] != mine[key].default}
     if stems:
         options["stem"] = stem
     elif stem != FIELDS["stem"].default:
