@@ -1,9 +1,9 @@
 """DULL's parts: each can be switched off alone, and each does something."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
+from co_training import Recorder, train_set
+from test_every_method import recipe
 
 import runs
 from dull_jax.methods import dull
@@ -49,24 +49,24 @@ def test_every_switch_trains_and_changes_the_weights(switch, small_recipe, train
         assert 0 <= last["train/specificity"] <= 1
 
 
-def test_what_the_plain_path_gives_to_doubted_labels():
-    """Against a sum in float64: sum_i w_i p_i(given) / sum_i w_i, w_i = 1 - q_i(given)."""
-    rng = np.random.default_rng(0)
-    given = rng.integers(0, 3, 40)
-    logits = 3 * rng.normal(size=(40, 3)).astype(np.float32)
-    posterior = rng.dirichlet(np.ones(3), 40).astype(np.float32)
-    memory = {
-        "probs": 2 * rng.dirichlet(np.ones(3), 40).astype(np.float32),
-        "weight": np.float32(2),
-        "posterior": posterior,
-        "prior": np.full(3, 1 / 3, np.float32),
-        "transition": np.eye(3, dtype=np.float32),
-    }
-    train = SimpleNamespace(given=given, num_classes=3)
-    found = dull.Method._noticed(SimpleNamespace(train=train), memory, {"logits": logits})
-    shares = np.exp(logits.astype(np.float64))
-    of_given = [row[y] / row.sum() for row, y in zip(shares, given, strict=True)]
-    doubt = [1 - float(row[y]) for row, y in zip(posterior, given, strict=True)]
-    expected = np.dot(of_given, doubt) / np.sum(doubt)
-    np.testing.assert_allclose(found["dull/doubted_given"], expected, rtol=1e-4)
-    assert found["dull/doubted"] == np.mean(np.array(doubt) > 0.5)
+def test_the_label_model_is_asked_after_the_warm_up_and_its_state_is_the_memory():
+    config = recipe("dull", epochs=10, **{"dull.warmup": 0.5, "dull.transition": "free"})
+    config.dull.memory = 0.5
+    method = dull.Method(config, None, train_set(8))
+    memory, logits = method.init_memory(), np.zeros((8, 2), np.float32)
+    seen = {"logits": logits, "features": np.ones((8, 3), np.float32)}
+    for epoch in range(10):
+        run = Recorder(epoch, memory, seen)
+        (phase,) = method.epoch(run)
+        assert phase.loss == ("warmup" if epoch < 5 else "dull")
+        assert memory["posterior"].any() == bool(run.logged) == (epoch >= 5)
+        assert (memory["weight"] > 0) == (epoch >= 3), "averaging begins two epochs before"
+        assert set(memory) == set(method.init_memory())
+    columns = phase.streams["main"].columns
+    own = memory["posterior"][np.arange(8), method.train.given]
+    np.testing.assert_array_equal(columns["label_error_prob"], 1 - own)
+    np.testing.assert_allclose(columns["target"].sum(1), 1, rtol=1e-6)
+    score, suggested = method.score_labels(run)
+    np.testing.assert_array_equal(score, 1 - own)
+    np.testing.assert_array_equal(suggested, memory["posterior"].argmax(1))
+    assert {"rare", "partner"} < set(phase.streams) and "mixed_prior" in phase.constants

@@ -87,7 +87,7 @@ def test_labels_are_fixed_once(method, monkeypatch):
             "clean": np.float32, "erm": np.float32, "ncm": np.float32, "labels": np.int32
         }  # fmt: skip
         clean = np.ones_like(clean) if epoch >= 8 else clean  # later doubts change nothing
-    score, suggested = method.judge(run)
+    score, suggested = method.score_labels(run)
     assert run.logged["rolt/doubted"] == 0 and (score <= 0.5).all()
     np.testing.assert_array_equal(suggested, ERM)
 

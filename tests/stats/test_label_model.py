@@ -1,4 +1,4 @@
-"""The label model against an independent float64 NumPy version, and a checkpoint's needs."""
+"""The label model against an independent float64 NumPy version, and its checkpoint."""
 
 import numpy as np
 import pytest

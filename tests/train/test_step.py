@@ -16,7 +16,7 @@ from dull_jax.train.state import NetState
     [(1.0, 2.0, True), (1.0, np.inf, False), (np.nan, 2.0, False)],
 )
 def test_a_state_that_is_not_finite_shows(gradient, variance, finite, monkeypatch):
-    monkeypatch.setattr(step.axis, "mean", lambda tree: tree)
+    monkeypatch.setattr(step.axis, "pmean", lambda tree: tree)
     optimizer = optax.identity()
     params = {"head": {"kernel": jnp.ones(3)}}
     own = NetState(
