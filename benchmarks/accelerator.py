@@ -27,9 +27,10 @@ from dull_jax.data import sources
 from dull_jax.stats import metrics
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.learner import Learner
 from dull_jax.train.machine import environment
 from dull_jax.train.state import learning_rate
+from dull_jax.train.train_phase import MetricAccumulator
 
 CASES = (
     ("ce", "small_cnn", 512),
@@ -48,7 +49,7 @@ def numerics(steps: int = 3) -> dict[str, float]:
             with jax.default_matmul_precision("highest"):
                 bench = timed.Bench(timed.recipe(method, network, 16), 64, platform)
                 bench.steps(steps, bench.phase())
-            weights.append(jax.device_get(bench.executor.nets[0].params))
+            weights.append(jax.device_get(bench.learner.networks.states[0].params))
         gaps = jax.tree.map(lambda a, b: np.abs(a - b).max() / np.abs(b).max(), *weights)
         found[f"{method} {network}"] = float(max(jax.tree.leaves(gaps)))
     return found
@@ -85,23 +86,24 @@ def load(path: pathlib.Path) -> data.Dataset:
 
 def train(config: ConfigDict, dataset: data.Dataset, until: float) -> dict[str, Any]:
     """Trains until the clock says stop, in the middle of an epoch if need be; what it reached."""
-    executor = Executor(config, dataset, parallel.Devices())
-    bench = timed.Stand(config, executor)
+    learner = Learner.build(config, dataset, parallel.Devices())
+    bench = timed.Stand(learner)
     began, epoch, loss, images = time.perf_counter(), 0, [], 0
     while epoch < config.train.epochs and time.perf_counter() < until:
-        sums, run = Sums(), EpochRun(bench, epoch)
-        for number, phase in enumerate(executor.method.epoch(run)):
+        sums, run = MetricAccumulator(), EpochRun(bench, epoch)
+        for number, phase in enumerate(learner.method.epoch(run)):
             size = next(iter(phase.streams.values())).batch_size
             seen = 0
-            for done in executor.sweep(phase, epoch, number, learning_rate(config, epoch), sums):
+            lr = learning_rate(config, epoch)
+            for done in learner.phases.train_phase(phase, epoch, number, lr, sums):
                 seen = done * size
                 if time.perf_counter() > until:
                     break
             images += seen
-        executor.settle()
+        learner.phases.drain()
         loss.append(sums.means()["loss"])
         epoch += 1
-    predicted = executor.test_logits().argmax(1)
+    predicted = learner.passes.test_logits().argmax(1)
     found = metrics.accuracy(
         predicted, dataset.test.labels, dataset.train.num_classes, dataset.groups
     )

@@ -67,7 +67,7 @@ def main() -> None:
     for method, (forward, both) in COUNTED.items():
         config = timed.recipe(method, args.network, BATCH)
         bench = timed.Bench(config, size=8 * BATCH)
-        of_forward, of_both = units(config, bench.executor.method.head)
+        of_forward, of_both = units(config, bench.learner.method.head)
         counted = BATCH * (forward * of_forward + both * of_both)
         ratio = bench.flops(bench.phase()) / counted
         rows.append({"method": method, "flops_counted": counted, "ratio": ratio})

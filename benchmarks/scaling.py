@@ -32,10 +32,10 @@ from dull_jax.data import pipeline
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.methods.base import Phase
 from dull_jax.models.axis import AXIS
-from dull_jax.train import parallel, rendezvous
+from dull_jax.train import cluster_init, parallel
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import method_class
 from dull_jax.train.machine import environment
+from dull_jax.train.networks import method_class
 
 DEVICES = (1, 2, 4)
 MEGABYTES = (0.001, 1, 10, 100)
@@ -123,9 +123,9 @@ def once_an_epoch(name: str, samples: int) -> dict[str, float]:
         looked.add(network)
         return seen
 
-    executor = types.SimpleNamespace(observe=observe)
+    learner = types.SimpleNamespace(passes=types.SimpleNamespace(observe=observe))
     stand = types.SimpleNamespace(
-        config=config, dataset=types.SimpleNamespace(train=train), executor=executor, memory=memory
+        config=config, dataset=types.SimpleNamespace(train=train), learner=learner, memory=memory
     )
     late = config.train.epochs - 2
     list(method.epoch(EpochRun(stand, late)))  # compiles, and fills the memory
@@ -221,7 +221,7 @@ def main() -> None:
     parser.add_argument("--place", default="off")
     args = parser.parse_args()
     if args.part:
-        rendezvous.start(args.place, 60)
+        cluster_init.initialize(args.place, 60)
         print(json.dumps(PARTS[args.part]()), flush=True)
         return
     found = {}

@@ -15,7 +15,8 @@ from dull_jax.data.dataset import Dataset, TrainSet
 from dull_jax.methods.base import Phase
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.learner import Learner
+from dull_jax.train.train_phase import MetricAccumulator
 
 
 def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
@@ -42,11 +43,11 @@ def made_up(size: int, num_classes: int = 10, seed: int = 0) -> Dataset:
 
 
 class Stand:
-    """What an `EpochRun` needs of a trainer: an executor and the method's memory."""
+    """What an `EpochRun` needs of a trainer: a learner and the method's memory."""
 
-    def __init__(self, config: ConfigDict, executor: Executor):
-        self.config, self.executor = config, executor
-        self.dataset, self.memory = executor.dataset, executor.method.init_memory()
+    def __init__(self, learner: Learner):
+        self.config, self.learner = learner.config, learner
+        self.dataset, self.memory = learner.dataset, learner.method.init_memory()
 
 
 class Bench(Stand):
@@ -54,38 +55,37 @@ class Bench(Stand):
 
     def __init__(self, config: ConfigDict, size: int, platform: str | None = None):
         devices = parallel.Devices(config.train.devices, platform)
-        super().__init__(config, Executor(config, made_up(size), devices))
+        super().__init__(Learner.build(config, made_up(size), devices))
 
     def phase(self) -> Phase:
         """The main phase, as the method makes it in an epoch after its warm-up."""
-        return list(self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
+        return list(self.learner.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
 
     def steps(self, count: int, phase: Phase) -> float:
         """Seconds of `count` steps, the last one finished."""
         began = time.perf_counter()
-        sweep = self.executor.sweep(phase, 1, 0, 0.01, Sums())
-        for done in sweep:
+        for done in self.learner.phases.train_phase(phase, 1, 0, 0.01, MetricAccumulator()):
             if done >= count:
                 break
-        self.executor.settle()
-        jax.block_until_ready(self.executor.nets)
+        self.learner.phases.drain()
+        jax.block_until_ready(self.learner.networks.states)
         return time.perf_counter() - began
 
     def epoch(self) -> dict[str, float]:
         """A whole epoch: images/s, share of the time that is the host's, seconds of the pass."""
-        used, began = self.executor.seconds_on_device, time.perf_counter()
+        used, began = self.learner.devices.seconds, time.perf_counter()
         run, images = EpochRun(self, self.config.train.epochs - 1), 0
-        for phase in self.executor.method.epoch(run):
-            for _ in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
+        for phase in self.learner.method.epoch(run):
+            for _ in self.learner.phases.train_phase(phase, 1, 0, 0.01, MetricAccumulator()):
                 pass
             main = next(iter(phase.streams.values()))
-            images += self.executor.steps(phase) * main.batch_size
+            images += self.learner.phases.steps(phase) * main.batch_size
         seconds = time.perf_counter() - began
-        host_share = 1 - (self.executor.seconds_on_device - used) / seconds
-        self.executor.observe()  # Compiles; the next one must not be the one remembered.
+        host_share = 1 - (self.learner.devices.seconds - used) / seconds
+        self.learner.passes.observe()  # Compiles; the next one must not be the one remembered.
         self.steps(1, self.phase())
         began = time.perf_counter()
-        self.executor.observe()
+        self.learner.passes.observe()
         return {
             "images_per_second": images / seconds,
             "host_share": host_share,
@@ -96,8 +96,8 @@ class Bench(Stand):
 
     def flops(self, phase: Phase) -> float:
         """Of one compiled step, by XLA's own count, over all devices."""
-        compiled = self.executor.lowered(phase).compile()
-        return float(compiled.cost_analysis()["flops"]) * self.executor.devices.count
+        compiled = self.learner.phases.lowered(phase).compile()
+        return float(compiled.cost_analysis()["flops"]) * self.learner.devices.count
 
 
 def matmul_rate(size: int = 2048, dtype=jnp.float32) -> float:

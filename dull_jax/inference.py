@@ -25,8 +25,9 @@ from dull_jax.errors import UserError, reason
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Method
 from dull_jax.report.folder import read_json, read_recipe
-from dull_jax.train import executor, initial
+from dull_jax.train import initial
 from dull_jax.train.checkpoint import leaf_name
+from dull_jax.train.networks import method_class
 from dull_jax.train.state import NetState
 
 _CHANNELS = ("channel_mean", "channel_std")
@@ -175,7 +176,7 @@ def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, 
     """The method around an empty train set: predicting needs none."""
     if config.method not in recipe.method_names():
         raise KeyError(f"method {config.method!r}")
-    kind = executor.method_class(config.method)
+    kind = method_class(config.method)
     network = models.build(config.model, len(class_names), head=kind.head)
     nobody = np.zeros(0, np.int32)
     return kind(
