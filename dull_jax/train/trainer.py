@@ -28,6 +28,7 @@ from dull_jax.data import dataset as data
 from dull_jax.data import own_images
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of, write_text
+from dull_jax.methods.base import Phase
 from dull_jax.train import evaluate, feasible, hosts, initial, parallel, result, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints, Owner
 from dull_jax.train.epoch_run import EpochRun, Observation
@@ -84,11 +85,11 @@ def train(
         say(other)
     with workdir.claimed(folder, config), Interrupt() as interrupt:
         hosts.from_first(lambda: _describe(folder, learner))
-        outcome = Trainer(folder, learner, interrupt, say).run()
+        found = Trainer(folder, learner, interrupt, say).run()
         if stop_signal := hosts.stop_signal(interrupt.signal):
             name = hosts.signal_name(stop_signal)
             raise Stopped(f"stopped by {name} after {config.method} was trained")
-        return outcome
+        return found
 
 
 def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | None:
@@ -98,7 +99,7 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     end, and writes them again.
     """
     try:
-        outcome = workdir.finished(folder)
+        found = workdir.finished(folder)
     except UserError as error:
         damage = str(error).partition(";")[0]  # without what else would help
         if not initial.has_checkpoint(folder):
@@ -108,12 +109,12 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
             ) from None
         say(f"{damage}: restored from the last checkpoint")
         return None
-    if outcome:
+    if found:
         before = workdir.begun(folder) or {}
         workdir.check_recipe(folder, own_images.settled_before(config, before))
         if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
             workdir.moved(folder, config.data.dir, config.data.file)
-    return outcome
+    return found
 
 
 def _describe(folder: Path, learner: Learner) -> None:
@@ -235,23 +236,8 @@ class Trainer:
         run, sums = EpochRun(self, epoch, self._journal), MetricAccumulator(at.sums)
         lr = learning_rate(self.config, epoch)
         for number, phase in enumerate(self.learner.method.epoch(run)):
-            if number < at.phase:
-                continue
-            start = at.step if number == at.phase else 0
-            size = next(iter(phase.streams.values())).batch_size
-            for done in self.learner.phases.train_phase(
-                phase, epoch, number, lr, sums, start, lambda: self.interrupt.signal
-            ):
-                at.images, start = at.images + (done - start) * size, done
-                # Alone, a process need not wait until its own signal comes back.
-                alone, phases = not hosts.several(), self.learner.phases
-                self.stop_signal = self.interrupt.signal if alone else phases.stop_signal
-                if self.stop_signal:
-                    self.learner.phases.drain()
-                    at.phase, at.step, at.sums = number, done, sums.values
-                    self._save(before, run.journal)
-                    self.checkpoints.seal(wait=True)
-                    self._stop_if_signalled()
+            if number >= at.phase:
+                self._train_phase(number, phase, run, lr, sums, before)
         self.learner.networks.exchange()
         if self.learner.devices.count > 1:
             alike = [net.without_samples() for net in self.learner.networks.states]
@@ -268,6 +254,36 @@ class Trainer:
             "time/seconds": seconds,
             "time/images_per_second": rate,
         }
+
+    def _train_phase(
+        self,
+        number: int,
+        phase: Phase,
+        run: EpochRun,
+        lr: float,
+        sums: MetricAccumulator,
+        before: dict[str, np.ndarray],
+    ) -> None:
+        """Trains through a phase; a signal is followed by a checkpoint inside the epoch.
+
+        Args:
+          before: the memory at the epoch's start.
+        """
+        at, phases = self.at, self.learner.phases
+        start = at.step if number == at.phase else 0
+        size = next(iter(phase.streams.values())).batch_size
+        for done in phases.train_phase(
+            phase, at.epoch, number, lr, sums, start, lambda: self.interrupt.signal
+        ):
+            at.images, start = at.images + (done - start) * size, done
+            # Alone, a process need not wait until its own signal comes back.
+            self.stop_signal = phases.stop_signal if hosts.several() else self.interrupt.signal
+            if self.stop_signal:
+                phases.drain()
+                at.phase, at.step, at.sums = number, done, sums.values
+                self._save(before, run.journal)
+                self.checkpoints.seal(wait=True)
+                self._stop_if_signalled()
 
     def _count_time(self, start: bool = False) -> None:
         """Adds the time since the last call to the run's; of it, what was the devices'."""
