@@ -16,8 +16,7 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy.special import softmax
 
-from dull_jax import config as recipe
-from dull_jax import models
+from dull_jax import methods, models
 from dull_jax.data.dataset import TrainSet
 from dull_jax.data.own import decode
 from dull_jax.data.views.augment import AugmentSpec, view
@@ -25,7 +24,7 @@ from dull_jax.errors import UserError, reason
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Method
 from dull_jax.report.folder import read_json, read_recipe
-from dull_jax.train import executor, initial
+from dull_jax.train import initial
 from dull_jax.train.checkpoint import leaf_name
 from dull_jax.train.state import NetState
 
@@ -173,9 +172,9 @@ def _require(folder: Path, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, ...]) -> Method:
     """The method around an empty train set: predicting needs none."""
-    if config.method not in recipe.method_names():
+    if config.method not in methods.names():
         raise KeyError(f"method {config.method!r}")
-    kind = executor.method_class(config.method)
+    kind = methods.module(config.method).Method
     network = models.build(config.model, len(class_names), head=kind.head)
     nobody = np.zeros(0, np.int32)
     return kind(

@@ -16,7 +16,7 @@ from dull_jax import config as recipe
 from dull_jax import door, files
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
-from dull_jax.train import hosts, parallel, rendezvous, trainer
+from dull_jax.train import cluster_init, hosts, parallel, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--config is needed; see python -m dull_jax.main --help")
     workdir = door.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
-    rendezvous.start(_DISTRIBUTED.value, _SECONDS.value)
+    cluster_init.initialize(_DISTRIBUTED.value, _SECONDS.value)
     results = run(_CONFIG.value, workdir)
     if not hosts.is_first():
         return

@@ -8,7 +8,7 @@ import signal
 import numpy as np
 import orbax.checkpoint as ocp
 
-from dull_jax.train import executor
+from dull_jax.train.train_phase import PhaseRunner
 
 
 def last_state(folder: pathlib.Path) -> dict[str, np.ndarray]:
@@ -39,7 +39,7 @@ def assert_same_run(one: pathlib.Path, other: pathlib.Path) -> None:
 
 def stopping_at(step: int, patch) -> list[int]:
     """SIGTERM comes to this process in its dispatch number `step`; returns what is left of it."""
-    plain, left = executor.Executor._dispatch, [step]
+    plain, left = PhaseRunner._dispatch, [step]
 
     def dispatch(self, *args):
         left[0] -= 1
@@ -47,5 +47,5 @@ def stopping_at(step: int, patch) -> list[int]:
             os.kill(os.getpid(), signal.SIGTERM)
         return plain(self, *args)
 
-    patch.setattr(executor.Executor, "_dispatch", dispatch)
+    patch.setattr(PhaseRunner, "_dispatch", dispatch)
     return left

@@ -5,6 +5,7 @@ import pytest
 
 from configs import base, cifar10_t2h, cifar100_t2h, digits_t2h
 from dull_jax import config as recipe
+from dull_jax import methods
 from dull_jax.errors import UserError
 
 
@@ -87,7 +88,7 @@ def test_every_field_of_the_base_recipe_has_a_comment():
 @pytest.mark.parametrize("name", ["cifar10_t2h", "cifar100_t2h", "mini.cifar10", "digits_t2h"])
 def test_every_method_has_a_recipe(name):
     module = importlib.import_module(f"configs.{name}")
-    for method in recipe.method_names():
+    for method in methods.names():
         found = module.get_config(f"method={method}")
         recipe.validate(found)
         assert found.method == method

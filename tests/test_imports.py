@@ -51,3 +51,7 @@ def test_the_package_needs_no_tensorflow():
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             assert not any(n.split(".")[0] == "tensorflow" for n in names), path
+
+
+def test_the_package_uses_no_private_part_of_jax():
+    assert not [path for path in ROOT.rglob("*.py") if "jax._src" in path.read_text()]

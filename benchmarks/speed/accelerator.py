@@ -29,8 +29,9 @@ from dull_jax.data import sources
 from dull_jax.stats import metrics
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.learner import Learner
 from dull_jax.train.state import learning_rate
+from dull_jax.train.train_phase import MetricAccumulator
 
 CASES = (
     ("ce", "small_cnn", 512),
@@ -55,7 +56,7 @@ def _weights_after(steps: int, method: str, network: str, platform: str | None) 
         config = synthetic.recipe(method, network, 16)
         trainer = synthetic.SyntheticTrainer(config, 64, platform)
         trainer.run_steps(steps, trainer.phase())
-    return jax.device_get(trainer.executor.nets[0].params)
+    return jax.device_get(trainer.learner.networks.states[0].params)
 
 
 def export(path: pathlib.Path) -> None:
@@ -90,10 +91,10 @@ def load(path: pathlib.Path) -> data.Dataset:
 
 def train(config: ConfigDict, dataset: data.Dataset, until: float) -> dict[str, Any]:
     """Trains until the clock says stop, in the middle of an epoch if need be; what it reached."""
-    executor = Executor(config, dataset, parallel.Devices())
-    trainer = synthetic.TrainerStub(config, executor)
+    learner = Learner.build(config, dataset, parallel.Devices())
+    trainer = synthetic.TrainerStub(learner)
     (losses, images), seconds = timing.once(lambda: _epochs_until(trainer, until))
-    predicted = executor.test_logits().argmax(1)
+    predicted = learner.passes.test_logits().argmax(1)
     return {
         "epochs_begun": len(losses),
         "of": config.train.epochs,
@@ -108,17 +109,19 @@ def train(config: ConfigDict, dataset: data.Dataset, until: float) -> dict[str, 
 
 def _epochs_until(trainer: synthetic.TrainerStub, until: float) -> tuple[list[float], int]:
     """The mean loss of each epoch that was begun, and how many images their steps took in."""
-    config, executor, losses, images = trainer.config, trainer.executor, [], 0
+    config, learner, losses, images = trainer.config, trainer.learner, [], 0
     while len(losses) < config.train.epochs and time.perf_counter() < until:
-        epoch, sums = len(losses), Sums()
-        for number, phase in enumerate(executor.method.epoch(EpochRun(trainer, epoch))):
+        epoch, sums = len(losses), MetricAccumulator()
+        for number, phase in enumerate(learner.method.epoch(EpochRun(trainer, epoch))):
             size, seen = next(iter(phase.streams.values())).batch_size, 0
-            for done in executor.sweep(phase, epoch, number, learning_rate(config, epoch), sums):
+            for done in learner.phases.train_phase(
+                phase, epoch, number, learning_rate(config, epoch), sums
+            ):
                 seen = done * size
                 if time.perf_counter() > until:
                     break
             images += seen
-        executor.settle()
+        learner.phases.drain()
         losses.append(sums.means()["loss"])
     return losses, images
 

@@ -14,19 +14,18 @@ import numpy as np
 
 from benchmarks import timing
 from benchmarks.speed import synthetic
-from dull_jax import models
+from dull_jax import methods, models
 from dull_jax.data import pipeline
 from dull_jax.methods.base import Phase
 from dull_jax.models.axis import AXIS
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import method_class
 
 
 def measure(name: str, samples: int, num_classes: int) -> dict[str, float]:
     """Seconds of a method's own work in an epoch, bytes a sample, passes over the train set."""
     config = synthetic.recipe(name, "resnet50", 256, **{"model.stem": "imagenet"})
     train = synthetic.dataset(samples, num_classes).train
-    kind = method_class(name)
+    kind = methods.module(name).Method
     network = models.build(config.model, num_classes, AXIS, kind.head)
     method = kind(config, network, train)
     observation = random_observation(method, network, samples)
@@ -36,9 +35,9 @@ def measure(name: str, samples: int, num_classes: int) -> dict[str, float]:
         observed.add(network)
         return observation
 
-    executor = types.SimpleNamespace(observe=observe)
+    learner = types.SimpleNamespace(passes=types.SimpleNamespace(observe=observe))
     data = types.SimpleNamespace(train=train)
-    stub = types.SimpleNamespace(config=config, dataset=data, executor=executor, memory=memory)
+    stub = types.SimpleNamespace(config=config, dataset=data, learner=learner, memory=memory)
     late = config.train.epochs - 2
     list(method.epoch(EpochRun(stub, late)))  # compiles, and fills the memory
     phases, seconds = timing.once(lambda: list(method.epoch(EpochRun(stub, late + 1))))

@@ -25,11 +25,10 @@ from PIL import Image
 
 from benchmarks import result_file, timing
 from benchmarks.speed import flops, once_an_epoch, synthetic
-from dull_jax import config as recipe
-from dull_jax import models
+from dull_jax import methods, models
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.models.axis import AXIS
-from dull_jax.train import parallel, rendezvous
+from dull_jax.train import cluster_init, parallel
 
 DEVICES = (1, 2, 4)
 MEGABYTES = (0.001, 1, 10, 100)
@@ -111,7 +110,7 @@ def network_cost(name: str) -> dict[str, float]:
 def methods(samples: int) -> dict[str, dict[str, float]]:
     """{method: its work and memory once an epoch}."""
     measured = {}
-    for name in recipe.method_names():
+    for name in methods.names():
         measured[name] = once_an_epoch.measure(name, samples, CLASSES)
         print(name, json.dumps(measured[name]), flush=True)
     return measured
@@ -139,7 +138,7 @@ def main() -> None:
     parser.add_argument("--cluster", default="off", help="of --process: address, number, index")
     args = parser.parse_args()
     if args.process:
-        rendezvous.start(args.cluster, 60)
+        cluster_init.initialize(args.cluster, 60)
         print(json.dumps(IN_PROCESSES[args.process]()), flush=True)
         return
     measured = {"samples": args.samples}

@@ -11,7 +11,8 @@ from dull_jax.data.dataset import Dataset, TrainSet
 from dull_jax.methods.base import Phase
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
-from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.learner import Learner
+from dull_jax.train.train_phase import MetricAccumulator
 
 
 def recipe(method: str, network: str, batch_size: int, **fields) -> ConfigDict:
@@ -39,11 +40,11 @@ def dataset(size: int, num_classes: int = 10, seed: int = 0) -> Dataset:
 
 
 class TrainerStub:
-    """What an `EpochRun` needs of a trainer: an executor and the method's memory."""
+    """What an `EpochRun` needs of a trainer: a learner and the method's memory."""
 
-    def __init__(self, config: ConfigDict, executor: Executor):
-        self.config, self.executor = config, executor
-        self.dataset, self.memory = executor.dataset, executor.method.init_memory()
+    def __init__(self, learner: Learner):
+        self.config, self.learner = learner.config, learner
+        self.dataset, self.memory = learner.dataset, learner.method.init_memory()
 
 
 class SyntheticTrainer(TrainerStub):
@@ -51,36 +52,36 @@ class SyntheticTrainer(TrainerStub):
 
     def __init__(self, config: ConfigDict, size: int, platform: str | None = None):
         devices = parallel.Devices(config.train.devices, platform)
-        super().__init__(config, Executor(config, dataset(size), devices))
+        super().__init__(Learner.build(config, dataset(size), devices))
 
     def phase(self) -> Phase:
         """The main phase, as the method makes it in an epoch after its warm-up."""
-        return list(self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
+        return list(self.learner.method.epoch(EpochRun(self, self.config.train.epochs - 1)))[-1]
 
     def run_steps(self, count: int, phase: Phase) -> None:
         """Makes `count` steps; returns when the last one is finished."""
-        for done in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
+        for done in self.learner.phases.train_phase(phase, 1, 0, 0.01, MetricAccumulator()):
             if done >= count:
                 break
-        self.executor.settle()
-        jax.block_until_ready(self.executor.nets)
+        self.learner.phases.drain()
+        jax.block_until_ready(self.learner.networks.states)
 
     def run_epoch(self) -> int:
         """Makes the phases of a whole epoch; returns how many images its steps took in."""
         images = 0
-        for phase in self.executor.method.epoch(EpochRun(self, self.config.train.epochs - 1)):
-            for _ in self.executor.sweep(phase, 1, 0, 0.01, Sums()):
+        for phase in self.learner.method.epoch(EpochRun(self, self.config.train.epochs - 1)):
+            for _ in self.learner.phases.train_phase(phase, 1, 0, 0.01, MetricAccumulator()):
                 pass
             main = next(iter(phase.streams.values()))
-            images += self.executor.steps(phase) * main.batch_size
+            images += self.learner.phases.steps(phase) * main.batch_size
         return images
 
     def epoch(self) -> dict[str, float]:
         """A whole epoch: images/s, share of the time that is the host's, seconds of the pass."""
-        used = self.executor.seconds_on_device
+        used = self.learner.devices.seconds
         images, seconds = timing.once(self.run_epoch)
-        host_share = 1 - (self.executor.seconds_on_device - used) / seconds
-        self.executor.observe()  # compiles; a step after it, or the next pass is the cached one
+        host_share = 1 - (self.learner.devices.seconds - used) / seconds
+        self.learner.passes.observe()  # compiles; a step after it, or the next pass is the cached one
         self.run_steps(1, self.phase())
         size = len(self.dataset.train.given)
         return {
@@ -88,10 +89,10 @@ class SyntheticTrainer(TrainerStub):
             "host_share": host_share,
             "pass_seconds_per_1000_images": 1000
             / size
-            * timing.once(self.executor.observe).seconds,
+            * timing.once(self.learner.passes.observe).seconds,
         }
 
     def flops(self, phase: Phase) -> float:
         """Of one compiled step, by XLA's own count, over all devices."""
-        compiled = self.executor.lowered(phase).compile()
-        return float(compiled.cost_analysis()["flops"]) * self.executor.devices.count
+        compiled = self.learner.phases.lowered(phase).compile()
+        return float(compiled.cost_analysis()["flops"]) * self.learner.devices.count

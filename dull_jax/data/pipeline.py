@@ -22,13 +22,13 @@ _LOOKED_AT = 65_536  # images whose pixels stand for all of a larger set
 class Rows(NamedTuple):
     """Examples on their way into a program; `…` are devices and steps."""
 
-    places: Any  # int32 […, b] positions in the set
+    indices: Any  # int32 […, b] in the set
     images: Any = None  # uint8 […, b, H, W, C]; None: the program gathers them from its data
 
 
 def images_at(data: Mapping[str, jax.Array], rows: Rows) -> jax.Array:
     """uint8 `[b, H, W, C]`."""
-    return data["images"][rows.places] if rows.images is None else rows.images
+    return data["images"][rows.indices] if rows.images is None else rows.images
 
 
 def num_steps(num_examples: int, batch_size: int) -> int:

@@ -51,7 +51,7 @@ class Examples:
 
     views: dict[str, jax.Array]  # view -> float32 [b, H, W, C], normalised
     given: jax.Array  # int32 [b] given labels
-    places: jax.Array  # int32 [b] positions in the train set
+    indices: jax.Array  # int32 [b] in the train set
     columns: dict[str, jax.Array]  # the stream's columns, gathered: [b, …]
     keys: jax.Array  # [b] random keys; an example's key does not depend on how batches are split
 

@@ -49,7 +49,7 @@ class Method(base.Method):
         c, main = self.config.elr, batch["main"]
         images = main.views[self.config.train.view]
         outputs, stats = base.applied(self.network, params, own, images)
-        logits, places = outputs["logits"], main.places
+        logits, places = outputs["logits"], main.indices
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
         # 1. A device keeps the targets of some samples, wherever their images are looked at.
         seen, seen_probs = axis.all_gather((places, jax.lax.stop_gradient(probs)))

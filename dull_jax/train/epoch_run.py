@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from dull_jax.data import draws
 from dull_jax.data.dataset import Dataset
-from dull_jax.train.executor import Executor
+from dull_jax.train.learner import Learner
 
 Observation = dict[str, np.ndarray]  # of `Method.forward`, arrays [N, …]
 
@@ -22,7 +22,7 @@ class Stand(Protocol):
 
     config: ConfigDict
     dataset: Dataset
-    executor: Executor
+    learner: Learner
     memory: dict[str, np.ndarray]
 
 
@@ -34,12 +34,12 @@ class EpochRun:
         self.rng = draws.generator(stand.config.seed, f"method, epoch {epoch}")
         self.journal: list[Observation] = []
         self.logged: dict[str, float] = {}
-        self._observe, self._replay = stand.executor.observe, list(journal)
+        self._observe, self._replay = stand.learner.passes.observe, list(journal)
 
     def observe(self, network: int = 0, averaged: bool = False) -> Observation:
-        found = self._replay.pop(0) if self._replay else self._observe(network, averaged)
-        self.journal.append(found)
-        return found
+        seen = self._replay.pop(0) if self._replay else self._observe(network, averaged)
+        self.journal.append(seen)
+        return seen
 
     def log(self, values: Mapping[str, float]) -> None:
         self.logged.update(values)

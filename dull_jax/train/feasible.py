@@ -10,12 +10,12 @@ import jax
 import jax.numpy as jnp
 from ml_collections import ConfigDict
 
-from dull_jax import memory, models
+from dull_jax import memory, methods, models
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.errors import UserError
 from dull_jax.models.network import Network
-from dull_jax.train import executor, parallel
+from dull_jax.train import parallel
 
 _TIMES = 10  # a batch of more than so many times the train images repeats each of them so often
 
@@ -58,7 +58,7 @@ def least(config: ConfigDict, dataset: Dataset, devices: int) -> Bytes:
     """What a step of the recipe needs at least on each of so many devices."""
     shape = dataset.train.images.shape[1:]
     batch = -(-config.train.batch_size // devices)
-    method = executor.method_class(config.method)
+    method = methods.module(config.method).Method
     network = models.build(config.model, dataset.train.num_classes, head=method.head)
     weights, activations = _sizes(network, (batch, *shape))
     copies = 2 + (config.optim.momentum > 0) + (config.optim.ema > 0)

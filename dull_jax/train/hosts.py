@@ -44,12 +44,12 @@ def from_first(function: Callable[[], Any]) -> Any:
     if not is_first():
         return _opened(_broadcast(b""))
     try:
-        found = function()
+        value = function()
     except Exception as error:
         _broadcast(_packed({"kind": type(error).__name__, "error": str(error)}))
         raise
-    _broadcast(_packed({"value": found}))
-    return found
+    _broadcast(_packed({"value": value}))
+    return value
 
 
 def _packed(message: Mapping[str, Any]) -> bytes:
@@ -81,9 +81,9 @@ def where(condition: bool) -> list[int]:
     return np.flatnonzero(gathered(np.asarray([condition]))).tolist()
 
 
-def loudest(number: int) -> int:
-    """The greatest number that any process has: a signal that came to one has come to all."""
-    return int(gathered(np.asarray([number])).max())
+def stop_signal(own: int) -> int:
+    """The greatest signal number of all processes: one that came to one has come to all."""
+    return int(gathered(np.asarray([own])).max())
 
 
 def signal_name(number: int) -> str:

@@ -45,9 +45,9 @@ def ignore_all() -> None:
 
 
 class Interrupt:
-    """Within it the first signal only sets `asked`, and further ones do nothing."""
+    """Within it the first signal is only noted, and further ones do nothing."""
 
-    asked = 0  # the signal's number
+    signal = 0  # the first one's number
 
     def __enter__(self) -> "Interrupt":
         self._before = {}
@@ -64,5 +64,5 @@ class Interrupt:
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         global _leaving_since
-        if not self.asked:
-            self.asked, _leaving_since = number, time.monotonic()
+        if not self.signal:
+            self.signal, _leaving_since = number, time.monotonic()

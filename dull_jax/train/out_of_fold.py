@@ -20,8 +20,9 @@ from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.methods.base import Phase, Stream
 from dull_jax.train import parallel
-from dull_jax.train.executor import Executor, Sums
+from dull_jax.train.learner import Learner
 from dull_jax.train.state import learning_rate
+from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]
 
@@ -46,9 +47,9 @@ def predictions(
       keep: folder for `fold_0_<key>.npy`, …; the key is another for other settings, data or folds.
 
     Raises:
-      UserError: there is one image only, under several labels; see `executor`.
+      UserError: there is one image only, under several labels; see `Learner.build`.
     """
-    executor = Executor(config, dataset, parallel.Devices(config.train.devices))
+    learner = Learner.build(config, dataset, parallel.Devices(config.train.devices))
     fold_of = assigned(dataset.train.given, contents, folds, config.seed)
     folds = int(fold_of.max()) + 1
     if folds < 2:
@@ -60,8 +61,8 @@ def predictions(
         inside, path = np.flatnonzero(fold_of == fold), keep / f"fold_{fold}_{key}.npy"
         found = _kept(path, probs[inside].shape)
         if found is None:
-            _train(executor, config, np.flatnonzero(fold_of != fold))
-            found = softmax(executor.train_logits(inside).astype(np.float64), axis=1)
+            _train(learner, np.flatnonzero(fold_of != fold))
+            found = softmax(learner.passes.train_logits(inside).astype(np.float64), axis=1)
             with files.whole(path) as file:
                 np.save(file, found.astype(np.float32), allow_pickle=False)
         probs[inside] = found
@@ -93,14 +94,15 @@ def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     return found if sound else None
 
 
-def _train(executor: Executor, config: ConfigDict, positions: np.ndarray) -> None:
-    """A fresh network, trained on these positions."""
-    executor.start_over()
-    executor.begin(lambda text: None)
-    stream = Stream(positions, (config.train.view,), config.train.batch_size)
-    for epoch in range(config.train.epochs):
-        lr = learning_rate(config, epoch)
-        for _ in executor.sweep(Phase("ce", {"main": stream}), epoch, 0, lr, Sums()):
+def _train(learner: Learner, indices: np.ndarray) -> None:
+    """A fresh network, trained on the samples at these indices."""
+    learner.networks.reset()
+    learner.networks.load_initial_weights(lambda text: None)
+    train = learner.config.train
+    phase = Phase("ce", {"main": Stream(indices, (train.view,), train.batch_size)})
+    for epoch in range(train.epochs):
+        lr = learning_rate(learner.config, epoch)
+        for _ in learner.phases.train_phase(phase, epoch, 0, lr, MetricAccumulator()):
             pass
 
 

@@ -12,10 +12,12 @@ replicated (`assert_replicated`), and state that is not yet replicated at the fi
 it twice (`replicate`).
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -26,9 +28,10 @@ from dull_jax.errors import UserError
 from dull_jax.models.axis import AXIS
 from dull_jax.train import hosts, machine
 from dull_jax.train.state import NetState
+from dull_jax.train.step import PhaseInputs, StepInputs, StepOutputs
 
 # Axes of a network's state in a mapped step: its samples are divided, all else is replicated.
-OWN = NetState(**dict.fromkeys(f.name for f in dataclasses.fields(NetState)) | {"samples": 0})
+_OWN = NetState(**dict.fromkeys(f.name for f in dataclasses.fields(NetState)) | {"samples": 0})
 
 
 def cpu_devices(wanted: int) -> None:
@@ -47,6 +50,9 @@ class Devices:
 
     Args:
       platform: None is JAX's own choice.
+
+    Attributes:
+      seconds: spent in dispatches and waiting for them; the rest is the host's own (`timed`).
     """
 
     def __init__(self, wanted: int = 0, platform: str | None = None):
@@ -61,6 +67,7 @@ class Devices:
         self.devices = [device for share in shares.values() for device in share]
         own = shares[jax.process_index()]
         self._first, self._own = self.devices.index(own[0]), len(own)
+        self.seconds = 0.0
         mesh = Mesh(np.array(own), (AXIS,))
         self._everywhere = NamedSharding(mesh, PartitionSpec())
         self._divided = NamedSharding(mesh, PartitionSpec(AXIS))
@@ -73,6 +80,13 @@ class Devices:
     @property
     def platform(self) -> str:
         return self.devices[0].platform
+
+    @contextlib.contextmanager
+    def timed(self) -> Iterator[None]:
+        """What happens within it counts as time of the devices."""
+        began = time.perf_counter()
+        yield
+        self.seconds += time.perf_counter() - began
 
     def check_batch(self, name: str, size: int) -> None:
         """Raises UserError for a global batch that the devices cannot share evenly."""
@@ -110,7 +124,7 @@ class Devices:
         return jax.tree.map(lambda array: array[:size], self.merge([tree]))
 
     def each(self, number: int) -> np.ndarray:
-        """int32 `[d]`: a number that this process says, for each of its d devices."""
+        """int32 `[d]`: a number that this process brings along, on each of its d devices."""
         return np.full(self._own, number, np.int32)
 
     def merge(self, parts: Sequence[Any]) -> Any:
@@ -126,21 +140,20 @@ class Devices:
 
         return jax.tree.map(merged, *parts)
 
-    def train_step(self, step: Callable[..., Any], own: Any = OWN) -> Callable[..., Any]:
-        """step(own, peers, data, columns, constants, lr, clock, rows, said) -> (own, …).
+    def train_step(self, step: Callable[..., Any]) -> Callable[..., Any]:
+        """step(own, peers, `PhaseInputs`, `StepInputs`) -> (own, `StepOutputs`), on all devices.
 
-        `own` is replicated, but for its samples, and donated; `columns` are divided; `rows` and
-        `said` are split. Of what comes back, own is as it was, metrics and news are replicated,
-        losses split.
-
-        Args:
-          own: which of its leaves are divided, where it is not one network's state.
+        `own` is replicated, but for its samples, and donated. Of a phase's inputs the columns are
+        divided; of a step's the rows and the stop signal are split; of the outputs the losses.
         """
+        phase = PhaseInputs(data=None, columns=0, constants=None, lr=None)
+        inputs = StepInputs(clock=None, rows=0, stop_signal=0)
+        outputs = StepOutputs(metrics=None, not_finite=None, stop_signal=None, losses=0)
         return jax.pmap(
             step,
             axis_name=AXIS,
-            in_axes=(own, None, None, 0, None, None, None, 0, 0),
-            out_axes=(own, None, None, 0),
+            in_axes=(_OWN, None, phase, inputs),
+            out_axes=(_OWN, outputs),
             donate_argnums=(0,),
             devices=self.devices,
         )

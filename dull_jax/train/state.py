@@ -58,7 +58,7 @@ class NetState:
 
 
 def optimizer(config: ConfigDict) -> optax.GradientTransformation:
-    """The update direction for `config.optim`; the step size is applied outside.
+    """The update direction for `config.optim`; `scaled_updates` gives it its length.
 
     Weight decay joins the gradient for SGD (as PyTorch does) and the update for AdamW.
     Matrix G of the disentangled head never decays.
@@ -93,6 +93,23 @@ def learning_rate(config: ConfigDict, epoch: int) -> float:
     return optim.lr
 
 
+def scaled_updates(direction: Any, lr: jax.Array, multipliers: Any) -> Any:
+    """What is added to the parameters: -lr times each one's multiplier times the direction.
+
+    Without a state of its own: `optax.inject_hyperparams` would keep the rate in the checkpoint,
+    where versions that did not save it have nothing.
+
+    Args:
+      multipliers: a tree of numbers like `direction`; what has 0 does not move.
+    """
+    rates = {
+        m: optax.scale_by_learning_rate(lr * m) if m else optax.set_to_zero()
+        for m in set(jax.tree.leaves(multipliers))
+    }
+    scaled = optax.partition(rates, multipliers)
+    return scaled.update(direction, scaled.init(direction))[0]
+
+
 def updated_average(net: NetState, params: Any, batch_stats: Any, decay: float) -> Any:
     """The moving average after an update; a young one follows faster: min(decay, (1+t)/(10+t))."""
     if not net.average:
@@ -100,4 +117,6 @@ def updated_average(net: NetState, params: Any, batch_stats: Any, decay: float) 
     t = net.step.astype(jnp.float32)
     d = jnp.minimum(decay, (1 + t) / (10 + t))
     new = {"params": params, "batch_stats": batch_stats}
-    return jax.tree.map(lambda old, x: d * old + (1 - d) * x, net.average, new)
+    # d average + (1 - d) new. The other way round, with step size 1 - d, optax would compute
+    # 1 - (1 - d), which is not d to the last bit.
+    return optax.incremental_update(net.average, new, step_size=d)

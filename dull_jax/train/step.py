@@ -1,7 +1,8 @@
 """The compiled programs: one training step (or several in a scan) and one forward pass."""
 
+import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,71 +11,83 @@ import optax
 from dull_jax.data import pipeline
 from dull_jax.data.pipeline import Rows
 from dull_jax.data.views.augment import AugmentSpec, view
-from dull_jax.methods.base import Examples, LossFn, Method
+from dull_jax.methods.base import Aux, Examples, LossFn, Method
 from dull_jax.models import axis
-from dull_jax.train.state import NetState, updated_average
+from dull_jax.train.state import NetState, scaled_updates, updated_average
 
-Views = Mapping[str, tuple[str, ...]]  # stream -> its views
+
+@dataclasses.dataclass(frozen=True)
+class StepSpec:
+    """What a program is compiled for."""
+
+    method: Method
+    loss_fn: LossFn
+    views: Mapping[str, tuple[str, ...]]  # stream -> its views
+    augment: AugmentSpec
+    optimizer: optax.GradientTransformation
+    ema: float  # decay of averaged weights; 0: there are none
+    frozen: tuple[str, ...] = ()  # parts of the network that do not learn
+
+
+class PhaseInputs(NamedTuple):
+    """What is on the devices for a whole phase."""
+
+    data: Any  # 'given' int32 [N], and 'images' uint8 [N, H, W, C] unless the rows bring them
+    columns: Any  # stream -> name -> this device's block of [N, …]
+    constants: Any  # name -> array
+    lr: Any  # scalar
+
+
+class StepInputs(NamedTuple):
+    """What comes with each dispatch of S steps."""
+
+    clock: Any  # int32 [4]: run seed, epoch, phase, first step
+    rows: Any  # stream -> `Rows` [S, b], this device's examples
+    stop_signal: Any  # int32, the number of a signal that came to this device's process; or 0
+
+
+class StepOutputs(NamedTuple):
+    """What a dispatch of S steps brings back beside the network."""
+
+    metrics: Any  # name -> (sums [S], counts [S]) over all devices
+    not_finite: Any  # int32, how many losses are not, over all devices
+    stop_signal: Any  # int32, the greatest of all devices
+    losses: Any  # [S, b] per example of the first stream, this device's
 
 
 def train_step(
     own: NetState,
     peers: tuple[NetState, ...],
-    data: Mapping[str, jax.Array],
-    columns: Mapping[str, Mapping[str, jax.Array]],
-    constants: Mapping[str, jax.Array],
-    lr: jax.Array,
-    clock: jax.Array,
-    rows: Mapping[str, Rows],
-    said: jax.Array,
+    phase: PhaseInputs,
+    inputs: StepInputs,
     *,
-    method: Method,
-    loss_fn: LossFn,
-    views: Views,
-    augment: AugmentSpec,
-    optimizer: optax.GradientTransformation,
-    ema: float,
-    frozen: tuple[str, ...],
-) -> tuple[NetState, dict[str, tuple[jax.Array, jax.Array]], dict[str, jax.Array], jax.Array]:
+    spec: StepSpec,
+) -> tuple[NetState, StepOutputs]:
     """S updates of one network on this device's shard of the batches.
 
     Args:
       own, peers: the network trained and the others.
-      data: 'given' int32 `[N]`, and 'images' uint8 `[N, H, W, C]` unless the rows bring them.
-      columns: stream -> name -> this device's block of `[N, …]`.  constants: name -> array.
-      lr: scalar.
-      clock: int32 `[4]`: run seed, epoch, phase, first step.
-      rows: stream -> the examples, `[S, b]`.
-      said: int32, a number that this device's process says to all: a signal that came to it.
-
-    Returns:
-      own after the updates; metrics, name -> (sums `[S]`, counts `[S]`) over all devices; news,
-      equal on all devices: the greatest number `said`, and how many losses are `not_finite`; and
-      the first stream's per-example losses `[S, b]` of this device.
     """
 
     def update(own: NetState, turn: tuple[jax.Array, Mapping[str, Rows]]):
         step, streams = turn
-        key = step_key(clock, step)
-        batch = {
-            name: gather(name, rows, key, data, columns[name], views[name], augment)
-            for name, rows in streams.items()
-        }
-        gradient = jax.grad(loss_fn, has_aux=True)
-        grads, aux = gradient(own.params, own, peers, batch, constants, key)
-        own, norm = apply_gradients(own, axis.pmean(grads), aux, lr, method, optimizer, ema, frozen)
+        key = step_key(inputs.clock, step)
+        batch = {name: gather(name, rows, key, phase, spec) for name, rows in streams.items()}
+        gradient = jax.grad(spec.loss_fn, has_aux=True)
+        grads, aux = gradient(own.params, own, peers, batch, phase.constants, key)
+        own, norm = apply_gradients(own, axis.pmean(grads), aux, phase.lr, spec)
         counted = axis.psum(aux.metrics) | {"update_norm": (norm, jnp.ones(()))}
         return own, (counted, aux.per_example)
 
-    steps = next(iter(rows.values())).places.shape[0]
-    turns = (clock[3] + jnp.arange(steps), rows)
+    steps = len(next(iter(inputs.rows.values())).indices)
+    turns = (inputs.clock[3] + jnp.arange(steps), inputs.rows)
     if steps == 1:  # XLA:CPU runs convolutions inside a loop about seven times slower
         own, out = update(own, jax.tree.map(lambda x: x[0], turns))
         metrics, losses = jax.tree.map(lambda x: x[None], out)
     else:
         own, (metrics, losses) = jax.lax.scan(update, own, turns)
     not_finite = axis.psum(jnp.sum(~jnp.isfinite(losses)))
-    return own, metrics, {"said": axis.pmax(said), "not_finite": not_finite}, losses
+    return own, StepOutputs(metrics, not_finite, axis.pmax(inputs.stop_signal), losses)
 
 
 def step_key(clock: jax.Array, step: jax.Array) -> jax.Array:
@@ -85,48 +98,43 @@ def step_key(clock: jax.Array, step: jax.Array) -> jax.Array:
     return key
 
 
-def gather(
-    stream: str,
-    rows: Rows,
-    key: jax.Array,
-    data: Mapping[str, jax.Array],
-    columns: Mapping[str, jax.Array],
-    names: tuple[str, ...],
-    augment: AugmentSpec,
-) -> Examples:
-    """The examples of one device `[b]`, in the views asked for."""
-    places, size = rows.places, len(rows.places)
+def gather(stream: str, rows: Rows, key: jax.Array, phase: PhaseInputs, spec: StepSpec) -> Examples:
+    """A stream's examples of one device `[b]`, in its views and with its columns."""
+    indices, size = rows.indices, len(rows.indices)
     keys = pipeline.example_keys(key, stream, axis.first_index(size), size)
     view_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 0)
+    images = pipeline.images_at(phase.data, rows)
     return Examples(
-        views=pipeline.views_of(names, view_keys, pipeline.images_at(data, rows), augment),
-        given=data["given"][places],
-        places=places,
-        columns=axis.of_samples(columns, places),
+        views=pipeline.views_of(spec.views[stream], view_keys, images, spec.augment),
+        given=phase.data["given"][indices],
+        indices=indices,
+        columns=axis.of_samples(phase.columns[stream], indices),
         keys=jax.vmap(jax.random.fold_in, (0, None))(keys, 1),
     )
 
 
 def apply_gradients(
-    own, grads, aux, lr, method, optimizer, ema, frozen
+    own: NetState, grads: Any, aux: Aux, lr: jax.Array, spec: StepSpec
 ) -> tuple[NetState, jax.Array]:
     """(the state after an update with gradients averaged over devices, the update's length).
 
     The length is not finite when the new weights or batch statistics are not: a NaN shows in the
     step that made it.
     """
-    direction, opt = optimizer.update(grads, own.opt, own.params)
+    direction, opt = spec.optimizer.update(grads, own.opt, own.params)
     multipliers = jax.tree_util.tree_map_with_path(
-        lambda path, m: 0.0 if path[0].key in frozen else m, method.learning_rates(own.params)
+        lambda path, m: 0.0 if path[0].key in spec.frozen else m,
+        spec.method.learning_rates(own.params),
     )
-    params = jax.tree.map(lambda p, d, m: p - lr * m * d, own.params, direction, multipliers)
-    params, batch_stats = method.project(params), axis.pmean(aux.batch_stats)
+    updates = scaled_updates(direction, lr, multipliers)
+    params = spec.method.project(optax.apply_updates(own.params, updates))
+    batch_stats = axis.pmean(aux.batch_stats)
     new = own.replace(
         step=own.step + 1,
         params=params,
         batch_stats=batch_stats,
         opt=opt,
-        average=updated_average(own, params, batch_stats, ema),
+        average=updated_average(own, params, batch_stats, spec.ema),
         extra=own.extra if aux.extra is None else aux.extra,
         samples=own.samples if aux.samples is None else aux.samples,
     )

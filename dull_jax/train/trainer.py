@@ -28,15 +28,15 @@ from dull_jax.data import dataset as data
 from dull_jax.data import own_images
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of, write_text
-from dull_jax.stats import metrics
-from dull_jax.stats.calibration import expected_calibration_error
-from dull_jax.train import feasible, hosts, initial, parallel, result, workdir, writer
+from dull_jax.methods.base import Phase
+from dull_jax.train import evaluate, feasible, hosts, initial, parallel, result, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints, Owner
 from dull_jax.train.epoch_run import EpochRun, Observation
-from dull_jax.train.executor import Executor, Sums
 from dull_jax.train.interrupt import Interrupt
+from dull_jax.train.learner import Learner
 from dull_jax.train.progress import Progress
 from dull_jax.train.state import learning_rate
+from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]
 
@@ -78,16 +78,16 @@ def train(
     workdir.check_labels(folder, dataset.description["labels_digest"])
     devices = parallel.Devices(config.train.devices)
     feasible.check(config, dataset, devices)
-    executor = Executor(config, dataset, devices)
+    learner = Learner.build(config, dataset, devices)
     if not initial.has_checkpoint(folder):
-        executor.begin(say)
+        learner.networks.load_initial_weights(say)
     elif other := workdir.other_machine(folder):
         say(other)
     with workdir.claimed(folder, config), Interrupt() as interrupt:
-        hosts.from_first(lambda: _describe(folder, config, dataset, executor))
-        found = Trainer(config, folder, dataset, executor, interrupt, say).run()
-        if asked := hosts.loudest(interrupt.asked):
-            name = hosts.signal_name(asked)
+        hosts.from_first(lambda: _describe(folder, learner))
+        found = Trainer(folder, learner, interrupt, say).run()
+        if stop_signal := hosts.stop_signal(interrupt.signal):
+            name = hosts.signal_name(stop_signal)
             raise Stopped(f"stopped by {name} after {config.method} was trained")
         return found
 
@@ -117,15 +117,16 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     return found
 
 
-def _describe(folder: Path, config: ConfigDict, dataset: data.Dataset, executor: Executor) -> None:
-    workdir.describe(folder, config)
+def _describe(folder: Path, learner: Learner) -> None:
+    workdir.describe(folder, learner.config)
+    dataset = learner.dataset
     if not (folder / "labels.npz").exists():
         dataset.save(folder / "labels.npz")
     if dataset.manifest is not None:
         dataset.manifest.write(folder / "manifest.csv")
     normalised = {
-        "channel_mean": list(executor.augment.mean),
-        "channel_std": list(executor.augment.std),
+        "channel_mean": list(learner.augment.mean),
+        "channel_std": list(learner.augment.std),
     }
     write_text(folder / "data.json", json.dumps(dataset.description | normalised, indent=1))
 
@@ -151,23 +152,15 @@ class Position:
 class Trainer:
     """One run."""
 
-    def __init__(
-        self,
-        config: ConfigDict,
-        folder: Path,
-        dataset: data.Dataset,
-        executor: Executor,
-        interrupt: Interrupt,
-        say: Say,
-    ):
-        self.config, self.folder, self.dataset = config, folder, dataset
-        self.executor, self.interrupt, self.say = executor, interrupt, say
-        self.memory = executor.method.init_memory()
-        owner = Owner.of(config, dataset.description["labels_digest"])
-        self.checkpoints = Checkpoints(folder, config.train.keep, owner)
+    def __init__(self, folder: Path, learner: Learner, interrupt: Interrupt, say: Say):
+        self.folder, self.learner, self.interrupt, self.say = folder, learner, interrupt, say
+        self.config, self.dataset = learner.config, learner.dataset
+        self.memory = learner.method.init_memory()
+        owner = Owner.of(self.config, self.dataset.description["labels_digest"])
+        self.checkpoints = Checkpoints(folder, self.config.train.keep, owner)
         self.rows: list[writer.Row] = []  # of metrics.jsonl, so far
         self.at = Position()
-        self.asked = 0  # the number of a signal that all processes know of
+        self.stop_signal = 0  # the number of one that all processes know of
         self._journal: list[Observation] = []
         self._run: EpochRun | None = None  # the last epoch's
         self._evaluated: result.Evaluation | None = None
@@ -189,7 +182,7 @@ class Trainer:
                 log.write(self.at.epoch, values)
                 progress.show(self.at.epoch, values)
                 self._save_if_due()
-                self._stop_if_asked()
+                self._stop_if_signalled()
         finally:
             log.close()
             self.checkpoints.close()
@@ -205,14 +198,14 @@ class Trainer:
             self.config,
             self.dataset,
             self._evaluated,
-            self.executor.method.diagnostics(self.executor.nets, self.memory),
+            self.learner.method.diagnostics(self.learner.networks.states, self.memory),
             result.Effort(at.seconds, at.device, at.images),
             self.rows,
         )
 
     def _headline(self) -> str:
-        about, devices = self.dataset.description, self.executor.devices
-        size = parameter_overview.count_parameters(self.executor.nets[0].params)
+        about, devices = self.dataset.description, self.learner.devices
+        size = parameter_overview.count_parameters(self.learner.networks.states[0].params)
         wrong = "their labels in doubt"
         if self.dataset.truth_known:
             noise = about["noise"]
@@ -240,31 +233,16 @@ class Trainer:
         began = time.perf_counter()
         at, epoch, images_before = self.at, self.at.epoch, self.at.images
         before = copy.deepcopy(self.memory)  # what a checkpoint inside the epoch starts from
-        run, sums = EpochRun(self, epoch, self._journal), Sums(at.sums)
+        run, sums = EpochRun(self, epoch, self._journal), MetricAccumulator(at.sums)
         lr = learning_rate(self.config, epoch)
-        for number, phase in enumerate(self.executor.method.epoch(run)):
-            if number < at.phase:
-                continue
-            start = at.step if number == at.phase else 0
-            size = next(iter(phase.streams.values())).batch_size
-            sweep = self.executor.sweep(
-                phase, epoch, number, lr, sums, start, say=lambda: self.interrupt.asked
-            )
-            for done in sweep:
-                at.images, start = at.images + (done - start) * size, done
-                # Alone, a process need not wait until its own word comes back.
-                self.asked = self.executor.heard if hosts.several() else self.interrupt.asked
-                if self.asked:
-                    self.executor.settle()
-                    at.phase, at.step, at.sums = number, done, sums.values
-                    self._save(before, run.journal)
-                    self.checkpoints.seal(wait=True)
-                    self._stop_if_asked()
-        self.executor.exchange()
-        if self.executor.devices.count > 1:
-            alike = [net.without_samples() for net in self.executor.nets]
+        for number, phase in enumerate(self.learner.method.epoch(run)):
+            if number >= at.phase:
+                self._train_phase(number, phase, run, lr, sums, before)
+        self.learner.networks.exchange()
+        if self.learner.devices.count > 1:
+            alike = [net.without_samples() for net in self.learner.networks.states]
             parallel.assert_replicated((alike, self.memory))
-        self.asked = hosts.loudest(self.interrupt.asked)
+        self.stop_signal = hosts.stop_signal(self.interrupt.signal)
         self._run, self._journal = run, []
         seconds = time.perf_counter() - began
         at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
@@ -277,63 +255,58 @@ class Trainer:
             "time/images_per_second": rate,
         }
 
+    def _train_phase(
+        self,
+        number: int,
+        phase: Phase,
+        run: EpochRun,
+        lr: float,
+        sums: MetricAccumulator,
+        before: dict[str, np.ndarray],
+    ) -> None:
+        """Trains through a phase; a signal is followed by a checkpoint inside the epoch.
+
+        Args:
+          before: the memory at the epoch's start.
+        """
+        at, phases = self.at, self.learner.phases
+        start = at.step if number == at.phase else 0
+        size = next(iter(phase.streams.values())).batch_size
+        for done in phases.train_phase(
+            phase, at.epoch, number, lr, sums, start, lambda: self.interrupt.signal
+        ):
+            at.images, start = at.images + (done - start) * size, done
+            # Alone, a process need not wait until its own signal comes back.
+            self.stop_signal = phases.stop_signal if hosts.several() else self.interrupt.signal
+            if self.stop_signal:
+                phases.drain()
+                at.phase, at.step, at.sums = number, done, sums.values
+                self._save(before, run.journal)
+                self.checkpoints.seal(wait=True)
+                self._stop_if_signalled()
+
     def _count_time(self, start: bool = False) -> None:
         """Adds the time since the last call to the run's; of it, what was the devices'."""
-        now, device = time.perf_counter(), self.executor.seconds_on_device
+        now, device = time.perf_counter(), self.learner.devices.seconds
         if not start:
             self.at.seconds += now - self._counted[0]
             self.at.device += device - self._counted[1]
         self._counted = (now, device)
 
     def _evaluate(self) -> dict[str, float]:
-        """Test accuracy and calibration, and how well the wrong labels are found."""
-        dataset, method = self.dataset, self.executor.method
-        logits = self.executor.test_logits().astype(np.float64)
-        probs = np.exp(logits - logits.max(1, keepdims=True))
-        probs /= probs.sum(1, keepdims=True)
-        truth = dataset.test.labels
-        predicted, classes = probs.argmax(1), dataset.train.num_classes
-        found = metrics.accuracy(predicted, truth, classes, dataset.groups)
-        found["ece"] = expected_calibration_error(probs, truth)
-        by_class = metrics.class_accuracy(predicted, truth, classes)
         run = self._run or EpochRun(self, self.at.epoch)
-        score, suggested = method.score_labels(run)
-        labels = self._score_labels(score, suggested) if dataset.truth_known else {}
-        self._evaluated = result.Evaluation(found, labels, by_class, probs, score, suggested)
-        values = {f"test/{k}": v for k, v in found.items()} | self._score_holdout()
-        return values | {f"labels/{k}": v for k, v in labels.items()}
-
-    def _score_labels(self, score: np.ndarray, suggested: np.ndarray) -> dict[str, float]:
-        """How well the wrong labels are found, where it is known which they are."""
-        dataset, method = self.dataset, self.executor.method
-        given, clean, groups = dataset.train.given, dataset.clean, dataset.groups
-        found = metrics.wrong_labels(score, given, clean, groups)
-        found |= metrics.suggestions(suggested, given, clean, groups)
-        estimate = method.diagnostics(self.executor.nets, self.memory).get("transition_estimate")
-        if estimate is not None:
-            realised = np.array(dataset.description["transition"], np.float64)  # null becomes nan
-            found["transition_distance"] = metrics.transition_distance(estimate, realised)
-        return found
-
-    def _score_holdout(self) -> dict[str, float]:
-        """Agreement with the noisy labels held out: what settings may be chosen by."""
-        given = self.dataset.holdout.given
-        if not len(given):
-            return {}
-        predicted = self.executor.holdout_logits().argmax(1)
-        by_class = metrics.class_accuracy(predicted, given, self.dataset.train.num_classes)
-        agreement = 100 * float(np.mean(predicted == given))
-        return {"holdout/accuracy": agreement, "holdout/class_mean": float(np.nanmean(by_class))}
+        self._evaluated, values = evaluate.evaluate(self.learner, run)
+        return values
 
     # Checkpoints -------------------------------------------------------------------------------
 
     def _restore(self) -> None:
-        target = {"nets": self.executor.whole_nets(), "memory": self.memory}
+        target = {"nets": self.learner.networks.whole(), "memory": self.memory}
         restored = self.checkpoints.restore(target)
         if restored is None:
             return
         tree, meta, step = restored
-        self.executor.place(tree["nets"])
+        self.learner.networks.place(tree["nets"])
         self.memory = tree["memory"]
         journal = tree.get("journal", {})
         self._journal = [journal[str(n)] for n in range(len(journal))]
@@ -344,16 +317,16 @@ class Trainer:
 
     def _save_if_due(self) -> None:
         """At a stop and at the end all processes wait until it is written."""
-        last = self._at_end or bool(self.asked)
+        last = self._at_end or bool(self.stop_signal)
         if last or self.at.epoch % self.config.train.checkpoint_every == 0:
             self._save(self.memory, [])
         self.checkpoints.seal(wait=last)
 
     def _save(self, memory: dict[str, np.ndarray], journal: list[Observation]) -> None:
-        tree: dict[str, Any] = {"nets": self.executor.whole_nets(), "memory": memory}
+        tree: dict[str, Any] = {"nets": self.learner.networks.whole(), "memory": memory}
         if journal:
             tree["journal"] = {str(n): seen for n, seen in enumerate(journal)}
-        updates = sum(int(net.step) for net in self.executor.nets)
+        updates = sum(int(net.step) for net in self.learner.networks.states)
         self.at.checkpoint = max(updates, self.at.checkpoint + 1)
         self._count_time()
         rows = [*self.rows]  # a copy: they are written in the background, and more will follow
@@ -373,9 +346,7 @@ class Trainer:
             )
         return rows
 
-    def _stop_if_asked(self) -> None:
-        if self.asked and not self._at_end:
-            raise Stopped(
-                f"stopped by {hosts.signal_name(self.asked)} in epoch {self.at.epoch + 1}, saved; "
-                "the same command continues"
-            )
+    def _stop_if_signalled(self) -> None:
+        if self.stop_signal and not self._at_end:
+            name, epoch = hosts.signal_name(self.stop_signal), self.at.epoch + 1
+            raise Stopped(f"stopped by {name} in epoch {epoch}, saved; the same command continues")

@@ -10,11 +10,12 @@ import pytest
 
 import runs
 from configs import digits_t2h
-from dull_jax.config import method_names
+from dull_jax import methods
 from dull_jax.data import dataset as data
 from dull_jax.data import sources
 from dull_jax.errors import Stopped
-from dull_jax.train import executor, trainer
+from dull_jax.train import trainer
+from dull_jax.train.train_phase import PhaseRunner
 from toy import make_source
 
 COUNTS, EPOCHS = [120, 60, 40, 20, 11], 4  # 251 images: not as many on each of two devices
@@ -39,7 +40,7 @@ def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
     return config
 
 
-@pytest.fixture(scope="module", params=method_names())
+@pytest.fixture(scope="module", params=methods.names())
 def method(request):
     yield request.param
     jax.clear_caches()  # the programs of one method are many, and none serves another
@@ -55,16 +56,16 @@ def toy(monkeypatch):
 def watched(method, tmp_path_factory):
     """A run that nothing disturbed, and of each of its steps: (epoch, loss, network)."""
     folder, steps = tmp_path_factory.mktemp(method) / "whole", []
-    sweep = executor.Executor.sweep
+    train_phase = PhaseRunner.train_phase
 
     def watch(self, phase, epoch, *args, **options):
-        for done in sweep(self, phase, epoch, *args, **options):
+        for done in train_phase(self, phase, epoch, *args, **options):
             steps.append((epoch, phase.loss, phase.network))
             yield done
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda name, data_dir="": make_source(COUNTS, test_each=20))
-        patch.setattr(executor.Executor, "sweep", watch)
+        patch.setattr(PhaseRunner, "train_phase", watch)
         trainer.train(recipe(method), folder, quiet)
     return folder, steps
 
@@ -77,7 +78,7 @@ def whole(watched):
 def moments(steps):
     """Steps after which to stop: inside each kind of phase, at the end of an epoch, at the end."""
     kinds = {step[1:]: [n for n, s in enumerate(steps) if s == step] for step in steps}
-    inside = {places[len(places) // 2] for places in kinds.values()}
+    inside = {numbers[len(numbers) // 2] for numbers in kinds.values()}
     ends = {n for n in range(len(steps) - 1) if steps[n][0] != steps[n + 1][0]}
     return sorted(inside | {min(ends), len(steps) - 1})
 

@@ -15,6 +15,7 @@ from dull_jax.data import dataset as data
 from dull_jax.errors import UserError
 from dull_jax.methods import self_supervised
 from dull_jax.train import trainer
+from dull_jax.train.train_phase import PhaseRunner
 
 MOCO = {"self_supervised.variant": "moco", "self_supervised.queue": 80}
 
@@ -59,19 +60,19 @@ def test_moco_fills_its_queue_with_unit_keys(counts, toy_source, tmp_path):
 
 def test_the_key_encoder_follows(toy, tmp_path):  # noqa: F811
     """After one step it is the start; after three, an average of what the network was."""
-    plain, history, history_keys = trainer.Executor._dispatch, [], []
+    plain, history, history_keys = PhaseRunner._dispatch, [], []
 
     def kernel(params):
         return np.array(params["backbone"]["Conv_1"]["kernel"])
 
     def dispatch(self, *args):
-        history.append(kernel(self.nets[0].params))
+        history.append(kernel(self.networks.states[0].params))
         out = plain(self, *args)
-        history_keys.append(kernel(self.nets[0].extra["key"]))
+        history_keys.append(kernel(self.networks.states[0].extra["key"]))
         return out
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer.Executor, "_dispatch", dispatch)
+        patch.setattr(PhaseRunner, "_dispatch", dispatch)
         trainer.train(recipe("self_supervised", epochs=1, **MOCO), tmp_path, quiet)
     key = history[0]
     np.testing.assert_array_equal(history_keys[0], key)

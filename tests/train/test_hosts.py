@@ -18,7 +18,7 @@ import runs
 from configs import folder as folder_recipe
 from dull_jax.data import sources
 from dull_jax.errors import Stopped, UserError
-from dull_jax.train import hosts, rendezvous, trainer
+from dull_jax.train import cluster_init, hosts, trainer
 from methods.test_every_method import COUNTS, SHORT, quiet, recipe
 from outside import free_port
 from toy import make_source
@@ -133,7 +133,7 @@ def alone(folder):
 
 
 def pair(folder, place):
-    rendezvous.start(place, 300, quiet)
+    cluster_init.initialize(place, 300, quiet)
     first, seen = hosts.is_first(), {}
 
     def expect(kind, config, where):

@@ -8,7 +8,8 @@ import pytest
 
 import runs
 from dull_jax.errors import Stopped, UserError
-from dull_jax.train import executor, initial, trainer
+from dull_jax.train import initial, trainer
+from dull_jax.train.learner import Learner
 
 LEAVES = ("nets/0/params/backbone/", "nets/0/batch_stats/backbone/")
 
@@ -81,9 +82,9 @@ def test_statistics_come_along_and_every_network_gets_them(other, toy):
 
         patch.setattr(ce.Method, "num_networks", 2)
         made = built(config)
-        before = [np.array(net.params["head"]["classifier"]["kernel"]) for net in made.nets]
-        made.start_from(taken)
-    for n, net in enumerate(made.nets):
+        before = [np.array(net.params["head"]["classifier"]["kernel"]) for net in made.states]
+        made.load_backbone(taken)
+    for n, net in enumerate(made.states):
         state = initial._named({"nets": {"0": net}})
         for name, leaf in taken.items():
             np.testing.assert_array_equal(state[f"nets/0/{name}"], leaf)
@@ -95,7 +96,7 @@ def built(config):
     from dull_jax.data import dataset
     from dull_jax.train import parallel
 
-    return executor.Executor(config, dataset.build(config, None), parallel.Devices(1))
+    return Learner.build(config, dataset.build(config, None), parallel.Devices(1)).networks
 
 
 def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
@@ -107,7 +108,7 @@ def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
     plain = trainer.Trainer._save_if_due
 
     def stop(self):
-        self.interrupt.asked = signal.SIGTERM
+        self.interrupt.signal = signal.SIGTERM
         plain(self)
 
     monkeypatch.setattr(trainer.Trainer, "_save_if_due", stop)

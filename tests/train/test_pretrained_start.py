@@ -10,7 +10,7 @@ from dull_jax import config as recipe
 from dull_jax.data import dataset
 from dull_jax.errors import UserError
 from dull_jax.models import pretrained
-from dull_jax.train.executor import Executor
+from dull_jax.train.learner import Learner
 from dull_jax.train.parallel import Devices
 from models.test_pretrained import random_weights
 
@@ -30,15 +30,15 @@ def test_the_run_starts_with_them(tmp_path):
     tensors = random_weights("resnet18")
     save_file(tensors, tmp_path / "w.safetensors")
     config = make(tmp_path / "photos", tmp_path / "w.safetensors")
-    executor, said = Executor(config, dataset.build(config), Devices(1)), []
-    executor.begin(said.append)
-    params = executor.nets[0].params["backbone"]
+    learner, said = Learner.build(config, dataset.build(config), Devices(1)), []
+    learner.networks.load_initial_weights(said.append)
+    params = learner.networks.states[0].params["backbone"]
     np.testing.assert_allclose(
         np.asarray(params["stem"]["kernel"]), tensors["conv1.weight"].transpose(2, 3, 1, 0)
     )
-    averaged = executor.nets[0].average["params"]["backbone"]
+    averaged = learner.networks.states[0].average["params"]["backbone"]
     np.testing.assert_array_equal(averaged["stem"]["kernel"], params["stem"]["kernel"])
-    assert (executor.augment.mean, executor.augment.std) == (pretrained.MEAN, pretrained.STD)
+    assert (learner.augment.mean, learner.augment.std) == (pretrained.MEAN, pretrained.STD)
     assert "w.safetensors" in said[0]
 
 

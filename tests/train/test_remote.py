@@ -21,8 +21,9 @@ from dull_jax.data import sources
 from dull_jax.data.tfds import cifar
 from dull_jax.errors import SaveError, Stopped, UserError
 from dull_jax.report import html
-from dull_jax.train import executor, initial, trainer, workdir, writer
+from dull_jax.train import initial, trainer, workdir, writer
 from dull_jax.train.checkpoint import Checkpoints
+from dull_jax.train.train_phase import PhaseRunner
 
 RECIPE = (
     "--config=configs/digits_t2h.py:method=ce --config.compare=() --config.model.width=8 "
@@ -154,14 +155,14 @@ def test_the_newest_start_goes_on_and_the_one_before_it_ends(small_recipe, store
 
 
 def test_a_signal_inside_an_epoch(small_recipe, store, tmp_path, monkeypatch):
-    config, dispatch, left = small_recipe(), executor.Executor._dispatch, iter(range(10))
+    config, dispatch, left = small_recipe(), PhaseRunner._dispatch, iter(range(10))
 
     def stopping(self, *args):
         if next(left, None) == 9:
             signal.raise_signal(signal.SIGTERM)
         return dispatch(self, *args)
 
-    monkeypatch.setattr(executor.Executor, "_dispatch", stopping)
+    monkeypatch.setattr(PhaseRunner, "_dispatch", stopping)
     with pytest.raises(Stopped, match="in epoch 2, saved"):
         trainer.train(config, RUN, quiet)
     trainer.train(config, RUN, quiet)

@@ -30,7 +30,8 @@ def test_a_state_that_is_not_finite_shows(gradient, variance, finite, monkeypatc
         batch_stats={"var": jnp.full(2, variance)}, extra=None, samples=None
     )
     grads = {"head": {"kernel": jnp.full(3, gradient)}}
-    new, length = step.apply_gradients(own, grads, aux, 0.5, method, optimizer, 0.0, ())
+    spec = step.StepSpec(method, None, {}, None, optimizer, ema=0.0)
+    new, length = step.apply_gradients(own, grads, aux, 0.5, spec)
     assert bool(jnp.isfinite(length)) is finite
     if finite:
         np.testing.assert_allclose(length, 0.5 * np.sqrt(3))

@@ -16,7 +16,8 @@ import pytest
 
 import runs
 from dull_jax.errors import SaveError, UserError
-from dull_jax.train import checkpoint, executor, trainer, writer
+from dull_jax.train import checkpoint, trainer, writer
+from dull_jax.train.train_phase import MetricAccumulator
 from outside import LONG, our_line
 
 RECIPE = "--config=configs/digits_t2h.py:method=dull"
@@ -381,8 +382,8 @@ def test_paths_hold_wherever_a_run_goes_on(short, small_recipe, tmp_path, monkey
         trainer.train(config, tmp_path / "run", quiet)  # now another folder is meant
 
 
-def test_sums_are_counted_then_divided():
-    sums = executor.Sums()
-    sums.add({"loss": (np.array([1.0, 3.0]), np.array([2.0, 2.0]))})
-    sums.add({"loss": (np.array(2.0), np.array(4.0)), "none": (np.array(0.0), np.array(0.0))})
-    assert sums.means() == {"loss": 0.75}
+def test_metrics_are_counted_then_divided():
+    metrics = MetricAccumulator()
+    metrics.add({"loss": (np.array([1.0, 3.0]), np.array([2.0, 2.0]))})
+    metrics.add({"loss": (np.array(2.0), np.array(4.0)), "none": (np.array(0.0), np.array(0.0))})
+    assert metrics.means() == {"loss": 0.75}

@@ -13,8 +13,8 @@ import types
 import pytest
 
 from dull_jax.errors import UserError
-from dull_jax.train import rendezvous
-from dull_jax.train.rendezvous import Place
+from dull_jax.train import cluster_init
+from dull_jax.train.cluster_env import Process
 from outside import LONG, free_port
 
 
@@ -23,21 +23,21 @@ def port():
     return free_port()
 
 
-def meet(places, seconds=1.0):
+def meet(processes, seconds=1.0):
     """What each process says: None where it starts."""
-    said = [None] * len(places)
+    said = [None] * len(processes)
 
-    def come(n, place):
+    def come(n, process):
         try:
-            if place.index == 0:
-                rendezvous._welcome(place, seconds, said_while_waiting.append)
+            if process.index == 0:
+                cluster_init._wait_for_all(process, seconds, said_while_waiting.append)
             else:
-                rendezvous._report(place, seconds)
+                cluster_init._join(process, seconds)
         except UserError as error:
             said[n] = str(error)
 
     said_while_waiting: list[str] = []
-    threads = [threading.Thread(target=come, args=pair) for pair in enumerate(places)]
+    threads = [threading.Thread(target=come, args=pair) for pair in enumerate(processes)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -46,22 +46,22 @@ def meet(places, seconds=1.0):
     return said, said_while_waiting
 
 
-def places(port, count, indices):
-    return [Place("127.0.0.1", port, count, index) for index in indices]
+def processes(port, count, indices):
+    return [Process("127.0.0.1", port, count, index) for index in indices]
 
 
 def test_all_come_in_any_order(port, monkeypatch):
-    monkeypatch.setattr(rendezvous, "_PATIENCE", LONG / 2)
-    said, waited = meet(places(port, 4, [3, 1, 0, 2]), LONG)
+    monkeypatch.setattr(cluster_init, "_PATIENCE", LONG / 2)
+    said, waited = meet(processes(port, 4, [3, 1, 0, 2]), LONG)
     assert said == [None] * 4 and waited == []
 
 
 def test_who_is_missing_is_named_on_all(port, monkeypatch):
     """On a clock that stands still until process 2 is here, and is a second later at each look."""
-    came, looks, enter = threading.Event(), itertools.count(), rendezvous._entered
+    came, looks, admit = threading.Event(), itertools.count(), cluster_init._admit
 
-    def entered(*args):
-        reason = enter(*args)
+    def admitted(*args):
+        reason = admit(*args)
         if 2 in args[1]:
             came.set()
         return reason
@@ -69,25 +69,25 @@ def test_who_is_missing_is_named_on_all(port, monkeypatch):
     clock = types.SimpleNamespace(
         monotonic=lambda: float(next(looks)) if came.is_set() else 0.0, sleep=time.sleep
     )
-    monkeypatch.setattr(rendezvous, "_entered", entered)
-    monkeypatch.setattr(rendezvous, "time", clock)
-    said, waited = meet(places(port, 4, [0, 2]), 20)
+    monkeypatch.setattr(cluster_init, "_admit", admitted)
+    monkeypatch.setattr(cluster_init, "time", clock)
+    said, waited = meet(processes(port, 4, [0, 2]), 20)
     assert said == ["started on 2 of 4 hosts: processes 1, 3 did not come"] * 2
     assert len(waited) == 1 and waited[0].startswith("waiting for processes 1, 3, up to 1")
 
 
 def test_the_first_one_is_missing(port):
-    said, _ = meet(places(port, 2, [1]))
+    said, _ = meet(processes(port, 2, [1]))
     assert said == [f"process 1 found no process 0 at 127.0.0.1:{port} within 1 s"]
 
 
 def test_two_that_say_the_same(port):
-    said, _ = meet(places(port, 3, [0, 1, 1]), LONG)
+    said, _ = meet(processes(port, 3, [0, 1, 1]), LONG)
     assert said == ["two processes came as 1 of 3"] * 3
 
 
 def test_another_number_of_processes(port):
-    said, _ = meet([*places(port, 3, [0]), *places(port, 2, [1])], LONG)
+    said, _ = meet([*processes(port, 3, [0]), *processes(port, 2, [1])], LONG)
     assert said == ["a process came as 1 of 2, the first one as 0 of 3"] * 2
 
 
@@ -107,7 +107,7 @@ def test_strangers_are_passed_over(port):
     thread.start()
     time.sleep(0.05)
     try:
-        said, _ = meet(places(port, 2, [0, 1]), LONG)
+        said, _ = meet(processes(port, 2, [0, 1]), LONG)
     finally:
         stop.set()
         thread.join()
@@ -118,7 +118,7 @@ def test_a_port_that_is_taken():
     with socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} cannot be used: Address already in use"):
-            rendezvous._welcome(Place("127.0.0.1", port, 2, 0), 1, print)
+            cluster_init._wait_for_all(Process("127.0.0.1", port, 2, 0), 1, print)
 
 
 @pytest.mark.parametrize(
@@ -127,29 +127,15 @@ def test_a_port_that_is_taken():
 )  # fmt: skip
 def test_a_flag_that_cannot_be_meant(flag):
     with pytest.raises(UserError, match="--distributed="):
-        rendezvous.start(flag, 1)
+        cluster_init.initialize(flag, 1)
 
 
 def test_alone(monkeypatch):
     for name in list(os.environ):
         if name.startswith("SLURM"):
             monkeypatch.delenv(name)
-    assert rendezvous._place("off", 1) is None and rendezvous._place("auto", 1) is None
-    rendezvous.start("[::1]:1234,1,0", 1)
-
-
-def test_slurm_tells(monkeypatch):
-    told = {
-        "JOB_ID": "7",
-        "STEP_NODELIST": "n[04-07]",
-        "NTASKS": "8",
-        "PROCID": "5",
-        "LOCALID": "1",
-    }
-    for name, value in told.items():
-        monkeypatch.setenv(f"SLURM_{name}", value)
-    place = rendezvous._place("auto", 1)
-    assert (place.host, place.count, place.index, place.devices) == ("n04", 8, 5, [1])
+    assert cluster_init._process("off") is None and cluster_init._process("auto") is None
+    cluster_init.initialize("[::1]:1234,1,0", 1)
 
 
 def test_from_the_door_within_seconds(port, tmp_path):

@@ -10,10 +10,10 @@ from dull_jax.train.parallel import Devices
 
 _AHEAD = 4  # requests that Grain has ready before they are asked for
 
-Request = Mapping[str, np.ndarray]  # stream -> positions […, B]
+Request = Mapping[str, np.ndarray]  # stream -> indices […, B] in the set
 
 
-class Pool:
+class ImageStore:
     """A set's images; `data` is what programs are called with, and `rows` what changes."""
 
     def __init__(self, images: np.ndarray | ImageFiles, devices: Devices, **columns: np.ndarray):
@@ -29,17 +29,20 @@ class Pool:
         several processes each reads those of its own devices.
         """
         split = self._devices.split
-        shares = [{n: split(places, axis) for n, places in request.items()} for request in requests]
+        shares = [
+            {name: split(indices, axis) for name, indices in request.items()}
+            for request in requests
+        ]
         if self._files is None:
             for share in shares:
-                yield {name: Rows(places) for name, places in share.items()}
+                yield {name: Rows(indices) for name, indices in share.items()}
             return
         import grain  # here: a second or two that images in memory need not wait
 
         reads = grain.MapDataset.source(_Reads(self._files, shares))
         options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=_AHEAD)
         for share, images in zip(shares, reads.to_iter_dataset(options), strict=True):
-            yield {name: Rows(places, images[name]) for name, places in share.items()}
+            yield {name: Rows(indices, images[name]) for name, indices in share.items()}
 
 
 class _Reads:
@@ -53,6 +56,6 @@ class _Reads:
 
     def __getitem__(self, index: int) -> dict[str, np.ndarray]:
         return {
-            name: self._files[places.ravel()].reshape(*places.shape, *self._files.shape[1:])
-            for name, places in self._requests[index].items()
+            name: self._files[indices.ravel()].reshape(*indices.shape, *self._files.shape[1:])
+            for name, indices in self._requests[index].items()
         }

@@ -9,8 +9,8 @@ from configs import folder as folder_recipe
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.errors import UserError
 from dull_jax.train import trainer
+from dull_jax.train.image_store import ImageStore
 from dull_jax.train.parallel import Devices
-from dull_jax.train.pool import Pool
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +26,22 @@ def test_rows_come_in_the_order_of_the_requests(tree):
     rng = np.random.default_rng(0)
     requests = [{"main": rng.integers(0, 102, (2, 4)), "rare": rng.integers(0, 102, (2, 2))}
                 for _ in range(9)]  # fmt: skip
-    found = list(Pool(files, devices).rows(requests, axis=1))
+    found = list(ImageStore(files, devices).rows(requests, axis=1))
     assert len(found) == 9
     for request, rows in zip(requests, found, strict=True):
-        for name, places in request.items():
-            np.testing.assert_array_equal(rows[name].places[0], places)
-            np.testing.assert_array_equal(rows[name].images[0], held[places])
-    for rows in Pool(held, devices).rows(requests, axis=1):
+        for name, indices in request.items():
+            np.testing.assert_array_equal(rows[name].indices[0], indices)
+            np.testing.assert_array_equal(rows[name].images[0], held[indices])
+    for rows in ImageStore(held, devices).rows(requests, axis=1):
         assert rows["main"].images is None
 
 
 def test_a_file_that_breaks_on_the_way_is_named(tree, tmp_path):
     paths = list(photos.make(tmp_path))
     (tmp_path / paths[7]).write_bytes(b"")
-    pool = Pool(ImageFiles(tmp_path, paths, 16), Devices(1))
+    store = ImageStore(ImageFiles(tmp_path, paths, 16), Devices(1))
     with pytest.raises(UserError, match="apple_007"):
-        list(pool.rows([{"main": np.arange(5)}, {"main": np.arange(5, 10)}]))
+        list(store.rows([{"main": np.arange(5)}, {"main": np.arange(5, 10)}]))
 
 
 def test_a_run_is_the_same_from_files_and_from_memory(tree, tmp_path):
