@@ -107,7 +107,7 @@ def network_cost(name: str) -> dict[str, float]:
     return {"forward": forward, "both": both, "megabytes": 4 * weights / 1e6}
 
 
-def methods(samples: int) -> dict[str, dict[str, float]]:
+def of_methods(samples: int) -> dict[str, dict[str, float]]:
     """{method: its work and memory once an epoch}."""
     measured = {}
     for name in methods.names():
@@ -126,7 +126,7 @@ def parts(samples: int) -> dict[str, Callable[[], object]]:
         "all_reduce_seconds": lambda: {str(n): in_processes("all_reduce", n) for n in (2, 4)},
         "decoded_per_second_and_core": decoding,
         "networks": lambda: {name: network_cost(network) for name, network in NETWORKS.items()},
-        "once_an_epoch": lambda: methods(samples),
+        "once_an_epoch": lambda: of_methods(samples),
     }
 
 

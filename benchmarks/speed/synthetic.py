@@ -81,7 +81,7 @@ class SyntheticTrainer(TrainerStub):
         used = self.learner.devices.seconds
         images, seconds = timing.once(self.run_epoch)
         host_share = 1 - (self.learner.devices.seconds - used) / seconds
-        self.learner.passes.observe()  # compiles; a step after it, or the next pass is the cached one
+        self.learner.passes.observe()  # compiles; a step after it, or the next pass is cached
         self.run_steps(1, self.phase())
         size = len(self.dataset.train.given)
         return {
