@@ -28,7 +28,7 @@ Arrays = Mapping[str, np.ndarray]
 class Stream:
     """Examples that enter a step together."""
 
-    indices: np.ndarray  # [n] positions in the train set
+    indices: np.ndarray  # [n] in the train set
     views: tuple[str, ...]  # ('weak', 'strong'): one image array per view
     batch_size: int  # global
     columns: Arrays = dataclasses.field(default_factory=dict)  # [N, …] in train-set order

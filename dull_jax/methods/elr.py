@@ -64,18 +64,18 @@ class Method(base.Method):
 
 
 def updated_targets(
-    targets: jax.Array, places: jax.Array, probs: jax.Array, beta: float
+    targets: jax.Array, rows: jax.Array, probs: jax.Array, beta: float
 ) -> jax.Array:
     """t_i <- beta t_i + (1 - beta) p_i / sum p_i, for the samples of a batch.
 
     Args:
       targets: `[n, K]`.
-      places: `[B]`, where they are of the batch's samples; n or more: elsewhere. Where one is named
-        twice, its first row counts.
+      rows: `[B]`, those of the batch's samples in it; n or more: elsewhere. Of a row that is named
+        twice, the first prediction counts.
       probs: `[B, K]`, clipped predictions, whose rows may not quite sum to 1.
     """
-    old = targets.at[places].get(mode="fill", fill_value=0)
+    old = targets.at[rows].get(mode="fill", fill_value=0)
     fresh = beta * old + (1 - beta) * probs / probs.sum(1, keepdims=True)
-    # Rows of one sample are made equal: any order of writing will do.
-    first = jnp.argmax(places[:, None] == places, axis=1)
-    return targets.at[places].set(fresh[first], mode="drop")
+    # Predictions of one sample are made equal: any order of writing will do.
+    first = jnp.argmax(rows[:, None] == rows, axis=1)
+    return targets.at[rows].set(fresh[first], mode="drop")

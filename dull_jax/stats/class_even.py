@@ -13,7 +13,7 @@ from dull_jax.stats.transition import class_shares
 def class_even(
     targets: np.ndarray, size: int, rng: np.random.Generator, repeats: float
 ) -> np.ndarray:
-    """`[size]` positions: a class uniformly, then a sample in proportion to its target for it.
+    """`[size]` indices: a class uniformly, then a sample in proportion to its target for it.
 
     Args:
       targets: `[N, K]` soft targets; classes that no sample may belong to are passed over.
@@ -25,9 +25,9 @@ def class_even(
     classes = rng.choice(len(mass), size, p=class_shares_drawn(mass, size, repeats))
     chosen = np.empty(size, np.int64)
     for label in np.unique(classes):
-        places = np.flatnonzero(classes == label)
+        draws = np.flatnonzero(classes == label)
         weights = targets[:, label].astype(np.float64)
-        chosen[places] = rng.choice(len(targets), len(places), p=weights / weights.sum())
+        chosen[draws] = rng.choice(len(targets), len(draws), p=weights / weights.sum())
     return chosen
 
 
@@ -57,7 +57,7 @@ def mixed_prior(
     """`[K]`: the class shares of the mixed images' labels, estimated on pairs drawn here.
 
     Args:
-      targets: `[N, K]`.  rare: positions of the class-even stream.  prior: `[K]` class shares.
+      targets: `[N, K]`.  rare: indices of the class-even stream.  prior: `[K]` class shares.
     """
     partner = rng.integers(0, len(targets), len(rare))
     lam = rng.uniform(0.5, 1, len(rare)).astype(np.float32)

@@ -41,19 +41,19 @@ def exchanged(counts: np.ndarray) -> list[tuple[int, int]]:
       counts: of `predicted`.
     """
     _, best = linear_sum_assignment(counts, maximize=True)
-    found = []
+    pairs = []
     for cycle in _cycles(best):
         rows = np.array(cycle)
         now, then = counts[rows, rows].sum(), counts[rows, best[rows]].sum()
         size = counts[rows].sum()
         if then > 2 * now and then > _SHARE * size and then - now > _ERRORS * np.sqrt(size):
-            found += [(int(k), int(best[k])) for k in cycle]
-    return found
+            pairs += [(int(k), int(best[k])) for k in cycle]
+    return pairs
 
 
 def _cycles(order: np.ndarray) -> list[list[int]]:
     """The cycles of a permutation that are longer than one."""
-    found, seen = [], np.zeros(len(order), bool)
+    cycles, seen = [], np.zeros(len(order), bool)
     for start in range(len(order)):
         cycle = []
         while not seen[start]:
@@ -61,8 +61,8 @@ def _cycles(order: np.ndarray) -> list[list[int]]:
             cycle.append(start)
             start = int(order[start])
         if len(cycle) > 1:
-            found.append(cycle)
-    return found
+            cycles.append(cycle)
+    return cycles
 
 
 def fits_better(one: np.ndarray, other: np.ndarray) -> bool:

@@ -38,12 +38,12 @@ def split(
       Centroids float64 [K, P], of length 1 (0 where no sample shapes one).
     """
     unit = unit_rows(projection)
-    found = centroids(logits, unit, confident(logits, balanced_logits, epoch, phi), temperature)
-    likeness = softmax(unit @ found.T, axis=1)[np.arange(len(given)), given]
+    centres = centroids(logits, unit, confident(logits, balanced_logits, epoch, phi), temperature)
+    likeness = softmax(unit @ centres.T, axis=1)[np.arange(len(given)), given]
     if len(likeness):
         low, high = likeness.min(), likeness.max()
         likeness = (likeness - low) / (high - low if high > low else 1)
-    return clean_probability(likeness, given, logits.shape[1], normalize=False), found
+    return clean_probability(likeness, given, logits.shape[1], normalize=False), centres
 
 
 def confident(

@@ -24,11 +24,11 @@ def accuracy(
 ) -> dict[str, float]:
     """Top-1 over all examples and within each group, percent: {'accuracy', 'head', …}."""
     right = predicted == labels
-    found = {"accuracy": 100 * float(right.mean()) if len(labels) else float("nan")}
+    scores = {"accuracy": 100 * float(right.mean()) if len(labels) else float("nan")}
     for group, classes in groups.items():
         inside = np.isin(labels, classes)
-        found[group] = 100 * float(right[inside].mean()) if inside.any() else float("nan")
-    return found
+        scores[group] = 100 * float(right[inside].mean()) if inside.any() else float("nan")
+    return scores
 
 
 def wrong_labels(
@@ -52,18 +52,18 @@ def wrong_labels(
       the given class `precision_by_given_<group>` and `auroc_by_given_<group>`.
     """
     wrong, flagged = given != clean, score > threshold
-    found = {
+    scores = {
         "precision": _share(wrong, flagged),
         "recall": _share(flagged, wrong),
         "auroc": _auroc(wrong, score),
     }
     for group, classes in groups.items():
         true_in, given_in = np.isin(clean, classes), np.isin(given, classes)
-        found[f"false_alarm_{group}"] = _share(flagged, ~wrong & true_in)
-        found[f"recall_by_true_{group}"] = _share(flagged, wrong & true_in)
-        found[f"precision_by_given_{group}"] = _share(wrong, flagged & given_in)
-        found[f"auroc_by_given_{group}"] = _auroc(wrong[given_in], score[given_in])
-    return found
+        scores[f"false_alarm_{group}"] = _share(flagged, ~wrong & true_in)
+        scores[f"recall_by_true_{group}"] = _share(flagged, wrong & true_in)
+        scores[f"precision_by_given_{group}"] = _share(wrong, flagged & given_in)
+        scores[f"auroc_by_given_{group}"] = _auroc(wrong[given_in], score[given_in])
+    return scores
 
 
 def suggestions(
@@ -85,8 +85,8 @@ def suggestions(
     right, wrong = suggested == clean, given != clean
     everyone = np.ones_like(wrong)
     members = {"": everyone} | {f"_{g}": np.isin(clean, ids) for g, ids in groups.items()}
-    found = {f"suggested_right{name}": _share(right, inside) for name, inside in members.items()}
-    return found | {
+    scores = {f"suggested_right{name}": _share(right, inside) for name, inside in members.items()}
+    return scores | {
         f"suggested_right_of_wrong{name}": _share(right, wrong & inside)
         for name, inside in members.items()
     }

@@ -69,8 +69,8 @@ def fit(
         values, low, scale = unit, np.zeros(num_groups), np.ones(num_groups)
     # Below 1e-10 a heap of ties would divide by float32's rounding; above 1e10 nothing changes.
     unit_reg = np.clip(reg / scale**2, 1e-10, 1e10)
-    found = _em(*_rows(unit, group, num_groups), unit_reg.astype(np.float32), split, max_iter, tol)
-    weights, means, variances = (np.asarray(a, np.float64).T for a in found)
+    fitted = _em(*_rows(unit, group, num_groups), unit_reg.astype(np.float32), split, max_iter, tol)
+    weights, means, variances = (np.asarray(a, np.float64).T for a in fitted)
     order = np.argsort(means, axis=1, kind="stable")
     weights, means, variances = (
         np.take_along_axis(np.where(split[:, None], a, blank), order, axis=1)

@@ -1,8 +1,8 @@
 """What a sample's neighbours say of its true class: predictions that never saw its own label.
 
-A network learns labels by heart, wrong ones too, and then predicts them; asked about a sample it
+A network memorises labels, wrong ones too, and then predicts them; asked about a sample it
 has trained on, it confirms the given label. The density of each class among the other samples
-cannot. The classes of those are as doubtful as its own, so both are found together: EM for a
+cannot. The classes of those are as doubtful as its own, so both are estimated together: EM for a
 mixture of kernel densities, a sample left out of its own density, and a label y read as evidence
 for every class it may come from under the transition T. Array in, array out; N samples, K classes.
 """
@@ -74,7 +74,7 @@ def leave_one_out(features: jax.Array, given: jax.Array, model: LabelModel) -> N
 def combined(probs: jax.Array, others: jax.Array, temperature: jax.Array) -> jax.Array:
     """Geometric mean of two class-balanced predictions `[N, K]`, as bold as the evidence deserves.
 
-    temperature: of the network's predictions, found with the noise; below 1 they are too timid.
+    temperature: of the network's predictions, chosen with the noise; below 1 they are too timid.
     """
     evidence = (jnp.log(probs + 1e-6) + jnp.log(others + 1e-6)) / 2
     return jax.nn.softmax(evidence / temperature, axis=1)

@@ -54,10 +54,10 @@ def votes(
 
 @partial(jax.jit, static_argnames=("num_classes", "nearest"))
 def _block_votes(own, unit, labels, num_classes, nearest, temperature):
-    """Votes `[b, K]` for the samples at the positions `own` `[b]`."""
+    """Votes `[b, K]` for the samples at the indices `own` `[b]`."""
     similarity = jnp.matmul(unit[own], unit.T, precision="highest")
     similarity = similarity.at[jnp.arange(len(own)), own].set(-jnp.inf)
-    found, where = jax.lax.top_k(similarity, nearest)
-    weights = jax.nn.softmax(found / temperature, axis=1)
+    nearest_similarity, where = jax.lax.top_k(similarity, nearest)
+    weights = jax.nn.softmax(nearest_similarity / temperature, axis=1)
     empty = jnp.zeros((len(own), num_classes))
     return empty.at[jnp.arange(len(own))[:, None], labels[where]].add(weights)

@@ -44,14 +44,14 @@ def kept(method, epoch):
 @pytest.mark.parametrize("count", [1, 5, 12])
 def test_the_smallest_are_picked(count):
     losses = np.random.default_rng(0).normal(size=12)
-    found = np.asarray(smallest(jnp.array(losses), count))
-    assert found.sum() == count
-    assert count == 12 or losses[found].max() < losses[~found].min()
+    actual = np.asarray(smallest(jnp.array(losses), count))
+    assert actual.sum() == count
+    assert count == 12 or losses[actual].max() < losses[~actual].min()
 
 
 def test_of_equal_losses_the_first_are_picked():
-    found = np.asarray(smallest(jnp.array([2.0, 1.0, 1.0, 1.0]), 2))
-    assert found.tolist() == [False, True, True, False]
+    actual = np.asarray(smallest(jnp.array([2.0, 1.0, 1.0, 1.0]), 2))
+    assert actual.tolist() == [False, True, True, False]
 
 
 def test_the_share_kept_falls_to_what_the_noise_leaves(method):

@@ -42,8 +42,8 @@ def test_targets(places):
     rng = np.random.default_rng(0)
     targets = rng.dirichlet(np.ones(K), N)
     probs = np.clip(rng.dirichlet(np.full(K, 0.05), 6), 1e-4, 1 - 1e-4)
-    found = updated_targets(*map(jnp.array, (targets, places, probs)), 0.7)
-    np.testing.assert_allclose(found, after(targets, places, probs, 0.7), atol=1e-6)
+    actual = updated_targets(*map(jnp.array, (targets, places, probs)), 0.7)
+    np.testing.assert_allclose(actual, after(targets, places, probs, 0.7), atol=1e-6)
 
 
 def test_loss_and_gradient_on_two_shards():

@@ -63,14 +63,14 @@ def test_loss_is_the_weighted_mean_over_the_global_batch(method):
         batch = {"main": base.Examples({"weak": images}, given, None, {}, None)}
         return method.losses["ldam"](1.0, own, (), batch, phase, None)[0]
 
-    found = jax.vmap(shard, axis_name=AXIS)(cosines, labels).mean()
+    actual = jax.vmap(shard, axis_name=AXIS)(cosines, labels).mean()
     total = weight = 0.0
     phase = constants(method, 9)
     for z, y in zip(cosines.reshape(-1, 3).astype(np.float64), labels.ravel(), strict=True):
         z = 30 * (z - phase["margins"] * (np.arange(3) == y))
         total += phase["weights"][y] * (np.log(np.exp(z - z.max()).sum()) + z.max() - z[y])
         weight += phase["weights"][y]
-    assert float(found) == pytest.approx(total / weight, rel=1e-5)
+    assert float(actual) == pytest.approx(total / weight, rel=1e-5)
 
 
 def test_predictions_are_scaled_cosines(method):

@@ -153,8 +153,8 @@ def test_loss_is_one_cross_entropy_weighted_over_the_global_batch():
         own = types.SimpleNamespace(batch_stats={})
         return method.losses["rolt"](None, own, (), batch, {}, None)[0]
 
-    found = jax.vmap(shard, axis_name=AXIS)(logits, target).mean()
+    actual = jax.vmap(shard, axis_name=AXIS)(logits, target).mean()
     total = 0.0
     for z, t in zip(logits.reshape(-1, K).astype(np.float64), target.reshape(-1, K), strict=True):
         total += sum(t[k] * (np.log(np.exp(z).sum()) - z[k]) for k in range(K))
-    assert float(found) == pytest.approx(total / target.sum(), rel=1e-5)
+    assert float(actual) == pytest.approx(total / target.sum(), rel=1e-5)

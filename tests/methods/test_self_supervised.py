@@ -76,9 +76,9 @@ def test_the_key_encoder_follows(toy, tmp_path):  # noqa: F811
         trainer.train(recipe("self_supervised", epochs=1, **MOCO), tmp_path, quiet)
     key = history[0]
     np.testing.assert_array_equal(history_keys[0], key)
-    for now, found in zip(history[1:], history_keys[1:], strict=True):
+    for now, actual in zip(history[1:], history_keys[1:], strict=True):
         key = 0.99 * key + 0.01 * now
-        np.testing.assert_allclose(found, key, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(actual, key, rtol=1e-5, atol=1e-7)
     assert np.abs(history_keys[-1] - history[0]).max() > 1e-5
 
 

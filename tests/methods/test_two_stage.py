@@ -36,8 +36,8 @@ def value(kind, threshold="log_classes", weigh_by="plain", mean_loss=0.7):
         return mean, aux.per_example, aux.extra
 
     mapped = jax.pmap(robust, axis_name=AXIS)
-    found = mapped(LOGITS[None].astype(np.float32), GIVEN[None])
-    mean, losses, extra = jax.device_get(found)
+    actual = mapped(LOGITS[None].astype(np.float32), GIVEN[None])
+    mean, losses, extra = jax.device_get(actual)
     assert mean[0] == pytest.approx(losses.mean(), rel=1e-5)
     return losses[0], extra
 
@@ -64,18 +64,18 @@ def test_each_loss_is_its_formula():
         ("la_superloss", "plain", super64(la, plain, np.log(4))),
         ("la_superloss", "adjusted", super64(la, la, np.log(4))),
     ):
-        found, extra = value(kind, weigh_by=weigh_by)
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5, err_msg=kind)
+        actual, extra = value(kind, weigh_by=weigh_by)
+        np.testing.assert_allclose(actual, wanted, rtol=1e-4, atol=1e-5, err_msg=kind)
         assert extra is None
 
 
 def test_the_running_mean_as_threshold():
     judged = adjusted(0)
     threshold = 0.9 * 0.7 + 0.1 * judged.mean()
-    found, extra = value("la_superloss", "mean")
+    actual, extra = value("la_superloss", "mean")
     assert extra["mean_loss"][0] == pytest.approx(threshold, rel=1e-5)
     np.testing.assert_allclose(
-        found, super64(adjusted(0.8), judged, threshold), rtol=1e-4, atol=1e-5
+        actual, super64(adjusted(0.8), judged, threshold), rtol=1e-4, atol=1e-5
     )
 
 

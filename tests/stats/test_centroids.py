@@ -40,14 +40,14 @@ def test_centroids_and_what_stands_in():
 
 def test_equal_features_are_not_blown_up():
     for value in (0.0, 0.1, 1e4):  # a mean of equal numbers is off by rounding
-        found = centroids.cl2n(np.full((3, CHANNELS), value, np.float32))
-        np.testing.assert_allclose(found, 0, atol=1e-4)
+        actual = centroids.cl2n(np.full((3, CHANNELS), value, np.float32))
+        np.testing.assert_allclose(actual, 0, atol=1e-4)
 
 
 def test_squared_distances():
     features, _ = case()
     centres = np.concatenate([features[:1], np.random.default_rng(4).normal(size=(2, CHANNELS))])
-    found = centroids.squared_distances(features.astype(np.float64), centres)
+    actual = centroids.squared_distances(features.astype(np.float64), centres)
     wanted = [[np.sum((x - c) ** 2) for c in centres] for x in features.astype(np.float64)]
-    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-9)
-    assert (found >= 0).all()
+    np.testing.assert_allclose(actual, wanted, rtol=1e-9, atol=1e-9)
+    assert (actual >= 0).all()

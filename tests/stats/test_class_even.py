@@ -27,7 +27,7 @@ def test_mixed_prior_is_that_of_the_mixed_labels():
     targets = np.eye(3, dtype=np.float32)[rng.choice(3, 4000, p=[0.8, 0.15, 0.05])]
     prior = targets.mean(0)
     rare = class_even(targets, 20_000, rng, 1e6)
-    found = mixed_prior(targets, rare, prior, 0.25, rng)
+    actual = mixed_prior(targets, rare, prior, 0.25, rng)
     partner, lam = rng.integers(0, 4000, 20_000), rng.uniform(0.5, 1, 20_000)
     wanted = np.zeros(3)
     for i, j, share in zip(rare, partner, lam, strict=True):
@@ -35,5 +35,5 @@ def test_mixed_prior_is_that_of_the_mixed_labels():
         if n_partner > n_rare:
             share = max(share, (n_partner / (n_partner + n_rare)) ** 0.25)
         wanted += share * targets[i] + (1 - share) * targets[j]
-    np.testing.assert_allclose(found, wanted / wanted.sum(), atol=0.01)
+    np.testing.assert_allclose(actual, wanted / wanted.sum(), atol=0.01)
     assert rare_label_share(lam[:2], targets[:2], targets[:2], prior, 0.25).shape == (2, 1)

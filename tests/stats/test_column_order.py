@@ -69,10 +69,10 @@ def test_another_order_is_found(accuracy, noise):
     probs = predictions(true, 20, accuracy, rng)
     swapped, rotated = np.arange(20), np.roll(np.arange(20), 1)
     swapped[[2, 3]] = [3, 2]
-    found = column_order.exchanged(column_order.predicted(probs[:, swapped], given))
-    assert sorted(found) == [(2, 3), (3, 2)]
-    found = column_order.exchanged(column_order.predicted(probs[:, rotated], given))
-    assert len(found) > 12 and all(column == (k + 1) % 20 for k, column in found)
+    actual = column_order.exchanged(column_order.predicted(probs[:, swapped], given))
+    assert sorted(actual) == [(2, 3), (3, 2)]
+    actual = column_order.exchanged(column_order.predicted(probs[:, rotated], given))
+    assert len(actual) > 12 and all(column == (k + 1) % 20 for k, column in actual)
     order = np.array(sorted(range(20), key=str))  # 0, 1, 10, 11, …
     counts = column_order.predicted(probs[:, order], given)
     assert {k for k, _ in column_order.exchanged(counts)} >= {2, 3, 4}

@@ -25,7 +25,7 @@ def case(seed=0):
 @pytest.mark.parametrize("epoch", [0, 150])
 def test_split_is_its_definition(epoch):
     logits, balanced, projection, given = case()
-    clean, found = dacc.split(logits, balanced, projection, given, epoch, 1.005, 0.1)
+    clean, actual = dacc.split(logits, balanced, projection, given, epoch, 1.005, 0.1)
     unit = [z / np.sqrt((z.astype(float) ** 2).sum()) for z in projection]
     sums = np.zeros((CLASSES, CHANNELS))
     used = 0
@@ -36,7 +36,7 @@ def test_split_is_its_definition(epoch):
                 sums[k] += share * z
     assert 0 < used and (used < SAMPLES) == (epoch > 0)
     wanted = np.array([c / np.linalg.norm(c) for c in sums])
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    np.testing.assert_allclose(actual, wanted, atol=1e-5)
     likeness = np.array([softmax64(wanted @ z)[y] for z, y in zip(unit, given, strict=True)])
     likeness = (likeness - likeness.min()) / (likeness.max() - likeness.min())
     low = mixture.fit(-likeness, given, CLASSES, reg=1e-6).posterior_low
@@ -48,24 +48,24 @@ def test_split_is_its_definition(epoch):
 def test_nobody_confident_everybody_shapes_the_centroids():
     logits, balanced, projection, given = case(1)
     assert not dacc.confident(logits, balanced, 2000, 1.005).any()
-    clean, found = dacc.split(logits, balanced, projection, given, 2000, 1.005, 0.1)
+    clean, actual = dacc.split(logits, balanced, projection, given, 2000, 1.005, 0.1)
     everybody = dacc.split(logits, balanced, projection, given, -9999, 1.005, 0.1)
-    np.testing.assert_array_equal(found, everybody[1])
+    np.testing.assert_array_equal(actual, everybody[1])
     assert np.isfinite(clean).all()
 
 
 def test_ties_zeros_and_extremes():
     given = np.array([0, 0, 1, 2])
     same = np.zeros((4, 3), np.float32)
-    clean, found = dacc.split(same, same, same, given, 5, 1.005, 0.1)
-    assert (clean == 1).all() and (found == 0).all()
+    clean, actual = dacc.split(same, same, same, given, 5, 1.005, 0.1)
+    assert (clean == 1).all() and (actual == 0).all()
     far = np.array([[1e4, -1e4, 0]] * 4, np.float32)
-    clean, found = dacc.split(far, -far, np.eye(4, 3), given, 5, 1.005, 0.1)
-    assert np.isfinite(clean).all() and np.isfinite(found).all()
-    assert (found[1] == 0).all()  # no prediction says class 1
+    clean, actual = dacc.split(far, -far, np.eye(4, 3), given, 5, 1.005, 0.1)
+    assert np.isfinite(clean).all() and np.isfinite(actual).all()
+    assert (actual[1] == 0).all()  # no prediction says class 1
     none = np.zeros((0, 3))
-    clean, found = dacc.split(none, none, none, np.zeros(0, int), 0, 1.005, 0.1)
-    assert clean.shape == (0,) and (found == 0).all()
+    clean, actual = dacc.split(none, none, none, np.zeros(0, int), 0, 1.005, 0.1)
+    assert clean.shape == (0,) and (actual == 0).all()
 
 
 def test_wrong_labels_are_found():

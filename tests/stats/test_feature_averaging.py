@@ -76,15 +76,15 @@ def test_centres_are_drawn_for_classes_with_enough():
 def test_scores_and_their_heaps():
     features, _, given = case()
     unit, centres = cl2n(features), np.random.default_rng(6).normal(size=(CLASSES, CHANNELS))
-    found = fa.scores(unit, given, centres)
+    actual = fa.scores(unit, given, centres)
     wanted = [-sum((f - centres[y]) ** 2) for f, y in zip(unit, given, strict=True)]
-    np.testing.assert_allclose(found, wanted)
-    clean = fa.clean_probability(found, given, CLASSES)
-    low = mixture.fit(found, given, CLASSES, reg=1e-6, normalize=True).posterior_low
+    np.testing.assert_allclose(actual, wanted)
+    clean = fa.clean_probability(actual, given, CLASSES)
+    low = mixture.fit(actual, given, CLASSES, reg=1e-6, normalize=True).posterior_low
     np.testing.assert_allclose(clean[given > 1], 1 - low[given > 1], atol=1e-6)
     assert clean.dtype == np.float32 and (clean[given == 1] == 1).all()
     assert sorted(clean[given == 2].round()) == [0, 1]
-    assert clean[given == 2][found[given == 2].argmax()] > 0.5  # the closer of the two
+    assert clean[given == 2][actual[given == 2].argmax()] > 0.5  # the closer of the two
 
 
 def test_ties_and_nobody_at_all():

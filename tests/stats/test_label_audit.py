@@ -27,35 +27,35 @@ def world():
 
 
 @pytest.fixture(scope="module")
-def found(world):
+def audit(world):
     _, given, probs = world
     return audit_labels(probs, given, posterior=True)
 
 
-def test_wrong_labels_are_found(world, found):
+def test_wrong_labels_are_found(world, audit):
     clean, given, _ = world
     wrong = clean != given
-    assert found.noise.startswith("symmetric")
-    assert wrong[found.flagged].mean() > 0.95 and found.flagged[wrong].mean() > 0.8
-    assert (found.suggested == clean).mean() > 0.97
-    np.testing.assert_allclose(found.prior, COUNTS / COUNTS.sum(), atol=0.02)
-    assert found.groups["tail"] == [3, 4] and found.estimated["all"].labels == len(given)
-    assert abs(found.estimated["all"].precision - wrong[found.flagged].mean()) < 0.06
-    assert found.estimated["tail"].false_alarm <= label_audit.TAIL_FALSE_ALARMS
+    assert audit.noise.startswith("symmetric")
+    assert wrong[audit.flagged].mean() > 0.95 and audit.flagged[wrong].mean() > 0.8
+    assert (audit.suggested == clean).mean() > 0.97
+    np.testing.assert_allclose(audit.prior, COUNTS / COUNTS.sum(), atol=0.02)
+    assert audit.groups["tail"] == [3, 4] and audit.estimated["all"].labels == len(given)
+    assert abs(audit.estimated["all"].precision - wrong[audit.flagged].mean()) < 0.06
+    assert audit.estimated["tail"].false_alarm <= label_audit.TAIL_FALSE_ALARMS
 
 
-def test_estimates_are_sums_over_the_posterior(world, found):
+def test_estimates_are_sums_over_the_posterior(world, audit):
     _, given, _ = world
     rows = np.arange(len(given))
-    assert found.posterior.shape == (len(given), SIZE)
-    np.testing.assert_allclose(found.posterior.sum(1), 1, rtol=1e-5)
-    np.testing.assert_allclose(found.wrong, 1 - found.posterior[rows, given], atol=1e-6)
-    np.testing.assert_array_equal(found.suggested, found.posterior.argmax(1))
-    for group, numbers in found.estimated.items():
-        ids = range(SIZE) if group == "all" else found.groups[group]
+    assert audit.posterior.shape == (len(given), SIZE)
+    np.testing.assert_allclose(audit.posterior.sum(1), 1, rtol=1e-5)
+    np.testing.assert_allclose(audit.wrong, 1 - audit.posterior[rows, given], atol=1e-6)
+    np.testing.assert_array_equal(audit.suggested, audit.posterior.argmax(1))
+    for group, numbers in audit.estimated.items():
+        ids = range(SIZE) if group == "all" else audit.groups[group]
         members = [n for n in rows if given[n] in ids]
-        p = [float(found.wrong[n]) for n in members]
-        chosen = [float(found.wrong[n]) for n in members if found.flagged[n]]
+        p = [float(audit.wrong[n]) for n in members]
+        chosen = [float(audit.wrong[n]) for n in members if audit.flagged[n]]
         assert numbers.labels == len(members) and numbers.flagged == len(chosen)
         assert numbers.precision == pytest.approx(np.mean(chosen))
         right = sum(1 - q for q in chosen) / sum(1 - q for q in p)
@@ -102,31 +102,31 @@ def test_guard_against_trying_every_threshold():
         )
 
 
-def test_budget_is_kept_and_can_be_lifted(world, found):
+def test_budget_is_kept_and_can_be_lifted(world, audit):
     _, given, probs = world
     free = audit_labels(probs, given, max_tail_false_alarms=1)
     strict = audit_labels(probs, given, max_tail_false_alarms=0.001)
     assert free.threshold["tail"] == 0.5 and strict.threshold["tail"] > 0.5
     assert strict.estimated["tail"].false_alarm <= 0.001
-    assert strict.flagged.sum() <= found.flagged.sum() <= free.flagged.sum()
+    assert strict.flagged.sum() <= audit.flagged.sum() <= free.flagged.sum()
     np.testing.assert_array_equal(free.wrong, strict.wrong)
 
 
-def test_neither_blocks_nor_files_nor_order_matter(world, found, tmp_path):
+def test_neither_blocks_nor_files_nor_order_matter(world, audit, tmp_path):
     _, given, probs = world
     small = audit_labels(probs, given, block=100)
-    np.testing.assert_allclose(small.wrong, found.wrong, atol=1e-5)
+    np.testing.assert_allclose(small.wrong, audit.wrong, atol=1e-5)
     np.save(tmp_path / "probs.npy", probs)
     mapped = audit_labels(np.load(tmp_path / "probs.npy", mmap_mode="r"), given)
-    np.testing.assert_array_equal(mapped.wrong, found.wrong)
+    np.testing.assert_array_equal(mapped.wrong, audit.wrong)
     half = audit_labels(probs.astype(np.float16), given)
-    np.testing.assert_allclose(half.wrong, found.wrong, atol=0.05)
+    np.testing.assert_allclose(half.wrong, audit.wrong, atol=0.05)
     rng = np.random.default_rng(5)
     rows, classes = rng.permutation(len(given)), rng.permutation(SIZE)  # new class -> old class
     moved = audit_labels(probs[rows][:, classes], np.argsort(classes)[given[rows]])
-    np.testing.assert_allclose(moved.wrong, found.wrong[rows], atol=0.02)
-    agree = classes[moved.suggested] == found.suggested[rows]
-    assert agree.mean() > 0.99 and found.noise == moved.noise
+    np.testing.assert_allclose(moved.wrong, audit.wrong[rows], atol=0.02)
+    agree = classes[moved.suggested] == audit.suggested[rows]
+    assert agree.mean() > 0.99 and audit.noise == moved.noise
 
 
 @pytest.mark.parametrize(
@@ -141,20 +141,20 @@ def test_neither_blocks_nor_files_nor_order_matter(world, found, tmp_path):
 def test_small_sets_finish(given):
     looks = np.repeat([0, 1, 2], [6, 3, 3])
     probs = np.where(np.eye(3)[looks] == 1, 1.0, 0.0)
-    found = audit_labels(probs, np.array(given))
-    assert np.isfinite(found.wrong).all() and (found.wrong >= 0).all() and (found.wrong <= 1).all()
-    np.testing.assert_allclose(found.transition.sum(1), 1, rtol=1e-4)
-    assert set(found.estimated) == {"head", "medium", "tail", "all"}
+    audit = audit_labels(probs, np.array(given))
+    assert np.isfinite(audit.wrong).all() and (audit.wrong >= 0).all() and (audit.wrong <= 1).all()
+    np.testing.assert_allclose(audit.transition.sum(1), 1, rtol=1e-4)
+    assert set(audit.estimated) == {"head", "medium", "tail", "all"}
     if given == looks.tolist():
-        assert not found.flagged.any() and np.isnan(found.estimated["all"].precision)
+        assert not audit.flagged.any() and np.isnan(audit.estimated["all"].precision)
 
 
 @pytest.mark.parametrize("shape", [(4, 1), (1, 3)])
 def test_one_class_and_one_sample(shape):
-    found = audit_labels(np.full(shape, 1 / shape[1]), np.zeros(shape[0], int))
-    assert np.isfinite(found.wrong).all() and not found.flagged.any()
+    audit = audit_labels(np.full(shape, 1 / shape[1]), np.zeros(shape[0], int))
+    assert np.isfinite(audit.wrong).all() and not audit.flagged.any()
     if shape[1] == 1:
-        assert found.noise == "none" and np.isnan(found.estimated["tail"].precision)
+        assert audit.noise == "none" and np.isnan(audit.estimated["tail"].precision)
 
 
 def _with(row, values):

@@ -102,13 +102,13 @@ def test_a_structure_is_searched_once_and_the_average_freed_from_it():
     np.testing.assert_allclose(state.transition, table, atol=0.15)
 
     noisy = softmax64(logits + tau * np.log(shares))
-    found, prior = np.float64(state.transition), np.float64(state.prior)
-    evidence = of_structure.richardson_lucy(noisy, found) / prior
+    actual, prior = np.float64(state.transition), np.float64(state.prior)
+    evidence = of_structure.richardson_lucy(noisy, actual) / prior
     sharp = prior * evidence ** (1 / float(state.temperature))
     balanced = sharp / sharp.sum(1, keepdims=True) / prior
     balanced /= balanced.sum(1, keepdims=True)
     np.testing.assert_allclose(state.probs, averaged.weight * balanced, atol=2e-3)
-    posterior = bayes64(balanced, given, found, prior)
+    posterior = bayes64(balanced, given, actual, prior)
     np.testing.assert_allclose(state.posterior, posterior, atol=5e-3)
 
     later = model.update(model.average(state, logits), logits)

@@ -20,15 +20,15 @@ def test_accuracy_against_counting():
     rng = np.random.default_rng(0)
     labels, predicted = rng.integers(0, 5, 300), rng.integers(0, 5, 300)
     groups = {"head": [0, 1], "medium": [2, 3], "tail": [4], "none": [7]}
-    found = metrics.accuracy(predicted, labels, 8, groups)
-    assert found["accuracy"] == pytest.approx(100 * np.mean(predicted == labels))
+    scores = metrics.accuracy(predicted, labels, 8, groups)
+    assert scores["accuracy"] == pytest.approx(100 * np.mean(predicted == labels))
     chosen = [i for i in range(300) if labels[i] in (0, 1)]
-    assert found["head"] == pytest.approx(
+    assert scores["head"] == pytest.approx(
         100 * np.mean([predicted[i] == labels[i] for i in chosen])
     )
-    assert np.isnan(found["none"])
+    assert np.isnan(scores["none"])
     by_class = metrics.class_accuracy(predicted, labels, 8)
-    assert by_class[4] == pytest.approx(found["tail"]) and np.isnan(by_class[7])
+    assert by_class[4] == pytest.approx(scores["tail"]) and np.isnan(by_class[7])
 
 
 def test_wrong_labels_by_hand():
@@ -36,16 +36,16 @@ def test_wrong_labels_by_hand():
     given = np.array([0, 0, 1, 1, 0, 0])
     score = np.array([0.1, 0.9, 0.8, 0.2, 0.3, 0.7])
     groups = {"head": [0], "medium": [1], "tail": [2]}
-    found = metrics.wrong_labels(score, given, clean, groups)
-    assert found["precision"] == pytest.approx(2 / 3)
-    assert found["recall"] == pytest.approx(2 / 3)
+    scores = metrics.wrong_labels(score, given, clean, groups)
+    assert scores["precision"] == pytest.approx(2 / 3)
+    assert scores["recall"] == pytest.approx(2 / 3)
     # pairs (wrong, right): wrong 0.8, 0.3, 0.7; right 0.1, 0.9, 0.2
-    assert found["auroc"] == pytest.approx(6 / 9)
-    assert found["false_alarm_head"] == pytest.approx(1 / 2)
-    assert found["recall_by_true_tail"] == 1 and found["precision_by_given_head"] == pytest.approx(
-        1 / 2
-    )
-    assert np.isnan(found["false_alarm_tail"])
+    assert scores["auroc"] == pytest.approx(6 / 9)
+    assert scores["false_alarm_head"] == pytest.approx(1 / 2)
+    assert scores["recall_by_true_tail"] == 1 and scores[
+        "precision_by_given_head"
+    ] == pytest.approx(1 / 2)
+    assert np.isnan(scores["false_alarm_tail"])
 
 
 def test_undefined_numbers_are_nan():
@@ -70,8 +70,8 @@ def test_ece_against_a_loop():
 def test_suggestions_by_hand():
     clean, given = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 0, 0])
     suggested = np.array([0, 0, 0, 0, 2])
-    found = metrics.suggestions(suggested, given, clean, {"head": [0], "tail": [1, 2]})
-    assert found == pytest.approx(
+    scores = metrics.suggestions(suggested, given, clean, {"head": [0], "tail": [1, 2]})
+    assert scores == pytest.approx(
         {
             "suggested_right": 3 / 5,
             "suggested_right_head": 1,

@@ -13,9 +13,9 @@ def model(transition, prior):
     return LabelModel(np.asarray(transition, np.float32), np.asarray(prior, np.float32))
 
 
-def em64(features, given, found, temperature, steps):
+def em64(features, given, actual, temperature, steps):
     """Sample by sample; (probs, posterior, log-likelihood)."""
-    t, prior = np.float64(found.transition), np.float64(found.prior)
+    t, prior = np.float64(actual.transition), np.float64(actual.prior)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     size, classes = len(given), len(prior)
     likely = np.array([prior * t[:, label] for label in given])
@@ -46,19 +46,19 @@ def case(size=40, seed=0):
 def test_against_numpy(seed):
     features, given = case(seed=seed)
     headward = model(HEADWARD, [0.6, 0.3, 0.1])
-    found = neighbours.leave_one_out(features, given, headward)
+    actual = neighbours.leave_one_out(features, given, headward)
     tried = [
         em64(np.float64(features), given, headward, t, neighbours._TRIED)[2]
         for t in neighbours.TEMPERATURES
     ]
     temperature = neighbours.TEMPERATURES[int(np.argmax(tried))]
-    assert float(found.temperature) == pytest.approx(temperature)
+    assert float(actual.temperature) == pytest.approx(temperature)
     probs, posterior, likelihood = em64(
         np.float64(features), given, headward, temperature, neighbours._SETTLED
     )
-    np.testing.assert_allclose(found.probs, probs, atol=2e-3)
-    np.testing.assert_allclose(found.posterior, posterior, atol=2e-3)
-    assert float(found.log_likelihood) == pytest.approx(likelihood, abs=1e-3)
+    np.testing.assert_allclose(actual.probs, probs, atol=2e-3)
+    np.testing.assert_allclose(actual.posterior, posterior, atol=2e-3)
+    assert float(actual.log_likelihood) == pytest.approx(likelihood, abs=1e-3)
 
 
 def test_a_label_says_nothing_of_its_own_sample():
@@ -94,14 +94,14 @@ def test_hidden_samples_of_a_rare_class_are_found():
 def test_finite_for_ties_and_for_nobody_near(features):
     """Also where a class has one sample, and where it has none."""
     given = np.array([0, 0, 0, 0, 0, 1], np.int32)
-    found = neighbours.leave_one_out(
+    actual = neighbours.leave_one_out(
         features.astype(np.float32), given, model(HEADWARD, [0.6, 0.3, 0.1])
     )
     for name in ("probs", "posterior"):
-        rows = np.asarray(getattr(found, name))
+        rows = np.asarray(getattr(actual, name))
         assert np.isfinite(rows).all()
         np.testing.assert_allclose(rows.sum(1), 1, rtol=1e-5)
-    assert np.isfinite(found.log_likelihood)
+    assert np.isfinite(actual.log_likelihood)
 
 
 def test_the_mean_of_two_predictions_and_its_boldness():

@@ -46,10 +46,10 @@ def test_products_are_those_with_the_table(counts):
         table = expected[name]
         np.testing.assert_allclose(noise_kinds.table(noise), table, atol=1e-12, err_msg=name)
         for product, right in ((noise.forward, table), (noise.backward, table.T)):
-            found = noise.named(product(noise.sorted(x)))
-            np.testing.assert_allclose(found, x @ right, rtol=1e-10, err_msg=name)
-            found = noise.named(product(noise.sorted(jnp.asarray(x, jnp.float32))))
-            np.testing.assert_allclose(found, x @ right, rtol=2e-5, err_msg=name)
+            actual = noise.named(product(noise.sorted(x)))
+            np.testing.assert_allclose(actual, x @ right, rtol=1e-10, err_msg=name)
+            actual = noise.named(product(noise.sorted(jnp.asarray(x, jnp.float32))))
+            np.testing.assert_allclose(actual, x @ right, rtol=2e-5, err_msg=name)
 
 
 def test_noise_is_undone_alike_by_products_and_by_the_table():
@@ -68,8 +68,8 @@ def test_noise_is_undone_alike_by_products_and_by_the_table():
 def test_running_sums():
     for size in (1, 7, 48, 60, 1000):
         x = np.random.default_rng(size).random((4, size)).astype(np.float32)
-        found = jax.jit(noise_kinds.cumulative)(x)
-        np.testing.assert_allclose(found, np.cumsum(x.astype(np.float64), 1), rtol=1e-5)
+        actual = jax.jit(noise_kinds.cumulative)(x)
+        np.testing.assert_allclose(actual, np.cumsum(x.astype(np.float64), 1), rtol=1e-5)
 
 
 def test_kinds_are_those_of_the_noise_that_is_drawn():

@@ -49,9 +49,9 @@ def test_predictions_of_a_class_and_its_confident_samples(sharp):
     probs, _, given, _ = case(sharp=sharp)
     average, adjusted, chosen = tables(probs, given)
     np.testing.assert_allclose(ts.average_predictions(probs, given), average, atol=1e-7)
-    found = ts.adjusted_predictions(probs, given, average)
-    np.testing.assert_allclose(found, adjusted, atol=1e-7)
-    assert (found >= average - 1e-9).all()
+    actual = ts.adjusted_predictions(probs, given, average)
+    np.testing.assert_allclose(actual, adjusted, atol=1e-7)
+    assert (actual >= average - 1e-9).all()
     np.testing.assert_array_equal(ts.high_confidence(probs, given, adjusted), chosen)
     # Nobody exceeds the bar: everybody of the class is in.
     assert ts.high_confidence(probs, given, np.full((CLASSES, CLASSES), 2.0)).all()
@@ -73,18 +73,18 @@ def test_wjsd_and_acd(sharp):
         own, of_class = p.max() / max(p[y], 1e-12), average[y].max() / max(average[y, y], 1e-12)
         wanted_far.append(max(1, min(own, of_class)) * np.mean(divergences))
         wanted_near.append(sum(f * centres[y]))
-    found = ts.wjsd(probs, given, average)
-    np.testing.assert_allclose(found, wanted_far, rtol=2e-6, atol=1e-6)
+    actual = ts.wjsd(probs, given, average)
+    np.testing.assert_allclose(actual, wanted_far, rtol=2e-6, atol=1e-6)
     np.testing.assert_allclose(ts.acd(unit, given, centres), wanted_near, atol=1e-12)
 
 
 def test_wjsd_at_certainty():
     probs = np.eye(3, dtype=np.float32)[[0, 1, 1]]
     given = np.array([0, 0, 2])
-    found = ts.wjsd(probs, given, ts.average_predictions(probs, given))
+    actual = ts.wjsd(probs, given, ts.average_predictions(probs, given))
     # Right: 0. Wrong in a class half right: max(1, min(huge, .5 / .5)) log 2.
-    np.testing.assert_allclose(found[:2], [0, np.log(2)], atol=1e-12)
-    assert np.isfinite(found).all() and found[2] > 1e6
+    np.testing.assert_allclose(actual[:2], [0, np.log(2)], atol=1e-12)
+    assert np.isfinite(actual).all() and actual[2] > 1e6
 
 
 def component(point, weights, means, variances):
@@ -116,7 +116,7 @@ def test_stage_one():
     cut = rng.uniform(0.1, 0.9, classes)[given]
     in_low = (far + 0.5 * rng.normal(size=len(far)) * (given % 3)) > cut
     by_far = mixture.fit(far, given, classes, normalize=True, max_iter=30)
-    found = ts.choose_dimension(far, given, in_low, by_far)
+    actual = ts.choose_dimension(far, given, in_low, by_far)
     wanted = [
         stage_one(
             far[given == k],
@@ -127,8 +127,8 @@ def test_stage_one():
         )
         for k in range(classes)
     ]
-    np.testing.assert_array_equal(found, wanted)
-    some = found[3:]
+    np.testing.assert_array_equal(actual, wanted)
+    some = actual[3:]
     assert some.any() and not some.all()
 
 
@@ -166,15 +166,15 @@ def test_stage_two():
         centres = rng.normal(size=(CLASSES, CHANNELS)) * 0.3
         centres[1] = centres[2] + 0.02 * rng.normal(size=CHANNELS)
         counts = rng.integers(0, 5, CLASSES)
-        found = ts.choose_cluster(centres, counts)
+        actual = ts.choose_cluster(centres, counts)
         for k in range(CLASSES):
             row = np.exp(centres @ centres[k])
             row /= row.sum()
             others = [j for j in range(CLASSES) if j != k and counts[j] > 0]
             nearest = max(others, key=lambda j, row=row: row[j])
             close = abs(row[k] - row[nearest]) < 0.1 * row[k]
-            assert found[k] == (close and counts[k] < counts[nearest])
-            seen.append(found[k])
+            assert actual[k] == (close and counts[k] < counts[nearest])
+            seen.append(actual[k])
     assert 0 < np.mean(seen) < 1
     # The only class with samples has no rival.
     assert not ts.choose_cluster(np.ones((3, 2)), np.array([4, 0, 0]))[0]
@@ -183,13 +183,13 @@ def test_stage_two():
 @pytest.mark.parametrize("seed", range(3))
 def test_split_joins_the_pieces(seed):
     probs, features, given, _ = case(seed, 0.7)
-    found = ts.split(probs, features, given, CLASSES)
+    actual = ts.split(probs, features, given, CLASSES)
     average, _, chosen = tables(probs, given)
     unit = cl2n(features)
     centres, counts = class_means(unit, given, chosen, CLASSES)
     far, near = ts.wjsd(probs, given, average), ts.acd(unit, given, centres)
-    np.testing.assert_allclose(found.wjsd, far, atol=1e-6)
-    np.testing.assert_allclose(found.acd, near, atol=1e-9)
+    np.testing.assert_allclose(actual.wjsd, far, atol=1e-6)
+    np.testing.assert_allclose(actual.acd, near, atol=1e-9)
     options = {"reg": 5e-4, "max_iter": 30, "normalize": True}
     by_far, by_near = (mixture.fit(v, given, CLASSES, **options) for v in (far, near))
     low_cluster = ts.choose_cluster(centres, counts)
@@ -206,31 +206,31 @@ def test_split_joins_the_pieces(seed):
             dimension, wanted = ts.ACD_LOW, by_near.posterior_low[mine]
         else:
             dimension, wanted = ts.ACD_HIGH, 1 - by_near.posterior_low[mine]
-        assert found.dimension[k] == dimension
-        np.testing.assert_allclose(found.probability[mine], wanted, atol=1e-3)
-        np.testing.assert_array_equal(found.clean[mine], wanted > 0.5)
-    assert found.clean.dtype == bool and found.probability.dtype == np.float32
-    assert all(np.isfinite(a).all() for a in found)
-    assert found.clean[given == 1].all() and (found.probability[given == 1] == 1).all()
-    assert found.clean[given == 2].sum() == 1
+        assert actual.dimension[k] == dimension
+        np.testing.assert_allclose(actual.probability[mine], wanted, atol=1e-3)
+        np.testing.assert_array_equal(actual.clean[mine], wanted > 0.5)
+    assert actual.clean.dtype == bool and actual.probability.dtype == np.float32
+    assert all(np.isfinite(a).all() for a in actual)
+    assert actual.clean[given == 1].all() and (actual.probability[given == 1] == 1).all()
+    assert actual.clean[given == 2].sum() == 1
 
 
 def test_ties_and_nobody_at_all():
     given = np.array([0, 0, 0, 1, 3])
-    found = ts.split(np.full((5, 4), 0.25), np.ones((5, 3)), given, 4)
-    assert found.clean.all() and (found.probability == 1).all()
-    found = ts.split(np.zeros((0, 4)), np.zeros((0, 3)), np.zeros(0, int), 4)
-    assert found.clean.shape == (0,) and found.dimension.shape == (4,)
+    actual = ts.split(np.full((5, 4), 0.25), np.ones((5, 3)), given, 4)
+    assert actual.clean.all() and (actual.probability == 1).all()
+    actual = ts.split(np.zeros((0, 4)), np.zeros((0, 3)), np.zeros(0, int), 4)
+    assert actual.clean.shape == (0,) and actual.dimension.shape == (4,)
     # One sample a class, and certain of something else.
-    found = ts.split(np.eye(4)[[1, 2, 3, 0]], np.eye(4), np.arange(4), 4)
-    assert found.clean.all() and all(np.isfinite(a).all() for a in found)
+    actual = ts.split(np.eye(4)[[1, 2, 3, 0]], np.eye(4), np.arange(4), 4)
+    assert actual.clean.all() and all(np.isfinite(a).all() for a in actual)
 
 
 def test_wrong_labels_are_found():
     probs, features, given, wrong = case(5)
-    found = ts.split(probs, features, given, CLASSES)
+    actual = ts.split(probs, features, given, CLASSES)
     many = given >= 3
-    assert (found.clean == ~wrong)[many].mean() > 0.85
+    assert (actual.clean == ~wrong)[many].mean() > 0.85
 
 
 def test_values_that_are_not_finite_are_refused():

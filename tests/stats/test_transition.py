@@ -34,10 +34,10 @@ def case(size=80, classes=4, seed=0):
 @pytest.mark.parametrize("iterations", [0, 1, 30])
 def test_em_against_numpy(iterations):
     probs, given, pseudo = case()
-    found = transition.estimate(probs, given, pseudo, iterations)
+    actual = transition.estimate(probs, given, pseudo, iterations)
     t, prior = em64(probs.astype(np.float64), given, pseudo.astype(np.float64), iterations)
-    np.testing.assert_allclose(found.transition, t, atol=2e-4)
-    np.testing.assert_allclose(found.prior, prior, atol=2e-4)
+    np.testing.assert_allclose(actual.transition, t, atol=2e-4)
+    np.testing.assert_allclose(actual.prior, prior, atol=2e-4)
 
 
 def test_em_finds_a_known_transition():
@@ -50,9 +50,9 @@ def test_em_finds_a_known_transition():
     probs = 0.05 + 0.85 * np.eye(3)[seen]
     counts = jnp.asarray(np.bincount(given, minlength=3), jnp.float32)
     pseudo = transition.headward_pseudo_counts(counts, 0.02)
-    found = transition.estimate(probs.astype(np.float32), given, pseudo)
-    np.testing.assert_allclose(found.transition, true_t, atol=0.08)
-    np.testing.assert_allclose(found.prior, [0.6, 0.3, 0.1], atol=0.05)
+    actual = transition.estimate(probs.astype(np.float32), given, pseudo)
+    np.testing.assert_allclose(actual.transition, true_t, atol=0.08)
+    np.testing.assert_allclose(actual.prior, [0.6, 0.3, 0.1], atol=0.05)
 
 
 def test_posterior_rows_sum_to_one_even_where_impossible():
@@ -73,9 +73,9 @@ def test_candidates_hold_the_mass_with_the_fewest_classes():
     rng = np.random.default_rng(3)
     posterior = rng.dirichlet(np.ones(6) * 0.5, 200).astype(np.float32)
     for mass in (0.3, 0.7, 0.95, 1.0):
-        found = np.asarray(transition.candidate_targets(jnp.array(posterior), mass))
-        np.testing.assert_allclose(found.sum(1), 1, rtol=1e-5)
-        for q, t in zip(posterior.astype(np.float64), found, strict=True):
+        actual = np.asarray(transition.candidate_targets(jnp.array(posterior), mass))
+        np.testing.assert_allclose(actual.sum(1), 1, rtol=1e-5)
+        for q, t in zip(posterior.astype(np.float64), actual, strict=True):
             kept = np.flatnonzero(t)
             assert q[kept].min() >= np.delete(q, kept).max(initial=0), "the most likely ones"
             assert q[kept].sum() >= mass - 1e-5, "enough"
