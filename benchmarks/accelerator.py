@@ -28,7 +28,7 @@ from dull_jax.stats import metrics
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import Executor, Sums
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 from dull_jax.train.state import learning_rate
 
 CASES = (

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from benchmarks import timed
 from dull_jax import models
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 
 BATCH = 64
 # Of a step of the main phase with a batch of B: images forward, images forward and backward.

@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any
 
 from dull_jax.report import table
-from dull_jax.report.folder import title
+from dull_jax.report.run import title
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 

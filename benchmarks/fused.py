@@ -19,7 +19,7 @@ import numpy as np
 
 from benchmarks import timed
 from dull_jax.train import parallel, step
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 
 MINI = {"model.width": 8, "model.stages": 5}
 CASES = (

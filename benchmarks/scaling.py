@@ -35,7 +35,7 @@ from dull_jax.models.axis import AXIS
 from dull_jax.train import parallel, rendezvous
 from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import method_class
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 
 DEVICES = (1, 2, 4)
 MEGABYTES = (0.001, 1, 10, 100)

@@ -17,7 +17,7 @@ import jax
 
 from benchmarks import timed
 from dull_jax.train import parallel
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 
 CASES = (
     ("ce", "small_cnn", 32),

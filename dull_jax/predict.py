@@ -23,7 +23,8 @@ from dull_jax.data.own.listing import Problem
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
-from dull_jax.report.folder import run_inputs
+from dull_jax.run_dir.overwrite import check_output
+from dull_jax.run_dir.read import inputs_of
 from dull_jax.train.progress import duration
 
 _EVERY = 2.0  # seconds between lines of progress
@@ -204,7 +205,7 @@ def predict(
     output, run = files.path_of(output, "--output"), files.path_of(run, "--run")
     source = files.expanded(source, "--input")
     wanted = items(source, data_dir)
-    files.check_output("output", output, (".csv",), [pathlib.Path(source), *run_inputs(run)])
+    check_output("output", output, (".csv",), [pathlib.Path(source), *inputs_of(run)])
     _check_root(wanted, source)
     classifier = inference.load(run)
     say(str(classifier))
