@@ -24,11 +24,11 @@ from benchmarks import speed, timed
 from configs import cifar100_t2h
 from dull_jax.data import dataset as data
 from dull_jax.data import sources
+from dull_jax.machine import environment
 from dull_jax.stats import metrics
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import Executor, Sums
-from dull_jax.machine import environment
 from dull_jax.train.state import learning_rate
 
 CASES = (

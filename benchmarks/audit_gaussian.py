@@ -23,9 +23,9 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from dull_jax.data.longtail import class_counts
 from dull_jax.data.noise import NoiseSpec, corrupt
+from dull_jax.machine import environment
 from dull_jax.stats import metrics
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.machine import environment
 
 SIZE, DIMENSIONS, MOST, RATIO, RATE = 20, 24, 1000, 100, 0.3
 NOISES = ("t2h", "symmetric")

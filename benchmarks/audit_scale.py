@@ -30,9 +30,9 @@ import time
 import numpy as np
 
 from dull_jax.data.longtail import class_counts
+from dull_jax.machine import environment
 from dull_jax.stats import metrics, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.machine import environment
 
 MAKES = {
     "t2h": lambda n: noise_kinds.t2h(n, 0.3, 0.6),

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks import timed
-from dull_jax.train import parallel, step
 from dull_jax.machine import environment
+from dull_jax.train import parallel, step
 
 MINI = {"model.width": 8, "model.stages": 5}
 CASES = (

@@ -28,8 +28,8 @@ from PIL import Image
 from dull_jax import T2HNoise
 from dull_jax.data import sources
 from dull_jax.data.longtail import class_counts
-from dull_jax.report.markup import percent
 from dull_jax.machine import environment
+from dull_jax.report.markup import percent
 
 WORLDS = {
     "three": (T2HNoise(rate=0.08, cap=0.5), {"ship": 1500, "frog": 500, "automobile": 150}),

@@ -30,12 +30,12 @@ from dull_jax import config as recipe
 from dull_jax import models
 from dull_jax.data import pipeline
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.machine import environment
 from dull_jax.methods.base import Phase
 from dull_jax.models.axis import AXIS
 from dull_jax.train import parallel, rendezvous
 from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.executor import method_class
-from dull_jax.machine import environment
 
 DEVICES = (1, 2, 4)
 MEGABYTES = (0.001, 1, 10, 100)

@@ -16,8 +16,8 @@ import time
 import jax
 
 from benchmarks import timed
-from dull_jax.train import parallel
 from dull_jax.machine import environment
+from dull_jax.train import parallel
 
 CASES = (
     ("ce", "small_cnn", 32),
