@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
 
 RESULTS = pathlib.Path(__file__).parent / "results"
 

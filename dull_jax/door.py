@@ -21,9 +21,9 @@ from typing import Any, NoReturn
 import jax
 from absl import app, flags
 
-from dull_jax import files, streams
+from dull_jax import files, machine, streams
 from dull_jax.errors import SaveError, Stopped, UserError
-from dull_jax.train import interrupt, machine
+from dull_jax.train import interrupt
 
 _LOST = (
     "another process of this run has failed or is out of reach, and its own output may say why; "

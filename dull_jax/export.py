@@ -24,8 +24,9 @@ from safetensors import numpy as safetensors
 from dull_jax import door, files, inference
 from dull_jax.errors import UserError
 from dull_jax.inference import Classifier
-from dull_jax.train.checkpoint import leaf_name
-from dull_jax.train.machine import environment
+from dull_jax.machine import environment
+from dull_jax.run_dir.leaves import by_name
+from dull_jax.run_dir.overwrite import check_output
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 _VERSIONS = ("dull_jax", "jax", "jaxlib", "flax")
@@ -106,8 +107,8 @@ def write_parameters(classifier: Classifier, output: files.Path) -> None:
         str(n): {"params": net.params, "batch_stats": net.batch_stats}
         for n, net in enumerate(classifier.nets)
     }
-    leaves = jax.tree_util.tree_leaves_with_path({"nets": nets})
-    tensors = {leaf_name(path).replace("/", "."): np.ascontiguousarray(a) for path, a in leaves}
+    leaves = by_name({"nets": nets}).items()
+    tensors = {name.replace("/", "."): np.ascontiguousarray(leaf) for name, leaf in leaves}
     metadata = {k: json.dumps(v, ensure_ascii=False) for k, v in about(classifier).items()}
     with files.whole(output) as file:
         file.write(safetensors.save(tensors, metadata))
@@ -125,9 +126,9 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.export --help")
     run, output = (door.needed_path(name, "export") for name in ("run", "output"))
     weights = door.path_flag("safetensors")
-    files.check_output("output", output, (".stablehlo", ".zip"))
+    check_output("output", output, (".stablehlo", ".zip"))
     if weights:
-        files.check_output("safetensors", weights, (".safetensors",), outputs=[output])
+        check_output("safetensors", weights, (".safetensors",), outputs=[output])
     classifier = inference.load(run)
     print(classifier)
     size = write(classifier, output)

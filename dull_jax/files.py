@@ -12,13 +12,12 @@ import pathlib
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO
 
 from etils import epath
 
-from dull_jax import run_dir
 from dull_jax.errors import UserError, reason
 from dull_jax.names import shown
 
@@ -205,65 +204,6 @@ def _hand_over(path: epath.Path, data: bytes) -> None:
         path.write_bytes(data)
     except Exception as error:  # see `reaching`; a bucket that is not there has no file found
         raise UserError(f"{path} cannot be written: {reason(error)}") from error
-
-
-def check_output(
-    flag: str,
-    path: Path,
-    suffixes: Sequence[str] = (),
-    inputs: Iterable[Path] = (),
-    outputs: Iterable[Path] = (),
-) -> None:
-    """Before the work, not after it: whether `path`, given by `flag`, may become a file.
-
-    In a store that shows when it is written.
-
-    Args:
-      suffixes: of which it must have one; none: any.
-      inputs: files and folders that are read; an existing file in such a folder is one of them.
-      outputs: what other flags of the command write.
-
-    Raises:
-      UserError: it has another suffix, is a folder or in none that can be written, a pipe or a
-        device, an input, another output, or a file that belongs to a run.
-    """
-    name = f"--{flag}={shown(str(path))}"
-    if not is_remote(path):
-        _check_place(name, path)
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"{name}: name a {' or '.join(suffixes)} file")
-    if any(_same(path, other) for other in outputs):
-        raise UserError(f"{name} is written by another flag too; name two files")
-    if is_remote(path) or not path.exists():
-        return
-    if any(_is_or_holds(other, path) for other in inputs):
-        raise UserError(f"{name} is the input, or a file of it; name another file")
-
-
-def _check_place(name: str, path: pathlib.Path) -> None:
-    """Raises UserError unless a file can be made at `path`, or a regular one replaced."""
-    target = pathlib.Path(os.path.realpath(path))
-    if path.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
-        raise UserError(f"{name} cannot be written; name a file in a folder that can be")
-    if target.exists() and not target.is_file():
-        raise UserError(f"{name} is a pipe or a device; name a regular file")
-    for place in (pathlib.Path(os.path.abspath(path)), target):
-        if owner := run_dir.owner(place):
-            raise UserError(f"{name} belongs to what is in {shown(str(owner))}; name another file")
-
-
-def _same(one: Path, other: Path) -> bool:
-    if is_remote(one) or is_remote(other):
-        return os.fspath(one) == os.fspath(other)
-    return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _is_or_holds(named: Path, path: pathlib.Path) -> bool:
-    """Whether `path` is what is named, by whatever link, or lies in that folder."""
-    if is_remote(named) or not named.exists():
-        return False
-    folders = pathlib.Path(os.path.realpath(path)).parents
-    return named.samefile(path) or pathlib.Path(os.path.realpath(named)) in folders
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,13 +1,12 @@
 """What a run has learnt, as a function from images to probabilities; read from its folder alone.
 
-Of the folder it takes config.json, data.json, checkpoints/ and digests/, and writes nothing; no
+Of the folder it takes the recipe, what it says of the data, and checkpoints, and writes nothing; no
 data set is needed. A run that is still training, or was stopped, serves with its newest checkpoint.
 """
 
 import dataclasses
 import functools
 import os
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -23,9 +22,9 @@ from dull_jax.data.views.augment import AugmentSpec, view
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Method
-from dull_jax.report.folder import read_json, read_recipe
-from dull_jax.train import initial
-from dull_jax.train.checkpoint import leaf_name
+from dull_jax.run_dir import checkpoints, layout
+from dull_jax.run_dir.leaves import Leaves, filled
+from dull_jax.run_dir.read import read_json, read_recipe
 from dull_jax.train.state import NetState
 
 _CHANNELS = ("channel_mean", "channel_std")
@@ -86,8 +85,8 @@ class Classifier:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
             padding = ((0, batch_size - len(batch)), (0, 0), (0, 0), (0, 0))
-            found = self._program(self.nets, np.pad(batch, padding))
-            parts.append(np.asarray(found)[: len(batch)])
+            logits = self._program(self.nets, np.pad(batch, padding))
+            parts.append(np.asarray(logits)[: len(batch)])
         return np.concatenate(parts)
 
     @functools.cached_property
@@ -109,8 +108,8 @@ def load(run: str | os.PathLike) -> Classifier:
       UserError: no run there, no good checkpoint, or a file that is damaged or of an older version.
     """
     folder = path_of(run, "the run")
-    _require(folder, "config.json", ("method", "model", "augment", "data"))
-    config, about = read_recipe(folder / "config.json"), _about(folder)
+    _require(folder, layout.CONFIG, ("method", "model", "augment", "data"))
+    config, about = read_recipe(folder), _about(folder)
     shape = tuple(about["image_shape"])
     try:
         method = _method(config, tuple(about["class_names"]), shape)
@@ -118,9 +117,9 @@ def load(run: str | os.PathLike) -> Classifier:
         if (fit := config.data.get("fit", "crop")) not in decode.FITS:
             raise ValueError(f"data.fit is {fit!r}")
     except _DAMAGE as error:
-        text = f"{folder / 'config.json'} is damaged or of another version ({reason(error)})"
+        text = f"{folder / layout.CONFIG} is damaged or of another version ({reason(error)})"
         raise UserError(f"{text}; train again") from None
-    leaves, step = initial.newest(folder)
+    leaves, step = checkpoints.newest(folder)
     nets = tuple(_net(method, leaves, n, shape, folder) for n in range(method.num_networks))
     return Classifier(
         method=method,
@@ -130,13 +129,13 @@ def load(run: str | os.PathLike) -> Classifier:
         image_shape=shape,
         fit=fit,
         checkpoint=step,
-        finished=(folder / "result.json").exists(),
+        finished=(folder / layout.RESULT).exists(),
     )
 
 
 def _about(folder: Path) -> dict[str, Any]:
-    """What data.json says of images and classes."""
-    about = _require(folder, "data.json", ("class_names", "image_shape", *_CHANNELS))
+    """What the run says of its images and classes."""
+    about = _require(folder, layout.DATA, ("class_names", "image_shape", *_CHANNELS))
     sides = about["image_shape"]
     sound = {
         "class_names": _all(about["class_names"], str),
@@ -148,7 +147,7 @@ def _about(folder: Path) -> dict[str, Any]:
               for key in _CHANNELS if sound["image_shape"]}  # fmt: skip
     for key, good in sound.items():
         if not good:
-            raise UserError(f"{folder / 'data.json'}: {key} is damaged; train again")
+            raise UserError(f"{folder / layout.DATA}: {key} is damaged; train again")
     return about
 
 
@@ -159,15 +158,15 @@ def _all(values: Any, *kinds: type) -> bool:
 
 def _require(folder: Path, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
     """A JSON object of the run that must have these keys."""
-    found = read_json(folder / name)
-    if not found:
+    values = read_json(folder / name)
+    if not values:
         raise UserError(f"{folder}: there is no run in this folder ({name} is not there)")
     for key in keys:
-        if key not in found:
+        if key not in values:
             raise UserError(
                 f"{folder / name} has no {key!r}: the run is of another version; train again"
             )
-    return found
+    return values
 
 
 def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, ...]) -> Method:
@@ -182,32 +181,26 @@ def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, 
     )
 
 
-def _net(
-    method: Method,
-    leaves: Mapping[str, np.ndarray],
-    n: int,
-    shape: tuple[int, ...],
-    run: Path,
-) -> NetState:
+def _net(method: Method, leaves: Leaves, n: int, shape: tuple[int, ...], run: Path) -> NetState:
     """Network `n` with what a checkpoint holds for prediction."""
     own = f"nets/{n}/"
     averaged = any(name.startswith(f"{own}average/") for name in leaves)
     root = f"{own}average/" if averaged else own
 
-    def filled(path: tuple[Any, ...], wanted: jax.ShapeDtypeStruct) -> np.ndarray:
-        name = root + leaf_name(path)
-        if name not in leaves or leaves[name].shape != wanted.shape:
-            there = leaves[name].shape if name in leaves else "not there"
+    def stored(name: str, wanted: jax.ShapeDtypeStruct) -> np.ndarray:
+        leaf = leaves.get(root + name)
+        if leaf is None or leaf.shape != wanted.shape:
+            there = "not there" if leaf is None else leaf.shape
             raise UserError(
-                f"{run}: the checkpoint does not fit config.json and data.json: {name} is {there}, "
-                f"wanted is {wanted.shape}"
+                f"{run}: the checkpoint does not fit {layout.CONFIG} and {layout.DATA}: "
+                f"{root + name} is {there}, wanted is {wanted.shape}"
             )
-        return leaves[name]
+        return leaf
 
     def init() -> Any:
         return method.network.init(jax.random.key(0), jnp.zeros((2, *shape)), train=False)
 
-    variables = jax.tree_util.tree_map_with_path(filled, jax.eval_shape(init))
+    variables = filled(jax.eval_shape(init), stored)
     return NetState(
         step=leaves[f"{own}step"],
         params=variables["params"],

@@ -16,6 +16,7 @@ from dull_jax import config as recipe
 from dull_jax import door, files
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
+from dull_jax.run_dir import layout
 from dull_jax.train import cluster_init, hosts, parallel, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
@@ -43,8 +44,8 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, A
     results = {config.method: trainer.train(config, workdir, say)}
     for method in config.compare:
         beside = recipe.beside(config, method)
-        folder = workdir / "compare" / method
-        results[method] = trainer.train(beside, folder, say, labels=workdir / "labels.npz")
+        folder = workdir / layout.COMPARE / method
+        results[method] = trainer.train(beside, folder, say, labels=workdir / layout.LABELS)
     return results
 
 

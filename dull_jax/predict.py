@@ -23,7 +23,8 @@ from dull_jax.data.own.listing import Problem
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
-from dull_jax.report.folder import run_inputs
+from dull_jax.run_dir.overwrite import check_output
+from dull_jax.run_dir.read import inputs_of
 from dull_jax.train.progress import duration
 
 _EVERY = 2.0  # seconds between lines of progress
@@ -40,7 +41,7 @@ class Item(NamedTuple):
     source: pathlib.Path | np.ndarray
 
 
-class Found(NamedTuple):
+class Prediction(NamedTuple):
     """An image's `top` (class, probability), best first; or the `error` for which it has none."""
 
     id: str
@@ -67,16 +68,16 @@ def items(source: str | os.PathLike, root: str | os.PathLike = "") -> list[Item]
     if root and not is_table:
         raise UserError(f"{_ROOT} is for a table's paths, and --input is none")
     if path.is_dir():
-        found = _in_folder(path)
+        images = _in_folder(path)
     elif is_table:
-        found = _in_table(path, _there(_ROOT, root) if root else path.parent)
+        images = _in_table(path, _there(_ROOT, root) if root else path.parent)
     elif suffix == ".npy":
-        found = _in_array(path)
+        images = _in_array(path)
     else:
-        found = [Item(str(source), path)]
-    if not found:
+        images = [Item(str(source), path)]
+    if not images:
         raise UserError(f"--input: {shown(str(path))} holds no images")
-    return found
+    return images
 
 
 def _there(flag: str, named: str | os.PathLike) -> pathlib.Path:
@@ -132,8 +133,8 @@ def _in_array(path: pathlib.Path) -> list[Item]:
         raise UserError(f"{shown(str(path))}: not a plain .npy array ({reason(error)})") from None
     if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
         array = isinstance(images, np.ndarray)
-        found = f"these are {images.dtype} {list(images.shape)}" if array else "this is an archive"
-        raise UserError(f"{shown(str(path))}: images must be uint8 [N, H, W, C], {found}")
+        kind = f"these are {images.dtype} {list(images.shape)}" if array else "this is an archive"
+        raise UserError(f"{shown(str(path))}: images must be uint8 [N, H, W, C], {kind}")
     if not images.size:
         raise UserError(f"{shown(str(path))}: no images in an array {list(images.shape)}")
     return [Item(str(row), image) for row, image in enumerate(images)]
@@ -141,16 +142,16 @@ def _in_array(path: pathlib.Path) -> list[Item]:
 
 def predictions(
     classifier: Classifier, wanted: Sequence[Item], top_k: int = 5, batch_size: int = 64
-) -> Iterator[Found]:
+) -> Iterator[Prediction]:
     """What is on each image, in order."""
     for batch, images in _decoded(classifier, wanted, batch_size):
         good = [image for image in images if isinstance(image, np.ndarray)]
         probs = iter(classifier.probs(np.stack(good), batch_size) if good else ())
         for item, image in zip(batch, images, strict=True):
             if isinstance(image, str):
-                yield Found(item.id, error=image)
+                yield Prediction(item.id, error=image)
             else:
-                yield Found(item.id, _top(next(probs), classifier.class_names, top_k))
+                yield Prediction(item.id, _top(next(probs), classifier.class_names, top_k))
 
 
 def _decoded(
@@ -190,7 +191,7 @@ def predict(
     batch_size: int = 64,
     say: Say = print,
     data_dir: str | os.PathLike = "",
-) -> list[Found]:
+) -> list[Prediction]:
     """Predicts everything `source` means (see `items`) and writes the CSV file `output`.
 
     Broken images are named on stderr and have a row with the reason in the column `error`.
@@ -204,26 +205,26 @@ def predict(
     output, run = files.path_of(output, "--output"), files.path_of(run, "--run")
     source = files.expanded(source, "--input")
     wanted = items(source, data_dir)
-    files.check_output("output", output, (".csv",), [pathlib.Path(source), *run_inputs(run)])
+    check_output("output", output, (".csv",), [pathlib.Path(source), *inputs_of(run)])
     _check_root(wanted, source)
     classifier = inference.load(run)
     say(str(classifier))
-    found = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
-    broken = [one for one in found if one.error]
-    if len(broken) == len(found):
+    predicted = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
+    broken = [one for one in predicted if one.error]
+    if len(broken) == len(predicted):
         first = f"{shown(broken[0].id)}: {broken[0].error}"
-        raise UserError(f"none of the {len(found):,} images can be read; the first, {first}")
+        raise UserError(f"none of the {len(predicted):,} images can be read; the first, {first}")
     for one in broken:
         print(f"{shown(one.id)}: {one.error}", file=sys.stderr)
-    write(output, found)
-    say(f"{len(found) - len(broken):,} of {len(found):,} images predicted: {output}")
-    return found
+    write(output, predicted)
+    say(f"{len(predicted) - len(broken):,} of {len(predicted):,} images predicted: {output}")
+    return predicted
 
 
-def _watched(found: Iterator[Found], total: int, say: Say) -> Iterator[Found]:
-    """Passes on what is found, with a line of progress every so often."""
+def _watched(predicted: Iterator[Prediction], total: int, say: Say) -> Iterator[Prediction]:
+    """Passes on what is predicted, with a line of progress every so often."""
     began = shown_at = time.monotonic()
-    for done, one in enumerate(found, 1):
+    for done, one in enumerate(predicted, 1):
         yield one
         now = time.monotonic()
         if now - shown_at > _EVERY and done < total:
@@ -232,17 +233,17 @@ def _watched(found: Iterator[Found], total: int, say: Say) -> Iterator[Found]:
             say(f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left} left")
 
 
-def write(output: files.Path, found: Sequence[Found]) -> None:
+def write(output: files.Path, predicted: Sequence[Prediction]) -> None:
     """Writes id, predicted, probability, predicted_2, probability_2, …, error as CSV.
 
     Raises:
       UserError: it cannot be written.
     """
-    places = max(len(one.top) for one in found)
+    places = max(len(one.top) for one in predicted)
     suffixes = ["", *(f"_{place}" for place in range(2, places + 1))]
     header = [f"{column}{s}" for s in suffixes for column in ("predicted", "probability")]
     rows = []
-    for one in found:
+    for one in predicted:
         cells = [cell for name, p in one.top for cell in (name, f"{p:.6f}")]
         rows.append([one.id, *cells, *[""] * (len(header) - len(cells)), one.error])
     sheet.write(output, ["id", *header, "error"], rows)

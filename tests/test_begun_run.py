@@ -9,10 +9,10 @@ import photos
 import runs
 from configs import csv as csv_recipe
 from configs import folder as folder_recipe
-from dull_jax import audited
+from dull_jax.audit import crossval, inputs
 from dull_jax.data import dataset, own_images
 from dull_jax.errors import Stopped, UserError
-from dull_jax.train import trainer, workdir
+from dull_jax.train import description, identity, trainer
 
 COUNTS = {"apple": 14, "leaf": 9, "sky": 5}
 
@@ -65,23 +65,19 @@ def begun(tmp_path, monkeypatch):
 
     def act(**options):
         act.said.clear()
-        return audited.of_run(
-            tmp_path / "run", 2, 1, tmp_path / "audit", act.said.append, **options
-        )
+        return inputs.of_run(tmp_path / "run", 2, 1, tmp_path / "audit", act.said.append, **options)
 
     def predictions(config, built, contents, folds, keep, say):
         return np.full((len(built.train.ids), built.train.num_classes), 1 / 3)
 
     def begin(config):
         built = dataset.build(config)
-        workdir.describe(act.run, config)
-        built.save(act.run / "labels.npz")
-        built.manifest.write(act.run / "manifest.csv")
+        description.write(act.run, config, built, {})
         return built
 
-    monkeypatch.setattr(audited.out_of_fold, "predictions", predictions)
+    monkeypatch.setattr(crossval, "predictions", predictions)
     monkeypatch.setattr(
-        workdir, "moved", lambda folder, *places: act.moved.append((folder, *places)), raising=False
+        identity, "remember_places", lambda folder, *places: act.moved.append((folder, *places))
     )
     act.run, act.photos, act.said, act.moved = tmp_path / "run", tmp_path / "photos", [], []
     act.run.mkdir()

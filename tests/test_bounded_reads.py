@@ -5,7 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from dull_jax import audited, files, predict
+from dull_jax import files, predict
+from dull_jax.audit.prediction_files import of_files
 from dull_jax.data.own import filelist, given_labels, image_csv, sheet
 from dull_jax.errors import UserError
 
@@ -22,7 +23,7 @@ def audit(**wanted):
         np.save(place / "right.npy", np.full((2, 2), 0.5))
         (place / "right.csv").write_text("label\nx\ny\n")
         given = {"probs": place / "right.npy", "labels": place / "right.csv"}
-        return audited.of_files(**{k: str(v) for k, v in given.items()} | {wanted["of"]: str(path)})
+        return of_files(**{k: str(v) for k, v in given.items()} | {wanted["of"]: str(path)})
 
     return read
 

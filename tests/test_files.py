@@ -1,4 +1,4 @@
-"""Paths that users name, files that are whole, and outputs that replace nothing of anybody's."""
+"""Paths that users name, and files that are whole."""
 
 import os
 import threading
@@ -116,71 +116,3 @@ def test_drafts_of_a_killed_process_are_removed(tmp_path):
 
 
 # Outputs -----------------------------------------------------------------------------------------
-
-
-def run_at(folder):
-    folder.mkdir(parents=True)
-    for name in ("config.json", "labels.npz"):
-        (folder / name).touch()
-    return folder
-
-
-@pytest.mark.parametrize(
-    "named",
-    ["config.json", "manifest.csv", "checkpoints/3/x.csv", "report/index.html", "metrics.jsonl"],
-)
-def test_files_of_a_run_are_not_outputs(tmp_path, named):
-    run = run_at(tmp_path / "run")
-    (run / named).parent.mkdir(parents=True, exist_ok=True)
-    with pytest.raises(UserError, match="belongs to what is in"):
-        files.check_output("output", run / named)
-    (tmp_path / "link").symlink_to(run)
-    with pytest.raises(UserError, match="belongs to what is in"):
-        files.check_output("output", tmp_path / "link" / named)
-    (tmp_path / "link.csv").symlink_to(run / "data.json")
-    with pytest.raises(UserError, match="belongs to what is in"):
-        files.check_output("output", tmp_path / "link.csv")
-    files.check_output("output", run / "preds.csv")
-
-
-def test_files_of_an_audit_are_not_outputs(tmp_path):
-    (tmp_path / "audit.json").touch()
-    with pytest.raises(UserError, match="belongs to what is in"):
-        files.check_output("output", tmp_path / "suspects.csv")
-    files.check_output("output", tmp_path / "corrected.csv")
-
-
-def test_inputs_are_not_outputs(tmp_path):
-    (tmp_path / "p" / "a").mkdir(parents=True)
-    photo, table = tmp_path / "p" / "a" / "000.png", tmp_path / "t.csv"
-    photo.touch(), table.touch()
-    (tmp_path / "link").symlink_to(photo)
-    os.link(table, tmp_path / "hard.csv")
-    for output, inputs in (
-        (photo, [tmp_path / "p"]),
-        (tmp_path / "link", [tmp_path / "p"]),
-        (table, [tmp_path / "none", table]),
-        (tmp_path / "hard.csv", [table]),
-        (tmp_path / "p" / ".." / "t.csv", [table]),
-    ):
-        with pytest.raises(UserError, match="is the input"):
-            files.check_output("output", output, inputs=inputs)
-    files.check_output("output", tmp_path / "p" / "new.csv", inputs=[tmp_path / "p"])
-
-
-def test_an_output_is_a_regular_file_with_the_right_suffix(tmp_path):
-    os.mkfifo(tmp_path / "pipe.csv")
-    (tmp_path / "tty.csv").symlink_to("/dev/null")
-    for name in ("pipe.csv", "tty.csv"):
-        with pytest.raises(UserError, match="a pipe or a device"):
-            files.check_output("output", tmp_path / name, (".csv",))
-    with pytest.raises(UserError, match=r"name a \.a or \.b file"):
-        files.check_output("output", tmp_path / "x.csv", (".a", ".b"))
-    with pytest.raises(UserError, match=r"name a \.a file"):
-        files.check_output("output", files.parsed("gs://bucket/x.csv"), (".a",))
-
-
-def test_two_outputs_are_two_files(tmp_path):
-    with pytest.raises(UserError, match="by another flag too"):
-        files.check_output("b", tmp_path / "x", outputs=[tmp_path / "." / "x"])
-    files.check_output("b", tmp_path / "x", outputs=[tmp_path / "y"])

@@ -7,14 +7,17 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "memory", "streams", "run_dir", "files", "config"},
+    {"errors", "names", "memory", "machine", "streams"},
+    {"files", "fields"},
+    {"run_dir"},
     {"data"},
     {"models"},
     {"losses", "contrastive_losses", "mixmatch", "stats"},
     {"methods"},
-    {"train"},
-    {"report", "audited", "inference"},
-    {"door", "main", "prepare", "audit", "predict", "export"},
+    {"config", "train"},
+    {"report", "inference"},
+    {"door"},
+    {"audit", "main", "prepare", "predict", "export"},
 )
 
 

@@ -163,8 +163,8 @@ def test_one_image_and_an_array(run, photos, tmp_path):
 def test_hostile_cells(photos, tmp_path):
     """Class names come from whoever made the run, file names from anybody."""
     found = [
-        predict.Found("=1+1.png", (("@evil", 0.9), ("-2", 0.1))),
-        predict.Found("+x\udcff.png", error="=cmd"),
+        predict.Prediction("=1+1.png", (("@evil", 0.9), ("-2", 0.1))),
+        predict.Prediction("+x\udcff.png", error="=cmd"),
     ]
     predict.write(tmp_path / "out.csv", found)
     first, second = rows_of(tmp_path / "out.csv")
@@ -236,7 +236,7 @@ def test_output_is_looked_at_before_the_work(tmp_path):
 def test_progress_of_long_lists(monkeypatch):
     monkeypatch.setattr(predict, "_EVERY", -1.0)
     said = []
-    found = predict._watched(iter([predict.Found(str(n)) for n in range(3)]), 3, said.append)
+    found = predict._watched(iter([predict.Prediction(str(n)) for n in range(3)]), 3, said.append)
     assert len(list(found)) == 3 and len(said) == 2
     assert said[0].startswith("1 of 3 images, ") and said[0].endswith(" left")
 

@@ -20,11 +20,11 @@ from hypothesis import assume, settings
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from dull_jax import audited, predict
+from dull_jax import predict
+from dull_jax.audit import corrected_table, inputs, outputs
 from dull_jax.data.own import class_labels, given_labels, image_csv, image_folder, sheet
 from dull_jax.data.own import manifest as manifests
 from dull_jax.names import composed, printable
-from dull_jax.report import audit_files
 from dull_jax.stats.label_audit import audit_labels
 from pictures import encoded, pixels
 
@@ -74,17 +74,17 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     given, probs, found = audited_once()
     ids = [f"{n}{composed(key.strip())}" for n, key in enumerate(keys)]
     paths = [f"{n}/{key.replace('/', '_')}.png" for n, key in enumerate(keys)]
-    samples = audited.Samples(
+    samples = inputs.AuditInput(
         np.array(ids), np.array(paths, object), given, probs, names,
         others=(
-            audited.Other("copy", "copy.png", names[given[0]], "train", "duplicate", 0),
-            audited.Other("test", "test.png", names[0], "test"),
-            audited.Other("gone", "gone.png", names[1], "train", "left out"),
-            audited.Other("list", "list.txt", "", "", "left out"),
+            inputs.Other("copy", "copy.png", names[given[0]], "train", "duplicate", 0),
+            inputs.Other("test", "test.png", names[0], "test"),
+            inputs.Other("gone", "gone.png", names[1], "train", "left out"),
+            inputs.Other("list", "list.txt", "", "", "left out"),
         ),
     )  # fmt: skip
     table = folder / "corrected.csv"
-    audit_files.apply(table, samples, found)
+    corrected_table.write(table, samples, found)
     better = np.where(found.flagged, found.suggested, given)
 
     rows = sheet.read(table, ("id", "label", "path", "given"))
@@ -106,7 +106,7 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     joined = given_labels.read(str(folder / "given.csv"), np.array(everyone), names)
     assert [names[k] for k in joined] == labels
 
-    audit_files.write(folder, samples, found)
+    outputs.write(folder, samples, found)
     suspects = sheet.read(folder / "suspects.csv", ("id", "path", "given", "suggested")).columns
     assert set(map(str, suspects["given"] + suspects["suggested"])) <= set(names)
     assert set(suspects["path"]) <= set(paths)
@@ -139,11 +139,11 @@ def test_a_folder_becomes_a_table_and_stays_what_it_is(photos, tmp_path):
     rows = np.flatnonzero(first.splits == "train")
     given = first.labels[rows]
     probs = np.eye(len(first.class_names))[given] * 0.9 + 0.1 / len(first.class_names)
-    samples = audited.Samples(
+    samples = inputs.AuditInput(
         first.ids[rows], first.paths[rows], given, probs, first.class_names,
-        others=audited._others(first, rows),
+        others=inputs._others(first, rows),
     )  # fmt: skip
-    audit_files.apply(tmp_path / "corrected.csv", samples, audit_labels(probs, given))
+    corrected_table.write(tmp_path / "corrected.csv", samples, audit_labels(probs, given))
     for name in ("manifest.csv", "corrected.csv"):
         again = scanned(image_csv.read(tmp_path / name, photos), tmp_path)
         assert again.class_names == first.class_names, name
@@ -166,13 +166,13 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
     rows = np.flatnonzero(np.char.startswith(first.paths.astype(str), "nan/0"))
     names, nan = first.class_names, first.class_names.index("nan")
     given, probs = np.array([nan]), np.full((1, len(names)), 1 / len(names))
-    samples = audited.Samples(
+    samples = inputs.AuditInput(
         first.ids[rows], first.paths[rows], given, probs, names,
-        others=audited._others(first, rows),
+        others=inputs._others(first, rows),
     )  # fmt: skip
     wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
-    audit_files.apply(tmp_path / "corrected.csv", samples, found)
+    corrected_table.write(tmp_path / "corrected.csv", samples, found)
     table = sheet.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
     by_path = dict(
         zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True)

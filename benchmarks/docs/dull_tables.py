@@ -12,7 +12,7 @@ from typing import Any
 
 from benchmarks.result_file import RESULTS
 from dull_jax.report import table
-from dull_jax.report.folder import title
+from dull_jax.report.run import title
 
 Result = Mapping[str, Any]
 

@@ -1,6 +1,6 @@
 """The report of a run: one HTML file without scripts and without anything to load.
 
-A function of the files in the run's folder (`folder.py`); it can be written again at any time:
+A function of the files in the run's folder (`run.py`); it can be written again at any time:
 
     python -c "from dull_jax.report import html; print(html.write('runs/digits'))"
 """
@@ -9,8 +9,8 @@ import os
 
 from dull_jax import files
 from dull_jax.report.document import document
-from dull_jax.report.folder import Run, read
 from dull_jax.report.markup import tag
+from dull_jax.report.run import Run, read
 from dull_jax.report.sections import (
     channels,
     data,
@@ -20,6 +20,7 @@ from dull_jax.report.sections import (
     settings,
     suspects,
 )
+from dull_jax.run_dir import layout
 
 _CHAPTERS = (
     ("result", "Result", headline.section),
@@ -34,12 +35,12 @@ _CHAPTERS = (
 
 
 def write(workdir: str | os.PathLike) -> files.Path:
-    """Writes workdir/report/index.html from the files of the run and returns its path.
+    """Writes the report from the files of the run and returns its path.
 
     Raises:
       UserError: no run in the folder, or one of its files is unreadable.
     """
-    path = files.path_of(workdir) / "report" / "index.html"
+    path = files.path_of(workdir) / layout.REPORT / layout.REPORT_PAGE
     text = page(read(workdir))
     path.parent.mkdir(parents=True, exist_ok=True)
     # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.

@@ -18,8 +18,10 @@ from typing import Any
 
 from dull_jax import streams
 from dull_jax.errors import UserError
-from dull_jax.report.folder import lookup, read_json, title
 from dull_jax.report.markup import NA
+from dull_jax.report.run import lookup, title
+from dull_jax.run_dir import layout
+from dull_jax.run_dir.read import read_json
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "last": ("accuracy", "last"),
@@ -38,7 +40,7 @@ Result = Mapping[str, Any]
 
 
 def load(folders: Iterable[str | os.PathLike]) -> list[dict[str, Any]]:
-    """Every result below the folders: result.json of runs, and *.json files outside of runs.
+    """Every result below the folders: those of runs, and *.json files outside of runs.
 
     JSON objects without 'method' and 'accuracy' are something else and are left out; a copy of a
     result that is there already (same content) does not count as another run.
@@ -51,7 +53,7 @@ def load(folders: Iterable[str | os.PathLike]) -> list[dict[str, Any]]:
         if not folder.exists():
             raise UserError(f"{folder}: no such file or folder")
         for path in _files(folder):
-            result = read_json(path)
+            result = read_json(path) or {}
             if "method" in result and "accuracy" in result:
                 found.setdefault(json.dumps(result, sort_keys=True), result)
     if not found:
@@ -60,13 +62,13 @@ def load(folders: Iterable[str | os.PathLike]) -> list[dict[str, Any]]:
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
-    """A run's folder holds other JSON files too (config.json, …): only its result counts."""
+    """A run's folder holds other JSON files too: only its result counts."""
     if not folder.is_dir():
         return [folder]
     paths = sorted(folder.rglob("*.json"))
-    runs = {path.parent for path in paths if path.name == "result.json"}
-    loose = [p for p in paths if p.name != "result.json" and runs.isdisjoint(p.parents)]
-    return sorted(path for path in paths if path.name == "result.json") + loose
+    runs = {path.parent for path in paths if path.name == layout.RESULT}
+    loose = [p for p in paths if p.name != layout.RESULT and runs.isdisjoint(p.parents)]
+    return sorted(path for path in paths if path.name == layout.RESULT) + loose
 
 
 def markdown(results: Sequence[Result]) -> str:

@@ -1,82 +1,37 @@
-"""Checkpoints: written by Orbax in the background, sealed with digests, verified when read.
+"""Checkpoints of a run that trains: written by Orbax in the background, sealed with digests.
 
-A step is good when `digests/<step>.json` names every file of `checkpoints/<step>/` with its
-sha256. Orbax survives a kill and a full disk, but restores flipped bits without a word; so a step
-is verified before it is read, and a damaged one gives way to the next older good one. So does one
-that cannot be read just now, which is not damaged and never deleted: it is put aside.
+`run_dir.checkpoints` says which step is good. Here a damaged one makes room, and one that cannot be
+read just now is never deleted: it is put aside.
 
 Each step says whose it is: the recipe and the labels it was trained with.
 
 Of several processes the first writes and reads, and the others hear from it: state is equal on
 all, so a checkpoint does not depend on how many there are.
 
-Where the workdir lies in a store, Orbax and all of this work on a `Mirror` of it.
+Where the workdir lies in a store, Orbax and all of this work on a local copy (`RemoteCheckpoints`).
 """
 
-import hashlib
 import itertools
 import json
 import pathlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-import jax
 import numpy as np
 import orbax.checkpoint as ocp
 from absl import logging
-from ml_collections import ConfigDict
 
-from dull_jax import config as recipe
-from dull_jax import errors
+from dull_jax import errors, machine
 from dull_jax.errors import SaveError, UserError
 from dull_jax.files import Path, is_remote, write_text
-from dull_jax.names import shown
-from dull_jax.train import hosts, machine, workdir
+from dull_jax.run_dir import checkpoints, layout, leaves
+from dull_jax.run_dir.checkpoints import Fault
+from dull_jax.run_dir.remote_checkpoints import RemoteCheckpoints, steps_in
+from dull_jax.train import hosts, run_lock
 from dull_jax.train.anchor import Anchor
-from dull_jax.train.mirror import Mirror, steps_in
-
-Found = TypeVar("Found")
-
-
-class Fault(NamedTuple):
-    """Why a step cannot be used."""
-
-    kind: str  # "unfinished": a kill came before it was sealed; "damaged"; "unreadable" just now
-    reason: str
-
-
-class Owner(NamedTuple):
-    """Whose a checkpoint is: the fields that make its numbers, and the digest of its labels."""
-
-    recipe: Mapping[str, Any]
-    labels: str
-
-    @staticmethod
-    def of(config: ConfigDict, labels: str) -> "Owner":
-        return Owner(recipe.numbers(config), labels)
-
-    def as_json(self) -> dict[str, Any]:
-        fingerprint = recipe.digest(self.recipe)
-        return {"fingerprint": fingerprint, "recipe": self.recipe, "labels": self.labels}
-
-    def check(self, name: str, other: Mapping[str, Any] | None) -> None:
-        """Raises UserError with the difference where `other`, as JSON, is somebody else.
-
-        Args:
-          name: of the checkpoint.
-          other: None in checkpoints of older versions, which do not say whose they are.
-        """
-        if other is None or other == self.as_json():
-            return
-        changes = recipe.changes(other["recipe"], self.recipe)
-        if other["labels"] != self.labels:
-            there, here = other["labels"][:12], self.labels[:12]
-            changes.append(f"digest of the labels: {there} -> {here} (is labels.npz another?)")
-        if changes:
-            told = "; ".join(changes[:5])
-            raise UserError(f"{name} belongs to another run ({told}); put back what was replaced")
+from dull_jax.train.identity import Owner
 
 
 class Checkpoints:
@@ -85,17 +40,19 @@ class Checkpoints:
     def __init__(self, folder: Path, keep: int, owner: Owner | None = None):
         """owner: of the run in this folder; None: nobody asks."""
         self._owner = owner
-        self._mirror = Mirror(folder) if is_remote(folder) and hosts.is_first() else None
-        self._folder, self._name = folder, folder / "checkpoints"
+        remote = is_remote(folder) and hosts.is_first()
+        self._remote = RemoteCheckpoints(folder) if remote else None
+        self._folder, self._name = folder, folder / layout.CHECKPOINTS
         self._unsealed: int | None = None
         self._failed = False
         self._keep = keep
         hosts.from_first(self._enter)
 
     def _enter(self) -> None:
-        self._anchor = Anchor(self._mirror.local if self._mirror else self._folder)
+        self._anchor = Anchor(self._remote.local if self._remote else self._folder)
         self._home = self._anchor.path
-        self._root, self._digests = self._home / "checkpoints", self._home / "digests"
+        self._root = self._home / layout.CHECKPOINTS
+        self._digests = self._home / layout.DIGESTS
         self._open()
 
     def _open(self) -> None:
@@ -105,9 +62,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             max_to_keep=self._keep + 1,
             create=False,
-            multiprocessing_options=ocp.options.MultiprocessingOptions(
-                active_processes={0} if hosts.several() else None
-            ),
+            multiprocessing_options=ocp.options.MultiprocessingOptions(active_processes=_alone()),
         )
         self._manager = ocp.CheckpointManager(self._root.absolute(), options=options)
 
@@ -124,9 +79,9 @@ class Checkpoints:
         hosts.from_first(lambda: self._begin(step, tree, meta))
 
     def _begin(self, step: int, tree: Any, meta: Mapping[str, Any]) -> None:
-        self._check_ours()
+        self._check_held()
         self._seal(wait=True)
-        flat = _flat(tree)
+        flat = _copied(tree)
         spec = {name: [list(a.shape), a.dtype.name] for name, a in flat.items()}
         state = {name: a for name, a in flat.items() if a.size}  # Orbax refuses empty arrays
         owner = {"owner": self._owner.as_json()} if self._owner else {}
@@ -152,28 +107,29 @@ class Checkpoints:
             self._seal(wait=True)
             self._manager.close()
             self._anchor.close()
-        if self._mirror:
-            self._mirror.close()
+        if self._remote:
+            self._remote.close()
 
     def _seal(self, wait: bool) -> None:
         if self._unsealed is None or (not wait and self._manager.is_saving_in_progress()):
             return
         step, self._unsealed = self._unsealed, None
-        self._check_ours()
+        self._check_held()
         with self._writing(step):
             self._manager.wait_until_finished()
-        self._check_ours()
-        write_text(self._digests / f"{step}.json", json.dumps(digest_files(self._root / str(step))))
+        self._check_held()
+        digests = checkpoints.digest_files(layout.step_folder(self._home, step))
+        write_text(layout.step_digests(self._home, step), json.dumps(digests))
         for path in self._digests.glob("*.json"):
             if not (self._root / path.stem).exists():
                 path.unlink()
-        if self._mirror:
+        if self._remote:
             with self._writing(step):
-                self._mirror.publish(step, self._keep + 1)
+                self._remote.publish(step, self._keep + 1)
 
-    def _check_ours(self) -> None:
+    def _check_held(self) -> None:
         try:
-            workdir.check_ours(self._folder)
+            run_lock.check_held(self._folder)
         except UserError:
             self._failed = True  # nothing more is written, sealed or waited for
             raise
@@ -203,27 +159,45 @@ class Checkpoints:
         Raises:
           UserError: the weights are those of another model or run, or no step can be used.
         """
-        found = hosts.from_first(lambda: self._newest_good(_flat(target)))
-        if found is None:
+        newest = hosts.from_first(lambda: self._newest_good(_copied(target)))
+        if newest is None:
             return None
-        return _nested(target, found["state"]), found["run"], found["step"]
+        return leaves.restored(target, newest["state"]), newest["run"], newest["step"]
 
-    def _newest_good(self, target: Mapping[str, np.ndarray]) -> dict[str, Any] | None:
+    def _newest_good(self, target: leaves.Leaves) -> dict[str, Any] | None:
         """The newest good step: its number, arrays by name, and meta; None in a fresh workdir."""
-        steps = self._mirror.steps() if self._mirror else steps_in(self._root)
-        faults: dict[int, Fault] = {}
-        for step in steps:
-            if self._mirror:
-                self._mirror.fetch(step)
-            found = read_good(self._home, step, lambda step=step: self._read(step, target))
-            if not isinstance(found, Fault):
-                self._remove(faults)
-                return found | {"step": step}
-            if found.kind == "unfinished" and step != steps[0]:
-                found = Fault("damaged", "its list of digests is missing")
-            faults[step] = found
-            if found.kind != "unfinished":
-                logging.warning("checkpoint %d: %s; trying the one before it", step, found.reason)
+        steps = self._remote.steps() if self._remote else steps_in(self._root)
+
+        def read(step: int) -> dict[str, Any] | Fault:
+            return self._read_good(step, target, may_be_unfinished=step == steps[0])
+
+        step, content, faults = checkpoints.first_good(steps, read, _warn)
+        if content is None:
+            self._check_nothing_is_lost(faults)
+        self._remove(faults)
+        return None if content is None else content | {"step": step}
+
+    def _read_good(
+        self, step: int, target: leaves.Leaves, may_be_unfinished: bool
+    ) -> dict[str, Any] | Fault:
+        if self._remote:
+            self._remote.fetch(step)
+        content = checkpoints.read_good(self._home, step, lambda: self._read(step, target))
+        if isinstance(content, Fault) and content.kind == "unfinished" and not may_be_unfinished:
+            return Fault("damaged", "its list of digests is missing")
+        return content
+
+    def _read(self, step: int, target: leaves.Leaves) -> dict[str, Any]:
+        def check(meta: Mapping[str, Any]) -> None:
+            if self._owner:
+                self._owner.check(f"checkpoint {step} in {self._name}", meta.get("owner"))
+            _check_shapes(target, meta["leaves"])
+
+        content = checkpoints.read_step(self._home, step, check, _alone())
+        return {"state": dict(content.leaves), "run": content.meta["run"]}
+
+    def _check_nothing_is_lost(self, faults: Mapping[int, Fault]) -> None:
+        """Raises UserError where there were steps before, and none of them is good any more."""
         if told := [f"{n}: {f.reason}" for n, f in faults.items() if f.kind != "unfinished"]:
             raise UserError(f"no good checkpoint in {self._name} ({'; '.join(told)})")
         for step in faults:
@@ -231,25 +205,6 @@ class Checkpoints:
                 "checkpoint %d has no digests and is passed over; training starts at the beginning"
             )
             logging.warning(text, step)
-        self._remove(faults)
-        return None
-
-    def _read(self, step: int, target: Mapping[str, np.ndarray]) -> dict[str, Any]:
-        meta = self._manager.restore(step, args=ocp.args.Composite(meta=ocp.args.JsonRestore()))
-        leaves, run = meta["meta"]["leaves"], meta["meta"]["run"]
-        if self._owner:
-            name = f"checkpoint {step} in {self._name}"
-            self._owner.check(name, meta["meta"].get("owner"))
-        _check_shapes(target, leaves)
-        wanted = {
-            name: jax.ShapeDtypeStruct(tuple(shape), np.dtype(dtype))
-            for name, (shape, dtype) in leaves.items()
-        }
-        stored = {n: np.zeros(w.shape, w.dtype) for n, w in wanted.items() if np.prod(w.shape)}
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(stored))
-        state = self._manager.restore(step, args=args)["state"]
-        empty = {n: np.zeros(w.shape, w.dtype) for n, w in wanted.items() if n not in state}
-        return {"state": {n: np.asarray(a) for n, a in (state | empty).items()}, "run": run}
 
     def _remove(self, faults: Mapping[int, Fault]) -> None:
         """Steps that cannot be used make room, so that their numbers can be written again."""
@@ -257,14 +212,15 @@ class Checkpoints:
             return
         self._manager.close()
         for step, fault in faults.items():
-            folder, seal = self._root / str(step), self._digests / f"{step}.json"
+            folder = layout.step_folder(self._home, step)
+            seal = layout.step_digests(self._home, step)
             if fault.kind == "unreadable":
-                _put_aside(self._home / "unreadable", folder, seal)
+                _put_aside(self._home / layout.UNREADABLE, folder, seal)
                 continue
             shutil.rmtree(folder, ignore_errors=True)
             seal.unlink(missing_ok=True)
-            if self._mirror:
-                self._mirror.drop(step)
+            if self._remote:
+                self._remote.drop(step)
         self._open()
 
 
@@ -283,55 +239,19 @@ def _put_aside(place: pathlib.Path, *paths: pathlib.Path) -> None:
         ) from None
 
 
-def read_good(home: pathlib.Path, step: int, read: Callable[[], Found]) -> Found | Fault:
-    """What `read()` returns of a step that is as it was written, or why it cannot be used.
-
-    Args:
-      home: a local folder laid out as a workdir.
-
-    Raises:
-      UserError: as `read`.
-    """
-    if found := _fault(home, step):
-        return found
-    try:
-        return read()
-    except UserError:
-        raise
-    except Exception as error:  # Orbax raises half a dozen types for damage
-        if lacking := machine.lacking(error):
-            return Fault("unreadable", lacking)
-        return Fault("damaged", f"unreadable ({type(error).__name__})")
+def _warn(step: int, fault: Fault) -> None:
+    if fault.kind != "unfinished":
+        logging.warning("checkpoint %d: %s; trying the one before it", step, fault.reason)
 
 
-def _fault(home: pathlib.Path, step: int) -> Fault | None:
-    try:
-        listed = json.loads((home / "digests" / f"{step}.json").read_text())
-        found = digest_files(home / "checkpoints" / str(step))
-    except FileNotFoundError:
-        return Fault("unfinished", "not finished")
-    except OSError as error:
-        return Fault("unreadable", f"cannot be read ({error.strerror or error})")
-    except (ValueError, RecursionError):
-        listed = None
-    if not isinstance(listed, dict):
-        return Fault("damaged", "its list of digests is damaged")
-    for name in sorted(listed.keys() | found.keys()):
-        if listed.get(name) != found.get(name):
-            how = "missing" if name not in found else "unknown" if name not in listed else "damaged"
-            return Fault("damaged", f"file {shown(name)[:100]} is {how}")
-    return None
+def _alone() -> set[int] | None:
+    """For Orbax: the first process calls it, where there are several."""
+    return {0} if hosts.several() else None
 
 
-def _flat(tree: Any) -> dict[str, np.ndarray]:
+def _copied(tree: Any) -> dict[str, np.ndarray]:
     """{'nets/0/params/…': host copy of the leaf}."""
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    return {leaf_name(path): np.array(leaf) for path, leaf in leaves}
-
-
-def leaf_name(path: tuple[Any, ...]) -> str:
-    """The name under which a checkpoint holds the leaf at a path of a tree: 'nets/0/params/…'."""
-    return "/".join(str(getattr(p, "key", getattr(p, "name", getattr(p, "idx", p)))) for p in path)
+    return {name: np.array(leaf) for name, leaf in leaves.by_name(tree).items()}
 
 
 def _check_shapes(target: Mapping[str, np.ndarray], leaves: Mapping[str, Any]) -> None:
@@ -343,30 +263,3 @@ def _check_shapes(target: Mapping[str, np.ndarray], leaves: Mapping[str, Any]) -
                 f"the checkpoint is of another model: {name} {there}, "
                 f"here {array.shape} {array.dtype.name}"
             )
-
-
-def _nested(target: Any, flat: dict[str, np.ndarray]) -> Any:
-    """`target` filled from `flat`; names under 'journal/' beyond it come back as 'journal'."""
-    paths, structure = jax.tree_util.tree_flatten_with_path(target)
-    filled = jax.tree_util.tree_unflatten(
-        structure, [flat.pop(leaf_name(path)) for path, _ in paths]
-    )
-    for name, array in flat.items():
-        *parents, leaf = name.split("/")
-        place = filled
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[leaf] = array
-    return filled
-
-
-def digest_files(folder: pathlib.Path) -> dict[str, str]:
-    """{path below the folder: sha256} of every file."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                found[str(path.relative_to(folder))] = hashlib.file_digest(
-                    file, "sha256"
-                ).hexdigest()
-    return found

@@ -24,9 +24,10 @@ import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from dull_jax import machine
 from dull_jax.errors import UserError
 from dull_jax.models.axis import AXIS
-from dull_jax.train import hosts, machine
+from dull_jax.train import hosts
 from dull_jax.train.state import NetState
 from dull_jax.train.step import PhaseInputs, StepInputs, StepOutputs
 

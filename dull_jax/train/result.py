@@ -10,10 +10,12 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
-from dull_jax import files
+from dull_jax import files, machine
 from dull_jax.data.dataset import Dataset
 from dull_jax.files import Path
-from dull_jax.train import machine, workdir, writer
+from dull_jax.run_dir import layout
+from dull_jax.run_dir.seal import sealed
+from dull_jax.train import run_lock, writer
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -54,13 +56,13 @@ def write(
     Args:
       rows: of metrics.jsonl, all of them.
     """
-    workdir.check_ours(folder)
-    with files.whole(folder / "outputs.npz") as file:
+    run_lock.check_held(folder)
+    with files.whole(folder / layout.OUTPUTS) as file:
         np.savez_compressed(file, **_outputs(dataset, seen), **diagnostics)
-    found = defined(_result(config, dataset.description, seen, effort, rows))
-    found = workdir.sealed(folder, found)
-    files.write_text(folder / "result.json", json.dumps(found, indent=1))
-    return found
+    result = defined(_result(config, dataset.description, seen, effort, rows))
+    result = sealed(folder, result)
+    files.write_text(folder / layout.RESULT, json.dumps(result, indent=1))
+    return result
 
 
 def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:

@@ -13,7 +13,6 @@ writes. So whatever decides what comes next must be known to all: a signal that 
 
 import copy
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Callable
@@ -27,11 +26,25 @@ from dull_jax import config as recipe
 from dull_jax.data import dataset as data
 from dull_jax.data import own_images
 from dull_jax.errors import Stopped, UserError
-from dull_jax.files import Path, path_of, write_text
+from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Phase
-from dull_jax.train import evaluate, feasible, hosts, initial, parallel, result, workdir, writer
-from dull_jax.train.checkpoint import Checkpoints, Owner
+from dull_jax.run_dir import layout, overwrite, seal
+from dull_jax.run_dir.checkpoints import finished_steps
+from dull_jax.run_dir.read import read_metrics
+from dull_jax.train import (
+    description,
+    evaluate,
+    feasible,
+    hosts,
+    identity,
+    parallel,
+    result,
+    run_lock,
+    writer,
+)
+from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.epoch_run import EpochRun, Observation
+from dull_jax.train.identity import Owner
 from dull_jax.train.interrupt import Interrupt
 from dull_jax.train.learner import Learner
 from dull_jax.train.progress import Progress
@@ -65,25 +78,25 @@ def train(
     recipe.validate(config)
     config, folder = recipe.resolved(config), path_of(folder, "the workdir")
     inputs = [config.data.file, config.noise.file, config.model.pretrained]
-    hosts.from_first(lambda: workdir.check_layout(folder, inputs))
+    hosts.from_first(lambda: overwrite.check_run(folder, inputs))
     if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
         return finished
     manifest = own_images.scanned(config.data, say)
-    config = own_images.settled_before(config, workdir.begun(folder) or {})
+    config = own_images.settled_before(config, identity.begun(folder) or {})
     config = own_images.settled(config, say, manifest)
-    workdir.check_recipe(folder, config)
-    own = folder / "labels.npz"
+    identity.check_recipe(folder, config)
+    own = folder / layout.LABELS
     dataset = data.build(config, own if own.exists() else labels, manifest, say)
-    workdir.check_labels(folder, dataset.description["labels_digest"])
+    identity.check_labels(folder, dataset.description["labels_digest"])
     devices = parallel.Devices(config.train.devices)
     feasible.check(config, dataset, devices)
     learner = Learner.build(config, dataset, devices)
-    if not initial.has_checkpoint(folder):
+    if not finished_steps(folder):
         learner.networks.load_initial_weights(say)
-    elif other := workdir.other_machine(folder):
+    elif other := identity.other_machine(folder):
         say(other)
-    with workdir.claimed(folder, config), Interrupt() as interrupt:
+    with run_lock.locked(folder, config), Interrupt() as interrupt:
         hosts.from_first(lambda: _describe(folder, learner))
         found = Trainer(folder, learner, interrupt, say).run()
         if stop_signal := hosts.stop_signal(interrupt.signal):
@@ -99,36 +112,28 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     end, and writes them again.
     """
     try:
-        found = workdir.finished(folder)
+        found = seal.finished(folder)
     except UserError as error:
         damage = str(error).partition(";")[0]  # without what else would help
-        if not initial.has_checkpoint(folder):
+        if not finished_steps(folder):
             raise UserError(
-                f"{damage}, and no checkpoint is left to restore it from; delete result.json to "
-                "train again, or take another workdir"
+                f"{damage}, and no checkpoint is left to restore it from; delete "
+                f"{layout.RESULT} to train again, or take another workdir"
             ) from None
         say(f"{damage}: restored from the last checkpoint")
         return None
     if found:
-        before = workdir.begun(folder) or {}
-        workdir.check_recipe(folder, own_images.settled_before(config, before))
+        before = identity.begun(folder) or {}
+        identity.check_recipe(folder, own_images.settled_before(config, before))
         if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
-            workdir.moved(folder, config.data.dir, config.data.file)
+            identity.remember_places(folder, config.data.dir, config.data.file)
     return found
 
 
 def _describe(folder: Path, learner: Learner) -> None:
-    workdir.describe(folder, learner.config)
-    dataset = learner.dataset
-    if not (folder / "labels.npz").exists():
-        dataset.save(folder / "labels.npz")
-    if dataset.manifest is not None:
-        dataset.manifest.write(folder / "manifest.csv")
-    normalised = {
-        "channel_mean": list(learner.augment.mean),
-        "channel_std": list(learner.augment.std),
-    }
-    write_text(folder / "data.json", json.dumps(dataset.description | normalised, indent=1))
+    augment = learner.augment
+    normalised = {"channel_mean": list(augment.mean), "channel_std": list(augment.std)}
+    description.write(folder, learner.config, learner.dataset, normalised)
 
 
 @dataclasses.dataclass
@@ -337,11 +342,11 @@ class Trainer:
         """The lines of metrics.jsonl up to a checkpoint: its own, or the file's where an older
         version wrote it."""
         if rows is None:
-            rows = hosts.from_first(lambda: writer.read(self.folder))
+            rows = hosts.from_first(lambda: read_metrics(self.folder)[0])
             rows = [row for row in rows if row["epoch"] <= epochs]
         if missing := set(range(1, epochs + 1)) - {row["epoch"] for row in rows}:
             raise UserError(
-                f"{self.folder / 'metrics.jsonl'}: the line of epoch {min(missing)} is lost, and "
+                f"{self.folder / layout.METRICS}: the line of epoch {min(missing)} is lost, and "
                 "the checkpoint is of a version that did not keep it; train in another workdir"
             )
         return rows

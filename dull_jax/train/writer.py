@@ -1,4 +1,4 @@
-"""What a run writes while it goes: metrics.jsonl and TensorBoard events."""
+"""What a run writes while it trains: a line of metrics an epoch, and TensorBoard events."""
 
 import contextlib
 import json
@@ -14,9 +14,10 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from dull_jax.errors import UserError
 from dull_jax.files import Path, is_remote, whole, write_text
+from dull_jax.run_dir import layout
 from dull_jax.train import hosts
 from dull_jax.train.anchor import Anchor
-from dull_jax.train.workdir import check_ours
+from dull_jax.train.run_lock import check_held
 
 Row = Mapping[str, float]
 
@@ -34,12 +35,12 @@ class Writer:
         hosts.from_first(lambda: self._open(workdir, epochs_done))
 
     def _open(self, workdir: Path, epochs_done: int) -> None:
-        check_ours(workdir)
+        check_held(workdir)
         lines = _LinesInStore if is_remote(workdir) else _Lines
         events = _EventsInStore if is_remote(workdir) else _Events
-        self._lines = lines(workdir / "metrics.jsonl", "".join(map(_line, self.rows)))
+        self._lines = lines(workdir / layout.METRICS, "".join(map(_line, self.rows)))
         # Events have a folder of their own; TensorBoard drops what a session log outdates.
-        self._events = events(workdir / "events")
+        self._events = events(workdir / layout.EVENTS)
         start = SessionLog(status=SessionLog.START)
         self._events.add(Event(session_log=start, step=epochs_done + 1))
 
@@ -50,7 +51,7 @@ class Writer:
         self.rows.append({"epoch": epoch, **defined})
 
     def _write(self, epoch: int, defined: Mapping[str, float]) -> None:
-        check_ours(self._workdir)
+        check_held(self._workdir)
         self._lines.add(_line({"epoch": epoch, **defined}))
         scalars = [Summary.Value(tag=k, simple_value=v) for k, v in defined.items()]
         self._events.add(Event(summary=Summary(value=scalars), step=epoch))
@@ -134,14 +135,3 @@ class _EventsInStore(_Events):
     def close(self) -> None:
         super().close()
         self._temporary.cleanup()
-
-
-def read(workdir: Path) -> list[dict[str, float]]:
-    """The rows of metrics.jsonl; a line that is cut short by a kill, or damaged, is passed over."""
-    path, rows = workdir / "metrics.jsonl", []
-    for line in path.read_bytes().splitlines() if path.exists() else []:
-        with contextlib.suppress(ValueError, RecursionError):
-            row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("epoch"), int):
-                rows.append(row)
-    return rows

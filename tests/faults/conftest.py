@@ -73,7 +73,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     path = session.config.getoption("--faults-json", None)
     if path is None:
         return
-    from dull_jax.train.machine import environment
+    from dull_jax.machine import environment
 
     here = environment()
     before = json.loads(path.read_text())["lines"] if path.exists() else {}

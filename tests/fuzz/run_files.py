@@ -14,12 +14,13 @@ from watch import unwatched
 
 import pictures
 from dull_jax import inference
+from dull_jax.audit import crossval
 from dull_jax.data import dataset
 from dull_jax.data.own.findings_cache import FindingsCache
 from dull_jax.data.own.inspectors import Finding
 from dull_jax.errors import UserError
-from dull_jax.report import folder as run_folder
-from dull_jax.train import checkpoint, initial, out_of_fold, workdir
+from dull_jax.run_dir import checkpoints, read
+from dull_jax.train.checkpoint import Checkpoints
 
 JSON = (
     b'{"method": "dull", "accuracy": {"last": 85.2, "head": null}, "groups": {"head": [0, 1]}}',
@@ -29,14 +30,19 @@ JSON = (
 
 
 def run_json(folder: pathlib.Path) -> None:
-    """metrics.jsonl tolerates lines that are broken; the others are whole or refused."""
-    epochs, broken = run_folder.read_lines(folder / "file.json")
-    assert broken >= 0 and all(isinstance(line, dict) for line in epochs)
-    assert isinstance(run_folder.read_json(folder / "file.json"), dict)
+    assert isinstance(read.read_json(folder / "file.json"), dict)
+
+
+def metrics(folder: pathlib.Path) -> None:
+    """Lines that are broken are passed over, and counted."""
+    epochs, broken = read.read_metrics(folder)
+    assert all(isinstance(line, dict) for line in epochs)
+    if broken:
+        raise UserError("lines are passed over")
 
 
 def recipe_or_result(folder: pathlib.Path) -> None:
-    assert isinstance(workdir._read(folder / "file.json"), dict)
+    assert isinstance(read.read_json(folder / "file.json", read.RESTART), dict)
 
 
 def _npz(**arrays: np.ndarray) -> bytes:
@@ -60,7 +66,7 @@ LABELS_NPZ = (
 
 
 def labels_npz(folder: pathlib.Path) -> None:
-    assert isinstance(run_folder.read_arrays(folder / "file.npz"), dict)
+    assert isinstance(read.read_arrays(folder / "file.npz"), dict)
     found = dataset._load_labels(folder / "file.npz")
     for part in ("", "holdout_"):
         size = found[f"{part}ids"].shape
@@ -75,7 +81,7 @@ FOLDS = (_KEPT, tables.npy(np.full((6, 3), "a")), tables.npy(np.full((6, 3), Non
 
 def fold(folder: pathlib.Path) -> None:
     """A damaged one is computed again."""
-    found = out_of_fold._kept(folder / "file.npy", (6, 3))
+    found = crossval._kept(folder / "file.npy", (6, 3))
     if found is None:
         raise UserError("computed again")
     assert found.shape == (6, 3) and found.dtype == np.float32
@@ -133,7 +139,7 @@ def recipe(folder: pathlib.Path) -> None:
         raise _Constructed
 
     with pytest.MonkeyPatch.context() as patch, suppress(_Constructed):
-        patch.setattr(initial, "newest", newest)
+        patch.setattr(checkpoints, "newest", newest)
         inference.load(folder)
 
 
@@ -152,7 +158,7 @@ def _saved() -> dict[str, bytes]:
     """{path: content} of a run's checkpoint and its digests."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        saved = checkpoint.Checkpoints(folder, keep=2)
+        saved = Checkpoints(folder, keep=2)
         saved.save(1, _TREE, {"epoch": 1})
         saved.close()
         paths = [path for path in folder.rglob("*") if path.is_file()]
@@ -173,19 +179,19 @@ def sealed_files() -> tuple[bytes, ...]:
 
 def checkpoint_digests(folder: pathlib.Path) -> None:
     """Both readers of the list of digests."""
-    leaves, step = initial.newest(folder)
+    leaves, step = checkpoints.newest(folder)
     assert step == 1 and leaves["nets/0/params/a"].shape == (2, 2)
 
 
 def checkpoint_fault(folder: pathlib.Path) -> None:
-    found = checkpoint.read_good(folder, 1, lambda: None)
+    found = checkpoints.read_good(folder, 1, lambda: None)
     if found is not None:
         raise UserError(found.reason)
 
 
 def resealed(folder: pathlib.Path) -> None:
     """Damage that the digests do not tell of: it was there before they were written."""
-    found = checkpoint.digest_files(folder / "checkpoints" / "1")
+    found = checkpoints.digest_files(folder / "checkpoints" / "1")
     with unwatched():
         (folder / "digests" / "1.json").write_text(json.dumps(found))
     checkpoint_digests(folder)

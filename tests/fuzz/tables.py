@@ -6,10 +6,10 @@ import pathlib
 
 import numpy as np
 
-from dull_jax import audited, predict
+from dull_jax import predict
+from dull_jax.audit import outputs, prediction_files
 from dull_jax.data.own import filelist, given_labels, image_csv
 from dull_jax.data.own.listing import Listing
-from dull_jax.report import audit_files
 from dull_jax.stats import audit_input as checks
 
 IDS = np.array([f"s{n}" for n in range(6)])
@@ -125,13 +125,13 @@ CLASSES = (b"cat\ndog\nfox\n", b"\xef\xbb\xbffox\r\ncat\r\n\r\ndog")
 
 def audit_input(folder: pathlib.Path) -> None:
     probs, labels, classes = (str(folder / name) for name in ("p.npy", "l.csv", "c.txt"))
-    found = audited.of_files(probs, labels, classes if os.path.exists(classes) else "")
+    found = prediction_files.of_files(probs, labels, classes if os.path.exists(classes) else "")
     size, width = found.probs.shape
     assert size and width and found.given.shape == (size,) == found.paths.shape == found.ids.shape
     assert len(set(found.class_names)) == width and all(map(str.isprintable, found.class_names))
     assert 0 <= found.given.min() and found.given.max() < width
     assert len(set(found.ids.tolist())) == size
-    audit_files.caution(found)
+    outputs.caution(found)
     probs = checks.matrix(found.probs)
     checks.labels(found.given, probs.shape, checks.names(found.class_names, width))
     checks.rows_sum_to_one(probs, 0)

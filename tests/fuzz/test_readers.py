@@ -61,6 +61,7 @@ READERS = {
     "image": Reader("file.img", always(binaries.IMAGES), binaries.image),
     "pretrained weights": Reader("file.safetensors", binaries.weights, binaries.pretrained_weights),
     "run: JSON": Reader("file.json", always(run_files.JSON), run_files.run_json),
+    "run: metrics": Reader("metrics.jsonl", always(run_files.JSON), run_files.metrics),
     "run: recipe": Reader(
         "config.json", run_files.recipes, run_files.recipe, run_files.prepare_recipe
     ),

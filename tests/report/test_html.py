@@ -13,7 +13,7 @@ from PIL import Image
 
 from dull_jax.errors import UserError
 from dull_jax.report import html as report
-from dull_jax.report.folder import read
+from dull_jax.report.run import read
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b</style>")
 _VOID = {"meta", "img", "br", "link", "input", "hr"}

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from dull_jax.errors import SaveError, UserError
-from dull_jax.train import checkpoint, workdir
-from dull_jax.train.checkpoint import Checkpoints, Owner
+from dull_jax.run_dir import checkpoints as run_checkpoints
+from dull_jax.run_dir.checkpoints import digest_files
+from dull_jax.train import run_lock
+from dull_jax.train.checkpoint import Checkpoints
+from dull_jax.train.identity import Owner
 
 
 def tree(scale=1.0):
@@ -157,14 +160,13 @@ def test_another_model_is_refused(tmp_path, change):
 
 def unreadable(monkeypatch, *steps, error=None):
     """To read a file of these steps fails as a disk or a permission does."""
-    plain = checkpoint.digest_files
 
-    def digest_files(folder):
+    def fails(folder):
         if int(folder.name) in steps:
             raise error or PermissionError(errno.EACCES, "Permission denied", str(folder))
-        return plain(folder)
+        return digest_files(folder)
 
-    monkeypatch.setattr(checkpoint, "digest_files", digest_files)
+    monkeypatch.setattr(run_checkpoints, "digest_files", fails)
 
 
 @pytest.mark.parametrize(
@@ -177,30 +179,30 @@ def unreadable(monkeypatch, *steps, error=None):
 )
 def test_an_unreadable_step_is_put_aside_whole(tmp_path, monkeypatch, caplog, error):
     saved(tmp_path)
-    wanted = checkpoint.digest_files(tmp_path / "checkpoints" / "2")
+    wanted = digest_files(tmp_path / "checkpoints" / "2")
     with monkeypatch.context() as patch:
         unreadable(patch, 2, error=error)
         assert_is_step(restore(tmp_path), 1)
     assert error.strerror in caplog.text and "damaged" not in caplog.text
-    assert checkpoint.digest_files(tmp_path / "unreadable" / "0" / "2") == wanted
+    assert digest_files(tmp_path / "unreadable" / "0" / "2") == wanted
     assert json.loads((tmp_path / "unreadable" / "0" / "2.json").read_text()) == wanted
     saved(tmp_path, steps=(2,))  # its number can be written again
     assert_is_step(restore(tmp_path), 2)
     with monkeypatch.context() as patch:  # and be put aside again
         unreadable(patch, 2, error=error)
         assert_is_step(restore(tmp_path), 1)
-    assert checkpoint.digest_files(tmp_path / "unreadable" / "1" / "2")
+    assert digest_files(tmp_path / "unreadable" / "1" / "2")
 
 
 def test_no_step_can_be_read(tmp_path, monkeypatch):
     saved(tmp_path)
-    before = checkpoint.digest_files(tmp_path)
+    before = digest_files(tmp_path)
     with monkeypatch.context() as patch:
         unreadable(patch, 1, 2)
         with pytest.raises(UserError, match="Permission denied") as refused:
             restore(tmp_path)
     assert "damaged" not in str(refused.value)
-    assert checkpoint.digest_files(tmp_path) == before
+    assert digest_files(tmp_path) == before
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate memory")])
@@ -253,21 +255,21 @@ def test_a_folder_that_is_another_one_now_is_left_alone(tmp_path, small_recipe):
     folder, config = tmp_path / "run", small_recipe("ce")
     saved(tmp_path / "other")
     (tmp_path / "other" / ".lock").touch()
-    before = checkpoint.digest_files(tmp_path / "other")
-    with workdir.claimed(folder, config):
+    before = digest_files(tmp_path / "other")
+    with run_lock.locked(folder, config):
         checkpoints = Checkpoints(folder, keep=3)
         checkpoints.save(7, tree(7), {"epoch": 7})
         checkpoints.seal(wait=True)
         folder.rename(tmp_path / "moved")
         (tmp_path / "other").rename(folder)
         with pytest.MonkeyPatch.context() as patch:  # as if it were replaced after the look at it
-            patch.setattr(checkpoints, "_check_ours", lambda: None)
+            patch.setattr(checkpoints, "_check_held", lambda: None)
             checkpoints.save(8, tree(8), {"epoch": 8})
             checkpoints.seal(wait=True)
         for step in (9, 10):
             with pytest.raises(SaveError, match="was moved, deleted or replaced"):
                 checkpoints.save(step, tree(step), {"epoch": step})
         checkpoints.close()
-    assert checkpoint.digest_files(folder) == before
+    assert digest_files(folder) == before
     _, meta, number = restore(tmp_path / "moved")
     assert (number, meta) == (8, {"epoch": 8})

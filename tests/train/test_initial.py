@@ -8,6 +8,8 @@ import pytest
 
 import runs
 from dull_jax.errors import Stopped, UserError
+from dull_jax.run_dir.checkpoints import finished_steps, newest
+from dull_jax.run_dir.leaves import by_name
 from dull_jax.train import initial, trainer
 from dull_jax.train.learner import Learner
 
@@ -85,7 +87,7 @@ def test_statistics_come_along_and_every_network_gets_them(other, toy):
         before = [np.array(net.params["head"]["classifier"]["kernel"]) for net in made.states]
         made.load_backbone(taken)
     for n, net in enumerate(made.states):
-        state = initial._named({"nets": {"0": net}})
+        state = by_name({"nets": {"0": net}})
         for name, leaf in taken.items():
             np.testing.assert_array_equal(state[f"nets/0/{name}"], leaf)
             np.testing.assert_array_equal(state[f"nets/0/average/{name}"], leaf)
@@ -128,15 +130,14 @@ def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
 def test_a_damaged_newest_checkpoint_gives_way_and_stays(other, tmp_path):
     folder = tmp_path / "damaged"
     shutil.copytree(other, folder)
-    newest = initial._sealed(folder)[0]
-    file = max((p for p in (folder / "checkpoints" / str(newest)).rglob("*") if p.is_file()),
-               key=lambda p: p.stat().st_size)  # fmt: skip
+    step = folder / "checkpoints" / str(finished_steps(folder)[0])
+    file = max((p for p in step.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
     _, step = initial.backbone(folder)
-    assert step == initial._sealed(folder)[1]
+    assert step == finished_steps(folder)[1]
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}, "only read"
 
 
@@ -173,7 +174,7 @@ def test_folders_that_only_look_like_checkpoints(tmp_path):
         (tmp_path / "digests").mkdir(exist_ok=True)
         (tmp_path / "digests" / f"{name}.json").write_text("{}")
     with pytest.raises(UserError, match=r"every checkpoint is damaged \(1\)"):
-        initial.newest(tmp_path)
+        newest(tmp_path)
     (tmp_path / "digests" / "1.json").write_text("[" * 100_000)
     with pytest.raises(UserError, match=r"every checkpoint is damaged \(1\)"):
-        initial.newest(tmp_path)
+        newest(tmp_path)

@@ -16,12 +16,15 @@ from test_checkpoint import DAMAGE, assert_is_step, restore, saved, tree
 import bucket
 import mini_cifar
 import runs
-from dull_jax import audited, export, files, inference, predict
+from dull_jax import export, files, inference, predict
+from dull_jax.audit import inputs
 from dull_jax.data import sources
 from dull_jax.data.tfds import cifar
 from dull_jax.errors import SaveError, Stopped, UserError
 from dull_jax.report import html
-from dull_jax.train import initial, trainer, workdir, writer
+from dull_jax.run_dir import checkpoints as run_checkpoints
+from dull_jax.run_dir.read import read_metrics
+from dull_jax.train import initial, run_lock, trainer, writer
 from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.train_phase import PhaseRunner
 
@@ -60,7 +63,7 @@ def pair(tmp_path_factory):
     for _ in range(5):  # it may be done before the blow
         root = tmp_path_factory.mktemp("store")
         begun = subprocess.Popen(command(root, "--workdir=gs://bucket/run"))
-        while len(writer.read(root / "bucket" / "run")) < 3 and begun.poll() is None:
+        while len(read_metrics(root / "bucket" / "run")[0]) < 3 and begun.poll() is None:
             time.sleep(0.02)
         begun.kill()
         if begun.wait() and not (root / "bucket" / "run" / "result.json").exists():
@@ -109,8 +112,8 @@ def test_an_audit_keeps_its_folds_there(pair):
     root, _ = pair
     bucket.install(root)
     run, said = files.path_of("gs://bucket/run"), []
-    first = audited.of_run(run, 2, 1, run / "audit", quiet)
-    again = audited.of_run(run, 2, 1, run / "audit", said.append)
+    first = inputs.of_run(run, 2, 1, run / "audit", quiet)
+    again = inputs.of_run(run, 2, 1, run / "audit", said.append)
     np.testing.assert_array_equal(first.probs, again.probs)
     assert len(list((root / "bucket" / "run" / "audit").glob("fold_*.npy"))) == 2
 
@@ -141,8 +144,8 @@ def test_the_newest_start_goes_on_and_the_one_before_it_ends(small_recipe, store
 
     def started_elsewhere(self, epoch, values):
         if epoch == 2:
-            monkeypatch.setattr(workdir, "_TOKEN", "of another process")
-            with workdir.claimed(RUN, config):
+            monkeypatch.setattr(run_lock, "_TOKEN", "of another process")
+            with run_lock.locked(RUN, config):
                 pass
             monkeypatch.undo()
         write(self, epoch, values)
@@ -150,7 +153,7 @@ def test_the_newest_start_goes_on_and_the_one_before_it_ends(small_recipe, store
     monkeypatch.setattr(writer.Writer, "write", started_elsewhere)
     with pytest.raises(UserError, match=r"taken over by a newer start of this run \(.+, process"):
         trainer.train(config, RUN, quiet)
-    assert [row["epoch"] for row in writer.read(store)] == [1], "it writes no more"
+    assert [row["epoch"] for row in read_metrics(store)[0]] == [1], "it writes no more"
     assert trainer.train(config, RUN, quiet)["epochs"] == 4, "a third start waits for nobody"
 
 
@@ -199,7 +202,7 @@ def test_a_save_cut_off_after_any_number_of_objects(store):
 
 def initial_step():
     """What prediction and `config.init` take, in the form of `restore`."""
-    leaves, step = initial.newest(RUN)
+    leaves, step = run_checkpoints.newest(RUN)
     state = {
         "nets": [{"kernel": leaves["nets/0/kernel"]}],
         "memory": {"probs": leaves["memory/probs"], "none": np.zeros((0, 3))},
@@ -249,7 +252,7 @@ def test_an_unreachable_store_is_not_taken_for_damage(store, monkeypatch):
         with pytest.raises(UserError, match=r"cannot be reached \(the connection is lost\)"):
             restore(RUN)
         with pytest.raises(UserError, match="cannot be reached"):
-            initial.newest(RUN)
+            run_checkpoints.newest(RUN)
     assert_is_step(restore(RUN), 2)
 
 

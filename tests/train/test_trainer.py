@@ -16,7 +16,9 @@ import pytest
 
 import runs
 from dull_jax.errors import SaveError, UserError
-from dull_jax.train import checkpoint, trainer, writer
+from dull_jax.run_dir.checkpoints import digest_files
+from dull_jax.run_dir.read import read_metrics
+from dull_jax.train import trainer
 from dull_jax.train.train_phase import MetricAccumulator
 from outside import LONG, our_line
 
@@ -44,7 +46,7 @@ def wait_for_epoch(process, workdir, epoch):
     deadline = time.monotonic() + LONG
     while True:
         ended = process.poll() is not None  # asked before the look at what it wrote
-        if len(writer.read(workdir)) >= epoch:
+        if len(read_metrics(workdir)[0]) >= epoch:
             return
         assert not ended, process.communicate()[0].decode()
         assert time.monotonic() < deadline, "the run does not move"
@@ -178,10 +180,10 @@ def test_several_steps_in_one_dispatch(small_recipe, toy_source, tmp_path):
 
 
 def test_a_workdir_has_one_run_at_a_time(small_recipe, tmp_path):
-    from dull_jax.train import workdir
+    from dull_jax.train import run_lock
 
     config = small_recipe("ce")
-    with workdir.claimed(tmp_path, config), pytest.raises(UserError, match="in use by another run"):
+    with run_lock.locked(tmp_path, config), pytest.raises(UserError, match="in use by another run"):
         trainer.train(config, tmp_path, quiet)
 
 
@@ -331,7 +333,7 @@ def test_a_workdir_that_moves_under_a_run_ends_it(short, tmp_path, monkeypatch, 
     config, original = short
     folder, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(original, other)
-    before = checkpoint.digest_files(other)
+    before = digest_files(other)
     plain = trainer.Trainer._epoch
 
     def moving(self):
@@ -347,7 +349,7 @@ def test_a_workdir_that_moves_under_a_run_ends_it(short, tmp_path, monkeypatch, 
         trainer.train(config, folder, quiet)
     monkeypatch.undo()
     if how == "replaced":
-        assert checkpoint.digest_files(folder) == before
+        assert digest_files(folder) == before
     else:
         assert not folder.exists()
     said = []

@@ -16,6 +16,7 @@ from dull_jax.data.own.listing import Problem
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.errors import UserError
 from dull_jax.files import Path
+from dull_jax.run_dir import layout
 
 COLUMNS = ("class_names", "train_ids", "test_ids")  # in labels.npz, of your own images
 _NEW = "new since this run began, no part of it"
@@ -115,7 +116,7 @@ class _Was(NamedTuple):
 def _manifest_csv(folder: Path) -> dict[str, _Was]:
     """Id -> where the image was when the run was last started; {} where nothing can be read."""
     try:
-        table = sheet.read(folder / "manifest.csv", ("id", "path", "split", "status")).columns
+        table = sheet.read(folder / layout.MANIFEST, ("id", "path", "split", "status")).columns
     except UserError:
         return {}
     rows = zip(table["id"], table["path"], table["split"], table["status"], strict=True)

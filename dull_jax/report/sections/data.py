@@ -3,9 +3,9 @@
 import numpy as np
 
 from dull_jax.report import bars, heatmap
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, finite, number, percent, table, tag
 from dull_jax.report.plots import MANY, box_symbol, figure, legend, row
+from dull_jax.report.run import Run
 
 _LISTED = 12
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from dull_jax.report.findings import THRESHOLD, findings
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import NA, Markup, number, percent, table, tag
+from dull_jax.report.run import Run
+from dull_jax.report.summary import THRESHOLD, summary
 
 # (heading, keys in result.json, higher is better, is a share in [0, 1])
 _COLUMNS = (
@@ -65,7 +65,7 @@ def section(run: Run) -> Markup:
         tag("div", tag("b", value), tag("span", name), class_="tile first" if i == 0 else "tile")
         for i, (name, value) in enumerate(tiles)
     ]
-    said = [tag("div", tag("h3", topic), tag("p", text)) for topic, text in findings(run)]
+    said = [tag("div", tag("h3", topic), tag("p", text)) for topic, text in summary(run)]
     return tag(
         "section",
         tag("h2", "Result"),

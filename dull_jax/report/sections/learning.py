@@ -5,10 +5,11 @@ import math
 import numpy as np
 
 from dull_jax.report import bars, curves
-from dull_jax.report.findings import best_peer
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, table, tag
 from dull_jax.report.plots import box_symbol, figure, legend, line_symbol, row, series
+from dull_jax.report.run import Run
+from dull_jax.report.summary import best_peer
+from dull_jax.run_dir import layout
 from dull_jax.stats.metrics import class_accuracy
 
 _CURVES = (
@@ -28,7 +29,7 @@ def section(run: Run) -> Markup | None:
         return None
     names = legend((line_symbol(i), each.name) for i, each in enumerate(run.all))
     broken = sum(each.broken_lines for each in run.all)
-    missing = f"{broken} unreadable line(s) of metrics.jsonl left out." if broken else None
+    missing = f"{broken} unreadable line(s) of {layout.METRICS} left out." if broken else None
     return tag(
         "section",
         tag("h2", "Learning"),

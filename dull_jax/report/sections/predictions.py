@@ -3,9 +3,9 @@
 import numpy as np
 
 from dull_jax.report import bars, heatmap
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, tag
 from dull_jax.report.plots import MANY, figure, row
+from dull_jax.report.run import Run
 from dull_jax.report.sections.data import largest_pairs
 from dull_jax.stats.calibration import expected_calibration_error
 

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 from dull_jax.config import flatten
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import NA, Markup, table, tag
+from dull_jax.report.run import Run
 
 _DIGESTS = ("config_fingerprint", "data_digest", "labels_digest")
 

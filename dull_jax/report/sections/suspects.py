@@ -3,10 +3,10 @@
 import numpy as np
 
 from dull_jax.report import bars, cards
-from dull_jax.report.findings import THRESHOLD
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import Markup, number, percent, table, tag
 from dull_jax.report.plots import box_symbol, figure, legend, row
+from dull_jax.report.run import Run
+from dull_jax.report.summary import THRESHOLD
 from dull_jax.stats.metrics import wrong_labels
 
 

@@ -7,9 +7,9 @@ import pytest
 
 import photos
 from configs import folder as folder_recipe
+from dull_jax.audit import crossval
 from dull_jax.data import dataset
 from dull_jax.errors import UserError
-from dull_jax.train import out_of_fold
 
 
 def npy(array):
@@ -23,13 +23,13 @@ def test_folds_are_even_in_every_class_and_copies_stay_together():
     given = rng.choice(5, 400, p=[0.6, 0.2, 0.1, 0.08, 0.02])
     contents = np.array([f"c{n}" for n in range(400)])
     contents[[7, 11, 200]] = "same"
-    fold_of = out_of_fold.assigned(given, contents, 5, seed=3)
+    fold_of = crossval.assigned(given, contents, 5, seed=3)
     assert len(set(fold_of[[7, 11, 200]])) == 1
     for label in range(5):
         sizes = np.bincount(fold_of[given == label], minlength=5)
         assert sizes.max() - sizes.min() <= 4  # 1, and the copies that moved
-    np.testing.assert_array_equal(fold_of, out_of_fold.assigned(given, contents, 5, seed=3))
-    assert (fold_of != out_of_fold.assigned(given, contents, 5, seed=4)).any()
+    np.testing.assert_array_equal(fold_of, crossval.assigned(given, contents, 5, seed=3))
+    assert (fold_of != crossval.assigned(given, contents, 5, seed=4)).any()
 
 
 @pytest.mark.parametrize("content", [
@@ -44,14 +44,14 @@ def test_folds_are_even_in_every_class_and_copies_stay_together():
 def test_a_damaged_fold_is_computed_again(tmp_path, content):
     path = tmp_path / "fold.npy"
     path.write_bytes(content)
-    assert out_of_fold._kept(path, (4, 2)) is None
+    assert crossval._kept(path, (4, 2)) is None
     np.save(path, np.full((4, 2), 0.5, np.float32))
-    assert out_of_fold._kept(path, (4, 2)).tolist() == [[0.5, 0.5]] * 4
+    assert crossval._kept(path, (4, 2)).tolist() == [[0.5, 0.5]] * 4
 
 
 def test_no_fold_is_empty():
     given, contents = np.array([0, 1, 0, 1]), np.array(["a", "b", "c", "c"])
-    fold_of = out_of_fold.assigned(given, contents, 10, seed=0)
+    fold_of = crossval.assigned(given, contents, 10, seed=0)
     assert sorted(fold_of) == sorted(fold_of[[0, 1, 2, 2]]) and set(fold_of) == {0, 1, 2}
 
 
@@ -68,7 +68,7 @@ def audited(tmp_path_factory):
     def find(folds=3, **changes):
         other = config.copy_and_resolve_references()
         other.update_from_flattened_dict(changes)
-        return out_of_fold.predictions(other, built, built.train.ids, folds, keep, said.append)
+        return crossval.predictions(other, built, built.train.ids, folds, keep, said.append)
 
     return built, find(), find, keep, said
 
@@ -110,4 +110,4 @@ def test_copies_of_one_image_teach_nothing_about_it(audited):
     config.model.name, config.train.epochs = "small_cnn", 1
     contents = np.full(len(built.train.ids), "same")
     with pytest.raises(UserError, match="copies of one"):
-        out_of_fold.predictions(config, built, contents, 3, keep, said.append)
+        crossval.predictions(config, built, contents, 3, keep, said.append)

@@ -17,9 +17,10 @@ from etils import epath
 
 from dull_jax.errors import UserError
 from dull_jax.files import Path, is_remote, reaching, whole
+from dull_jax.run_dir import layout
 
 
-class Mirror:
+class RemoteCheckpoints:
     """The local folder of one process's run, laid out as the workdir; it goes with `close`."""
 
     def __init__(self, workdir: epath.Path):
@@ -33,7 +34,7 @@ class Mirror:
 
     def steps(self) -> list[int]:
         """The steps in the store, complete or not, newest first. Raises UserError."""
-        return steps_in(self._remote / "checkpoints")
+        return steps_in(self._remote / layout.CHECKPOINTS)
 
     def fetch(self, step: int) -> None:
         """Downloads a step with its digests, as far as it is there; one without them is not.
@@ -81,12 +82,12 @@ def at_hand(workdir: Path, step: int) -> Iterator[pathlib.Path]:
     if not is_remote(workdir):
         yield workdir
         return
-    mirror = Mirror(workdir)
+    remote = RemoteCheckpoints(workdir)
     try:
-        mirror.fetch(step)
-        yield mirror.local
+        remote.fetch(step)
+        yield remote.local
     finally:
-        mirror.close()
+        remote.close()
 
 
 def steps_in(folder: Path, suffix: str = "") -> list[int]:
@@ -102,24 +103,24 @@ def steps_in(folder: Path, suffix: str = "") -> list[int]:
         return []
     except OSError as error:
         raise UserError(f"{folder} cannot be read: {error.strerror}") from None
-    found = (re.fullmatch(f"([0-9]{{1,18}}){re.escape(suffix)}", name) for name in names)
-    return sorted((int(match[1]) for match in found if match), reverse=True)
+    numbers = (re.fullmatch(f"([0-9]{{1,18}}){re.escape(suffix)}", name) for name in names)
+    return sorted((int(match[1]) for match in numbers if match), reverse=True)
 
 
 def _places(workdir: Path, step: int) -> tuple[Path, Path]:
-    return workdir / "digests" / f"{step}.json", workdir / "checkpoints" / str(step)
+    return layout.step_digests(workdir, step), layout.step_folder(workdir, step)
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """(path below the folder, path) of every file; epath has no `rglob`."""
     with reaching(folder), suppress(FileNotFoundError):
-        found = []
+        listed = []
         for path in folder.iterdir():
             if path != folder and path.is_dir():  # some stores list the folder in itself
-                found += [(f"{path.name}/{name}", file) for name, file in _files(path)]
+                listed += [(f"{path.name}/{name}", file) for name, file in _files(path)]
             elif path != folder:
-                found.append((path.name, path))
-        return found
+                listed.append((path.name, path))
+        return listed
     return []
 
 

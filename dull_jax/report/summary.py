@@ -4,14 +4,14 @@ import math
 
 import numpy as np
 
-from dull_jax.report.folder import Run
 from dull_jax.report.markup import finite, number, percent
+from dull_jax.report.run import Run
 
 # A label is called wrong when its score exceeds this, as in stats.metrics.wrong_labels.
 THRESHOLD = 0.5
 
 
-def findings(run: Run) -> list[tuple[str, str]]:
+def summary(run: Run) -> list[tuple[str, str]]:
     """(topic, plain sentences), the most important first; topics without numbers are left out."""
     topics = (
         ("Accuracy", _overall(run)),

@@ -6,11 +6,13 @@ One HTML file without scripts and without anything to load, as the report of a r
 import numpy as np
 
 from dull_jax import files
-from dull_jax.audited import Samples
-from dull_jax.report import audit_files, bars, cards, heatmap
+from dull_jax.audit import outputs
+from dull_jax.audit.inputs import AuditInput
+from dull_jax.report import bars, cards, heatmap
 from dull_jax.report.document import document
 from dull_jax.report.markup import Markup, number, percent, table, tag
 from dull_jax.report.plots import figure, row
+from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import LabelAudit
 
 _SHOWN = 120  # suspects with a picture; the list has them all
@@ -18,16 +20,18 @@ _PAIRS = 12  # flows given -> suggested
 _MANY = 40  # classes above which a matrix has no room
 
 
-def write(folder: files.Path, samples: Samples, found: LabelAudit, caution: str = "") -> files.Path:
-    """Writes folder/audit.html and returns its path; `caution` as from `audit_files.caution`."""
-    path = folder / "audit.html"
+def write(
+    folder: files.Path, samples: AuditInput, found: LabelAudit, caution: str = ""
+) -> files.Path:
+    """Writes the page and returns its path; `caution` as from `outputs.caution`."""
+    path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
         # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
         file.write(page(samples, found, caution).encode("utf-8", "replace"))
     return path
 
 
-def page(samples: Samples, found: LabelAudit, caution: str = "") -> str:
+def page(samples: AuditInput, found: LabelAudit, caution: str = "") -> str:
     """The whole document."""
     chapters = [_overview(samples, found), _noise(samples, found), _suspects(samples, found)]
     return document(
@@ -35,12 +39,13 @@ def page(samples: Samples, found: LabelAudit, caution: str = "") -> str:
         _header(samples, found, caution),
         tag("main", chapters, _duplicates(samples)),
         tag(
-            "footer", "Written by dull_jax.audit; suspects.csv beside this page has the whole list."
+            "footer",
+            f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
         ),
     )
 
 
-def _header(samples: Samples, found: LabelAudit, caution: str) -> Markup:
+def _header(samples: AuditInput, found: LabelAudit, caution: str) -> Markup:
     flagged, estimated = int(found.flagged.sum()), found.estimated["all"]
     said = (
         f"Of {len(samples.given):,} labels, {flagged:,} ({percent(found.flagged.mean())}) are "
@@ -56,7 +61,7 @@ def _header(samples: Samples, found: LabelAudit, caution: str) -> Markup:
     )
 
 
-def _overview(samples: Samples, found: LabelAudit) -> Markup:
+def _overview(samples: AuditInput, found: LabelAudit) -> Markup:
     score = found.wrong.astype(np.float64)
     groups = [
         ("kept", "var(--s0)", score[~found.flagged]),
@@ -84,7 +89,7 @@ def _overview(samples: Samples, found: LabelAudit) -> Markup:
     )
 
 
-def _by_group(samples: Samples, found: LabelAudit) -> Markup:
+def _by_group(samples: AuditInput, found: LabelAudit) -> Markup:
     rows = [
         (
             name,
@@ -100,10 +105,10 @@ def _by_group(samples: Samples, found: LabelAudit) -> Markup:
     return figure("Flagged labels, by group", table(head, rows), "Estimated, not counted.")
 
 
-def _truth(samples: Samples, found: LabelAudit) -> Markup | None:
+def _truth(samples: AuditInput, found: LabelAudit) -> Markup | None:
     if samples.clean is None:
         return None
-    truth = audit_files.against_the_truth(samples, found)
+    truth = outputs.against_the_truth(samples, found)
     alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in found.groups)
     return tag(
         "p",
@@ -113,7 +118,7 @@ def _truth(samples: Samples, found: LabelAudit) -> Markup | None:
     )
 
 
-def _noise(samples: Samples, found: LabelAudit) -> Markup:
+def _noise(samples: AuditInput, found: LabelAudit) -> Markup:
     names = list(samples.class_names)
     return tag(
         "section",
@@ -128,7 +133,7 @@ def _noise(samples: Samples, found: LabelAudit) -> Markup:
     )
 
 
-def _flows(samples: Samples, found: LabelAudit) -> Markup:
+def _flows(samples: AuditInput, found: LabelAudit) -> Markup:
     names, flagged = samples.class_names, found.flagged
     pairs = np.stack([samples.given[flagged], found.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
@@ -153,8 +158,8 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     return figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _suspects(samples: Samples, found: LabelAudit) -> Markup:
-    order = audit_files.ranked(found)[:_SHOWN]
+def _suspects(samples: AuditInput, found: LabelAudit) -> Markup:
+    order = outputs.ranked(found)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
     listed = [
         _card(samples, found, int(n), None if pictures is None else pictures[place])
@@ -165,13 +170,15 @@ def _suspects(samples: Samples, found: LabelAudit) -> Markup:
     return tag(
         "section",
         tag("h2", "The suspects"),
-        tag("p", said + (f" {more:,} more are in suspects.csv." if more else ""), class_="soft"),
+        tag(
+            "p", said + (f" {more:,} more are in {layout.SUSPECTS}." if more else ""), class_="soft"
+        ),
         tag("ol", listed, class_="cards") if listed else tag("p", "None."),
         id="suspects",
     )
 
 
-def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
+def _card(samples: AuditInput, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
     names = samples.class_names
     return cards.card(
         name=str(samples.paths[n] or samples.ids[n]),
@@ -183,7 +190,7 @@ def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None
     )
 
 
-def _duplicates(samples: Samples) -> Markup | None:
+def _duplicates(samples: AuditInput) -> Markup | None:
     if not samples.duplicates:
         return None
     rows = [

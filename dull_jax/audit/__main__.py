@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import audited, door, files
+from dull_jax import door, files
+from dull_jax.audit import corrected_table, inputs, outputs, page, prediction_files
+from dull_jax.audit.inputs import AuditInput
 from dull_jax.errors import UserError
-from dull_jax.report import audit_files, audit_output, audit_page
-from dull_jax.report.folder import run_inputs
+from dull_jax.run_dir import layout, overwrite
+from dull_jax.run_dir.read import inputs_of
 from dull_jax.stats import label_audit
 from dull_jax.train import parallel
 
@@ -38,45 +40,62 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
-    values = flags.FLAGS
     run, probs, labels, classes, data_dir, data_file, apply, output = map(
         door.path_flag,
         ("run", "probs", "labels", "classes", "data_dir", "data_file", "apply", "output"),
     )
     if bool(run) == bool(probs) or bool(probs) != bool(labels):
         raise UserError("give --run, or --probs and --labels; see python -m dull_jax.audit --help")
-    output = output or (run / "audit" if run else files.parsed("audit"))
-    inputs = [path for path in (probs, labels, classes, data_dir, data_file) if path]
-    inputs += run_inputs(run) if run else []
-    audit_output.check_folder(output, inputs)
+    output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
+    read = [path for path in (probs, labels, classes, data_dir, data_file) if path]
+    read += inputs_of(run) if run else []
+    overwrite.check_audit(output, read)
     if apply:
-        audit_output.check_table(apply, output, inputs, values.force)
+        corrected_table.check(apply, output, read, flags.FLAGS.force)
     if run:
-        parallel.cpu_devices(values.devices)
-        place = {"data_dir": data_dir or "", "data_file": data_file or ""}
-        samples = audited.of_run(
-            run, values.folds, values.epochs, output, say, values.devices, **place
-        )
+        samples = _of_run(run, output, data_dir, data_file)
     else:
-        samples = audited.of_files(str(probs), str(labels), str(classes or ""))
+        samples = prediction_files.of_files(str(probs), str(labels), str(classes or ""))
+    _audit(samples, output, apply)
+
+
+def _of_run(
+    run: files.Path, output: files.Path, data_dir: files.Path | None, data_file: files.Path | None
+) -> AuditInput:
+    values = flags.FLAGS
+    parallel.cpu_devices(values.devices)
+    return inputs.of_run(
+        run,
+        values.folds,
+        values.epochs,
+        output,
+        say,
+        values.devices,
+        data_dir=data_dir or "",
+        data_file=data_file or "",
+    )
+
+
+def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) -> None:
+    """Writes the results to the folder `output`, and the corrected table to `apply`."""
     for note in samples.notes:
         say(note)
-    if caution := audit_files.caution(samples):
+    if caution := outputs.caution(samples):
         say(f"\n{caution}")
-    found = label_audit.audit_labels(
+    verdict = label_audit.audit_labels(
         samples.probs,
         samples.given,
         class_names=samples.class_names,
-        max_tail_false_alarms=values.max_tail_false_alarms,
+        max_tail_false_alarms=flags.FLAGS.max_tail_false_alarms,
     )
-    audit_files.write(output, samples, found)
-    page = audit_page.write(output, samples, found, caution)
-    say("\n" + audit_files.console(samples, found) + "\n")
+    outputs.write(output, samples, verdict)
+    report = page.write(output, samples, verdict, caution)
+    say("\n" + outputs.console(samples, verdict) + "\n")
     if apply:
-        audit_files.apply(apply, samples, found)
-        audit_output.remember_table(apply, output)
+        corrected_table.write(apply, samples, verdict)
+        corrected_table.remember(apply, output)
         say(f"corrected labels: {apply}")
-    say(f"list: {output / 'suspects.csv'}\nreport: {page}")
+    say(f"list: {output / layout.SUSPECTS}\nreport: {report}")
 
 
 def say(text: str) -> None:

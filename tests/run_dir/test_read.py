@@ -1,13 +1,14 @@
 """The files of a run's folder, damaged in ways that the standard library has many names for."""
 
 import io
+import json
 import zipfile
 
 import numpy as np
 import pytest
 
 from dull_jax.errors import UserError
-from dull_jax.report import folder
+from dull_jax.run_dir import read
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, "[]", "nul", "{" + "9" * 5000 + ": 1}", "\udc00"])
@@ -15,20 +16,20 @@ def test_json_that_is_none(tmp_path, text):
     path = tmp_path / "data.json"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     with pytest.raises(UserError, match=r"data\.json: (not readable|expected)") as refused:
-        folder.read_json(path)
+        read.read_json(path)
     assert str(refused.value).isprintable()
 
 
 def test_a_recipe_with_a_name_that_cannot_be_a_field(tmp_path):
     (tmp_path / "config.json").write_text('{"a.b": 1}')
     with pytest.raises(UserError, match=r"config\.json is damaged or of another version"):
-        folder.read_recipe(tmp_path / "config.json")
+        read.read_recipe(tmp_path)
 
 
 def test_broken_lines_are_counted(tmp_path):
     lines = ["[" * 100_000, f'{{"epoch": {"9" * 400}}}', '{"epoch": NaN}', '{"epoch": null}', "[1]"]
     (tmp_path / "metrics.jsonl").write_text("\n".join(['{"epoch": 2}', *lines, '{"epoch": 1}']))
-    epochs, broken = folder.read_lines(tmp_path / "metrics.jsonl")
+    epochs, broken = read.read_metrics(tmp_path)
     assert [line["epoch"] for line in epochs] == [1, 2] and broken == len(lines)
 
 
@@ -46,7 +47,7 @@ def test_archives_of_arrays_damaged_at_each_byte(tmp_path):
     for place in range(len(_with(0, 0))):
         path.write_bytes(_with(place, 0x55))
         try:
-            assert all(isinstance(array, np.ndarray) for array in folder.read_arrays(path).values())
+            assert all(isinstance(array, np.ndarray) for array in read.read_arrays(path).values())
         except UserError as error:
             assert "not readable as .npz" in str(error) and str(error).isprintable()
 
@@ -55,4 +56,12 @@ def test_a_member_that_is_no_array(tmp_path):
     with zipfile.ZipFile(tmp_path / "labels.npz", "w") as archive:
         archive.writestr("a.npy", b"\x93NUMPY\x01\x00\x10\x00{((((((((((((((\n")
     with pytest.raises(UserError, match="not readable as"):
-        folder.read_arrays(tmp_path / "labels.npz")
+        read.read_arrays(tmp_path / "labels.npz")
+
+
+def test_damaged_lines_are_passed_over(tmp_path):
+    bad = [b"\xff\xfe{", b"[" * 100_000, b"[1]", b"7", b'{"loss": 1}', b'{"epoch": "2"}', b""]
+    good = [json.dumps({"epoch": n, "loss": n / 2}).encode() for n in range(1, 9)]
+    lines = [line for pair in zip(good, bad, strict=False) for line in pair]
+    (tmp_path / "metrics.jsonl").write_bytes(b"\n".join([*lines, good[-1], good[0][:9]]))
+    assert [row["epoch"] for row in read.read_metrics(tmp_path)[0]] == list(range(1, 9))

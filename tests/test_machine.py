@@ -5,8 +5,8 @@ import errno
 import jax
 import pytest
 
+from dull_jax import machine
 from dull_jax.errors import UserError
-from dull_jax.train import machine
 
 
 @pytest.mark.parametrize(

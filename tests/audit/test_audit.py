@@ -10,10 +10,11 @@ import pytest
 
 import photos
 from configs import folder as folder_recipe
-from dull_jax import audited
+from dull_jax.audit import corrected_table, inputs, outputs, page
+from dull_jax.audit.inputs import AuditInput, Other
+from dull_jax.audit.prediction_files import of_files
 from dull_jax.data import dataset
 from dull_jax.errors import UserError
-from dull_jax.report import audit_files, audit_page
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.train import trainer
 
@@ -81,16 +82,16 @@ def test_corrected_labels_can_be_trained_on(run, tmp_path):
     workdir, _ = run
     root = json.loads((workdir / "config.json").read_text())["data"]["dir"]
     names = ("apple", "leaf", "sky")
-    samples = audited.Samples(
+    samples = AuditInput(
         ids=np.array(["a", "b", "c"]),
         paths=np.array([f"train/{n}_010.png" for n in ("apple/apple", "sky/sky", "leaf/leaf")]),
         given=np.array([1, 2, 1]),
         probs=np.eye(3, dtype=np.float32)[[0, 2, 1]],
         class_names=names,
-        others=(audited.Other("d", "test/sky/0.png", "sky", "test"),),
+        others=(Other("d", "test/sky/0.png", "sky", "test"),),
     )
     verdict = _verdict(samples, suggested=[0, 2, 0], flagged=[True, False, True])
-    audit_files.apply(tmp_path / "mended.csv", samples, verdict)
+    corrected_table.write(tmp_path / "mended.csv", samples, verdict)
     config = csv_recipe.get_config()
     config.data.file, config.data.dir = str(tmp_path / "mended.csv"), root
     built = dataset.build(config)
@@ -138,21 +139,21 @@ def test_classes_by_a_file(noisy, tmp_path):
     probs, given, _ = noisy
     names = files(tmp_path, np.c_[probs, np.zeros(500)], given)
     with pytest.raises(UserError, match="2 different labels for 3 columns"):
-        audited.of_files(*names)
+        of_files(*names)
     classes = tmp_path / "classes.txt"
     classes.write_text("cat\ndog\nfish\n")
-    assert audited.of_files(*names, str(classes)).given[:3].tolist() == [
+    assert of_files(*names, str(classes)).given[:3].tolist() == [
         ["cat", "dog", "fish"].index(label) for label in given[:3]
     ]
     classes.write_text("cat\ndog\n")
     with pytest.raises(UserError, match="2 class names"):
-        audited.of_files(*names, str(classes))
+        of_files(*names, str(classes))
 
 
 @pytest.mark.parametrize("mark", ";\t|")
 def test_a_table_with_other_marks(noisy, tmp_path, mark):
     rows = [f"{n}{mark}a, b/{n}.png{mark}{label}" for n, label in enumerate(noisy[1])]
-    found = audited.of_files(*files(tmp_path, noisy[0], rows, f"id{mark}path{mark}Label"))
+    found = of_files(*files(tmp_path, noisy[0], rows, f"id{mark}path{mark}Label"))
     assert [found.class_names[k] for k in found.given] == noisy[1].tolist()
     assert found.ids[7] == "7" and found.paths[7] == "a, b/7.png"
 
@@ -162,19 +163,19 @@ def test_labels_by_json_and_npy(tmp_path):
     (tmp_path / "labels.json").write_text("[0, 1, 2, 1]")
     np.save(tmp_path / "labels.npy", np.array([0, 1, 2, 1]))
     for name in ("labels.csv", "labels.json", "labels.npy"):
-        found = audited.of_files(probs, str(tmp_path / name))
+        found = of_files(probs, str(tmp_path / name))
         assert found.given.tolist() == [0, 1, 2, 1] and found.class_names == ("0", "1", "2")
         assert found.ids.tolist() == ["0", "1", "2", "3"] and found.paths.tolist() == [""] * 4
 
 
 def test_numbers_are_classes(tmp_path):
     probs = np.full((4, 3), 1 / 3)
-    found = audited.of_files(*files(tmp_path, probs, ["0", "2", "0", "2"]))
+    found = of_files(*files(tmp_path, probs, ["0", "2", "0", "2"]))
     assert found.class_names == ("0", "1", "2") and found.given.tolist() == [0, 2, 0, 2]
-    found = audited.of_files(*files(tmp_path, probs, ["3", "1", "2", "3"]))
+    found = of_files(*files(tmp_path, probs, ["3", "1", "2", "3"]))
     assert found.class_names == ("1", "2", "3") and found.given.tolist() == [2, 0, 1, 2]
     with pytest.raises(UserError, match="Give --classes"):  # from 0 or from 1?
-        audited.of_files(*files(tmp_path, probs, ["2", "1", "1", "2"]))
+        of_files(*files(tmp_path, probs, ["2", "1", "1", "2"]))
 
 
 @pytest.mark.parametrize("ids,words", [
@@ -183,19 +184,19 @@ def test_numbers_are_classes(tmp_path):
 def test_ids_that_name_nothing(tmp_path, ids, words):
     rows = [f"{key},{n % 2}" for n, key in enumerate(ids)]
     with pytest.raises(UserError, match=words):
-        audited.of_files(*files(tmp_path, np.full((4, 2), 0.5), rows, "id,label"))
+        of_files(*files(tmp_path, np.full((4, 2), 0.5), rows, "id,label"))
 
 
 def test_predictions_in_another_order_are_noticed(noisy, tmp_path):
     probs, given, _ = noisy
-    fine = audited.of_files(*files(tmp_path, probs, given))
-    assert audit_files.caution(fine) == ""
-    swapped = audited.of_files(*files(tmp_path, probs[:, ::-1], given))
+    fine = of_files(*files(tmp_path, probs, given))
+    assert outputs.caution(fine) == ""
+    swapped = of_files(*files(tmp_path, probs[:, ::-1], given))
     shuffled = np.random.default_rng(0).permutation(probs)
-    for samples in (swapped, audited.of_files(*files(tmp_path, shuffled, given))):
-        said = audit_files.caution(samples)
+    for samples in (swapped, of_files(*files(tmp_path, shuffled, given))):
+        said = outputs.caution(samples)
         assert "do not rely" in said and "\n" not in said
-        assert said in audit_page.page(samples, audit_labels(samples.probs, samples.given), said)
+        assert said in page.page(samples, audit_labels(samples.probs, samples.given), said)
 
 
 def test_a_run_of_another_version(run, tmp_path):
@@ -204,7 +205,7 @@ def test_a_run_of_another_version(run, tmp_path):
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "labels.npz").write_bytes((run[0] / "labels.npz").read_bytes())
     with pytest.raises(UserError, match=r"config\.json is damaged or of another version"):
-        audited.of_run(tmp_path, 2, 1, tmp_path / "audit", quiet)
+        inputs.of_run(tmp_path, 2, 1, tmp_path / "audit", quiet)
 
 
 def test_nothing_is_overwritten(noisy, tmp_path):
@@ -238,7 +239,7 @@ def test_probabilities_that_are_none(tmp_path, capsys, array, words):
     np.save(tmp_path / "p.npy", array, allow_pickle=True)
     (tmp_path / "l.csv").write_text("label\na\nb\n")
     with pytest.raises(UserError) as refused:
-        audited.of_files(str(tmp_path / "p.npy"), str(tmp_path / "l.csv"))
+        of_files(str(tmp_path / "p.npy"), str(tmp_path / "l.csv"))
     assert words in str(refused.value) and "\n" not in str(refused.value)
     assert "executed" not in capsys.readouterr().out
 
@@ -252,23 +253,23 @@ def test_labels_that_do_not_fit(noisy, tmp_path, labels, words):
     classes = tmp_path / "classes.txt"
     classes.write_text("cat\ndog\n")
     with pytest.raises(UserError, match=words):
-        audited.of_files(*files(tmp_path, noisy[0], labels), str(classes))
+        of_files(*files(tmp_path, noisy[0], labels), str(classes))
 
 
 def test_a_label_of_thousands_of_digits(tmp_path):
     """Python refuses to read such a number."""
     with pytest.raises(UserError, match=r"row 4: label '777.* is no class"):
-        audited.of_files(*files(tmp_path, np.full((3, 2), 0.5), ["0", "1", "7" * 5000]))
+        of_files(*files(tmp_path, np.full((3, 2), 0.5), ["0", "1", "7" * 5000]))
 
 
 def test_class_names_are_printable(tmp_path):
     """They are shown in a terminal, to which an escape sequence is a command."""
     names = ["a\x1b[2J", "b\u202e"]
-    found = audited.of_files(*files(tmp_path, np.full((2, 2), 0.5), names))
+    found = of_files(*files(tmp_path, np.full((2, 2), 0.5), names))
     assert found.class_names == (r"a\x1b[2J", r"b\u202e") and found.given.tolist() == [0, 1]
     two = ["b\x1b", r"b\x1b"]
     with pytest.raises(UserError, match="two classes are shown as"):
-        audited.of_files(*files(tmp_path, np.full((2, 2), 0.5), two))
+        of_files(*files(tmp_path, np.full((2, 2), 0.5), two))
 
 
 @pytest.mark.parametrize("arguments,words", [
@@ -291,7 +292,7 @@ def test_hostile_names_stay_text(tmp_path):
     given = rng.integers(0, 2, 60)
     probs = np.where(np.eye(2)[given] == 1, 0.9, 0.1)
     probs[:6] = probs[:6, ::-1]
-    samples = audited.Samples(
+    samples = AuditInput(
         ids=np.array([f"=evil{n}" for n in range(60)]),
         paths=np.full(60, '"><img src=x onerror=alert(1)>', object),
         given=given,
@@ -299,8 +300,8 @@ def test_hostile_names_stay_text(tmp_path):
         class_names=names,
     )
     found = audit_labels(probs, given)
-    audit_files.write(tmp_path, samples, found)
-    text = audit_page.page(samples, found)
+    outputs.write(tmp_path, samples, found)
+    text = page.page(samples, found)
     assert "<script" not in text and "<img" not in text
     assert found.flagged.sum() > 0
     for row in rows_of(tmp_path / "suspects.csv"):
@@ -313,14 +314,14 @@ def test_simulated_noise_is_counted_too(tmp_path):
     clean = rng.integers(0, 2, 400)
     given = np.where(rng.random(400) < 0.15, 1 - clean, clean)
     probs = np.where(np.eye(2)[clean] == 1, 0.85, 0.15)
-    samples = audited.Samples(
+    samples = AuditInput(
         ids=np.arange(400).astype(str), paths=np.full(400, "", object), given=given, probs=probs,
         class_names=("a", "b"), clean=clean,
     )  # fmt: skip
     found = audit_labels(probs, given)
-    truth = audit_files.against_the_truth(samples, found)
+    truth = outputs.against_the_truth(samples, found)
     wrong = given != clean
     assert truth["precision"] == pytest.approx(wrong[found.flagged].mean())
     assert truth["recall"] == pytest.approx(found.flagged[wrong].mean())
-    assert "against the true labels" in audit_files.console(samples, found)
-    assert "truth is known" in audit_page.page(samples, found)
+    assert "against the true labels" in outputs.console(samples, found)
+    assert "truth is known" in page.page(samples, found)

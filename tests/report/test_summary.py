@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from dull_jax.report.findings import best_peer, findings
-from dull_jax.report.folder import read
+from dull_jax.report.run import read
+from dull_jax.report.summary import best_peer, summary
 
 
 def _run(path, own: dict, *peers: dict, data: dict | None = None):
@@ -28,7 +28,7 @@ def _run(path, own: dict, *peers: dict, data: dict | None = None):
 )
 def test_the_difference_has_the_right_sign(tmp_path, own, expected):
     run = _run(tmp_path, {"last": own}, {"last": 70.3}, {"last": 65.0})
-    said = dict(findings(run))["Accuracy"]
+    said = dict(summary(run))["Accuracy"]
     assert expected in said and "Cross-entropy (70.3\u00a0%)" in said
     assert best_peer(run).method == "ce"
 
@@ -37,7 +37,7 @@ def test_the_best_peer_is_chosen_for_each_number(tmp_path):
     run = _run(
         tmp_path, {"last": 80, "tail": 50}, {"last": 79, "tail": 20}, {"last": 70, "tail": 60}
     )
-    said = dict(findings(run))
+    said = dict(summary(run))
     assert "Cross-entropy" in said["Accuracy"] and "Logit adjustment" in said["Rare classes"]
     assert "10.0 points fewer" in said["Rare classes"]
 
@@ -45,15 +45,15 @@ def test_the_best_peer_is_chosen_for_each_number(tmp_path):
 def test_chance_is_the_binomial_interval_of_a_difference(tmp_path):
     run = _run(tmp_path, {"last": 50.0}, {"last": 49.0})
     # 1.96 * sqrt(2 * 0.25 / 10000) = 1.386 points
-    assert "below about 1.4 points" in dict(findings(run))["Accuracy"]
+    assert "below about 1.4 points" in dict(summary(run))["Accuracy"]
 
 
 def test_nothing_is_said_about_unknown_numbers(tmp_path):
-    assert findings(_run(tmp_path, {}, {"last": 70.0})) == []
+    assert summary(_run(tmp_path, {}, {"last": 70.0})) == []
 
 
 def test_no_peer_no_comparison(tmp_path):
-    said = dict(findings(_run(tmp_path, {"last": 80.0})))["Accuracy"]
+    said = dict(summary(_run(tmp_path, {"last": 80.0})))["Accuracy"]
     assert said == "DULL names the right class for 80.0\u00a0% of all test images."
 
 
@@ -64,5 +64,5 @@ def test_confidence_is_held_against_accuracy(tmp_path):
     run = read(tmp_path)
     assert (
         "90.0\u00a0%, 40.0 points above its accuracy: it is overconfident"
-        in dict(findings(run))["Confidence"]
+        in dict(summary(run))["Confidence"]
     )

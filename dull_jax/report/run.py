@@ -1,19 +1,17 @@
-"""A run's folder, read once into a `Run`; every part may be missing."""
+"""A run as its report sees it, read once from its folder; every part may be missing."""
 
 import dataclasses
-import io
-import json
-import math
 import os
 from typing import Any
 
 import numpy as np
-from ml_collections import ConfigDict
 
 from dull_jax.data.groups import GROUPS, group_of
-from dull_jax.errors import UserError, reason
-from dull_jax.files import Path, parsed, path_of
+from dull_jax.errors import UserError
+from dull_jax.files import Path, path_of
 from dull_jax.report.markup import finite
+from dull_jax.run_dir import layout
+from dull_jax.run_dir.read import read_arrays, read_json, read_metrics
 
 _TITLES = {
     "ce": "Cross-entropy",
@@ -61,7 +59,7 @@ class Run:
         return (self, *self.compared)
 
     def value(self, *keys: str) -> float | None:
-        """A number of result.json, e.g. value('accuracy', 'tail'); None where unknown."""
+        """A number of the result, e.g. value('accuracy', 'tail'); None where unknown."""
         return lookup(self.result, *keys)
 
     @property
@@ -82,8 +80,8 @@ class Run:
     @property
     def groups(self) -> dict[str, list[int]]:
         """Group -> class ids, without the empty ones."""
-        found = self.data.get("groups", {})
-        return {group: found[group] for group in GROUPS if found.get(group)}
+        groups = self.data.get("groups", {})
+        return {group: groups[group] for group in GROUPS if groups.get(group)}
 
     @property
     def truth_known(self) -> bool:
@@ -121,70 +119,24 @@ def read(workdir: str | os.PathLike) -> Run:
     path = path_of(workdir)
     run = _read_one(path)
     if not (run.result or run.data or run.metrics):
-        raise UserError(f"{path}: no run here (neither result.json, data.json nor metrics.jsonl)")
-    folders = sorted((path / "compare").iterdir()) if (path / "compare").is_dir() else []
+        files = f"neither {layout.RESULT}, {layout.DATA} nor {layout.METRICS}"
+        raise UserError(f"{path}: no run here ({files})")
+    compare = path / layout.COMPARE
+    folders = sorted(compare.iterdir()) if compare.is_dir() else []
     compared = [_read_one(folder) for folder in folders if folder.is_dir()]
     return dataclasses.replace(run, compared=tuple(c for c in compared if c.result or c.metrics))
 
 
 def _read_one(path: Path) -> Run:
-    metrics, broken = read_lines(path / "metrics.jsonl")
-    parts = {key: read_json(path / f"{key}.json") for key in ("result", "data", "config", "env")}
-    arrays = {key: read_arrays(path / f"{key}.npz") for key in ("labels", "outputs")}
-    return Run(path=path, metrics=metrics, broken_lines=broken, **parts, **arrays)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """One JSON object; {} when there is no such file."""
-    if not path.exists():
-        return {}
-    try:
-        found = json.loads(path.read_text())
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{path}: not readable as JSON ({reason(error)})") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path}: expected a JSON object, found a {type(found).__name__}")
-    return found
-
-
-def read_recipe(path: Path) -> ConfigDict:
-    """config.json; empty when there is no such file. Raises UserError."""
-    try:
-        return ConfigDict(read_json(path))
-    except (ValueError, KeyError, TypeError) as error:  # a name with a dot, or of a method
-        raise UserError(f"{path} is damaged or of another version ({reason(error)})") from None
-
-
-def read_lines(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """metrics.jsonl -> (one dict an epoch, ascending; number of unreadable lines).
-
-    A run that was killed may leave half a line; the epoch it then repeats counts, not the first.
-    """
-    epochs, broken = {}, 0
-    for line in path.read_bytes().splitlines() if path.is_file() else []:
-        try:
-            values = json.loads(line)
-            if not math.isfinite(epoch := float(values["epoch"])):
-                raise ValueError
-            epochs[epoch] = values
-        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-            broken += bool(line.strip())
-    return [epochs[epoch] for epoch in sorted(epochs)], broken
-
-
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, never a pickle; {} when there is no such file."""
-    if not path.exists():
-        return {}
-    try:
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except Exception as error:  # zipfile, zlib and numpy raise a dozen types
-        raise UserError(f"{path}: not readable as .npz arrays ({reason(error)})") from None
-
-
-def run_inputs(folder: Path) -> list[Path]:
-    """The images and the table that a run was trained on, wherever they were then."""
-    about = read_json(folder / "config.json").get("data")
-    named = [about.get(field) for field in ("dir", "file")] if isinstance(about, dict) else []
-    return [parsed(path) for path in named if isinstance(path, str) and path]
+    metrics, broken = read_metrics(path)
+    return Run(
+        path=path,
+        result=read_json(path / layout.RESULT) or {},
+        data=read_json(path / layout.DATA) or {},
+        config=read_json(path / layout.CONFIG) or {},
+        env=read_json(path / layout.ENV) or {},
+        metrics=metrics,
+        broken_lines=broken,
+        labels=read_arrays(path / layout.LABELS),
+        outputs=read_arrays(path / layout.OUTPUTS),
+    )

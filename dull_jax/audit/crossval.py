@@ -19,6 +19,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.methods.base import Phase, Stream
+from dull_jax.run_dir import layout
 from dull_jax.train import parallel
 from dull_jax.train.learner import Learner
 from dull_jax.train.state import learning_rate
@@ -44,7 +45,7 @@ def predictions(
       config: its method should be "ce".
       contents: `[N]`, equal for copies of one image.
       folds: networks trained; fewer where different images are fewer.
-      keep: folder for `fold_0_<key>.npy`, …; the key is another for other settings, data or folds.
+      keep: folder for what is done of the folds; see `layout.fold`.
 
     Raises:
       UserError: there is one image only, under several labels; see `Learner.build`.
@@ -58,14 +59,14 @@ def predictions(
     probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
     began = time.perf_counter()
     for fold in range(folds):
-        inside, path = np.flatnonzero(fold_of == fold), keep / f"fold_{fold}_{key}.npy"
-        found = _kept(path, probs[inside].shape)
-        if found is None:
+        inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, key)
+        predicted = _kept(path, probs[inside].shape)
+        if predicted is None:
             _train(learner, np.flatnonzero(fold_of != fold))
-            found = softmax(learner.passes.train_logits(inside).astype(np.float64), axis=1)
+            predicted = softmax(learner.passes.train_logits(inside).astype(np.float64), axis=1)
             with files.whole(path) as file:
-                np.save(file, found.astype(np.float32), allow_pickle=False)
-        probs[inside] = found
+                np.save(file, predicted.astype(np.float32), allow_pickle=False)
+        probs[inside] = predicted
         right = 100 * float(np.mean(probs[inside].argmax(1) == dataset.train.given[inside]))
         seconds = time.perf_counter() - began
         say(
@@ -87,11 +88,11 @@ def _kept(path: Path, shape: tuple[int, ...]) -> np.ndarray | None:
     """The predictions of a fold that is done; None where it is not, or its file is damaged."""
     try:
         with path.open("rb") as file:
-            found = np.load(file, allow_pickle=False)
+            probs = np.load(file, allow_pickle=False)
     except Exception:  # a damaged header fails in many ways; none of them runs code
         return None
-    sound = isinstance(found, np.ndarray) and (found.shape, found.dtype) == (shape, np.float32)
-    return found if sound else None
+    sound = isinstance(probs, np.ndarray) and (probs.shape, probs.dtype) == (shape, np.float32)
+    return probs if sound else None
 
 
 def _train(learner: Learner, indices: np.ndarray) -> None:

@@ -1,0 +1,186 @@
+"""What an audit looks at: labels, predictions that have not seen them, and names for both.
+
+Here of a run; `prediction_files` has the same of anybody's predictions.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import files
+from dull_jax.audit import crossval
+from dull_jax.config import OWN_IMAGES
+from dull_jax.data import dataset as data
+from dull_jax.data.own.duplicates import Duplicate
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.manifest import Manifest
+from dull_jax.errors import UserError
+from dull_jax.files import Path
+from dull_jax.names import shown
+from dull_jax.run_dir import layout
+from dull_jax.run_dir.overwrite import make_audit
+from dull_jax.run_dir.read import read_recipe
+from dull_jax.train import identity
+
+Say = Callable[[str], None]
+
+
+class Other(NamedTuple):
+    """A file whose label is not audited."""
+
+    id: str
+    path: str
+    label: str
+    split: str
+    status: str = "not audited"  # or "duplicate", "left out"
+    twin: int = -1  # position of the audited label that a duplicate shares
+
+
+@dataclasses.dataclass(frozen=True)
+class AuditInput:
+    """N labels in doubt; what is not known is None or empty."""
+
+    ids: np.ndarray  # str [N]
+    paths: np.ndarray  # str objects [N], "" where there is no file
+    given: np.ndarray  # int32 [N]
+    probs: np.ndarray  # [N, K] p(given | sample), out of fold
+    class_names: tuple[str, ...]
+    clean: np.ndarray | None = None  # [N], where the noise was simulated
+    images: np.ndarray | ImageFiles | None = None
+    duplicates: tuple[Duplicate, ...] = ()
+    others: tuple[Other, ...] = ()  # the rest of the files: test part, duplicates, left out
+    notes: tuple[str, ...] = ()  # what was made of the input
+    splits: np.ndarray | None = None  # str objects [N], as a table had them
+    predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
+
+
+def of_run(
+    folder: Path,
+    folds: int,
+    epochs: int,
+    keep: Path,
+    say: Say,
+    devices: int = 0,
+    data_dir: str = "",
+    data_file: str = "",
+) -> AuditInput:
+    """The labels that a run was trained on, predicted by cross-validation.
+
+    Images that are gone are left out, which is said.
+
+    Args:
+      folder: the run's workdir.
+      folds: networks trained.
+      epochs: of each; 0 means as many as the run's.
+      keep: folder for the folds' predictions.
+      devices: as `config.train.devices`, in place of the run's.
+      data_dir, data_file: where the images, or their table, are now; the run remembers it. "":
+        where they were.
+
+    Raises:
+      UserError: no run, one of another version, or most of its images are gone or changed.
+    """
+    config = _recipe(folder)
+    with _fields_of(folder / layout.CONFIG):
+        config.method, config.train.devices = "ce", devices
+        config.train.epochs = epochs or config.train.epochs
+        moved = _moved(folder, config.data, data_dir, data_file)
+        dataset = data.build(config, folder / layout.LABELS, say=say, partial=True)
+        if moved:
+            identity.remember_places(folder, config.data.dir, config.data.file)
+        return _of_run(config, dataset, folds, keep, say)
+
+
+def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> bool:
+    """Puts the new places into `options`, config.data; whether there are any.
+
+    Raises:
+      UserError: one is not there, and its flag is named; or the run has no such place.
+    """
+    if data_file and options.name != "csv":
+        raise UserError(
+            "--data_file: this run was not told of its images by a table; use --data_dir"
+        )
+    for field, text in (("dir", data_dir), ("file", data_file)):
+        if text:
+            options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))
+        where = options[field] if options.name in OWN_IMAGES else ""
+        if where and not os.path.exists(where):
+            raise UserError(
+                f"{folder}: {shown(where)}, where the images of this run should be, is not there; "
+                f"name the place where they are now: --data_{field}=NEW"
+            )
+    return bool(data_dir or data_file)
+
+
+def _of_run(
+    config: ConfigDict, dataset: data.Dataset, folds: int, keep: Path, say: Say
+) -> AuditInput:
+    make_audit(keep)
+    train, manifest = dataset.train, dataset.manifest
+    paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
+    if manifest is not None:
+        places = {name: n for n, name in enumerate(manifest.ids)}
+        rows = np.array([places[name] for name in train.ids])
+        paths, contents = manifest.paths[rows], manifest.contents[rows]
+        others = _others(manifest, rows)
+    say(
+        f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "
+        f"{folds} folds of {config.train.epochs} epochs"
+    )
+    if config.init:
+        say(f"they start from the backbone of {config.init}; it should not have seen the labels")
+    probs = crossval.predictions(config, dataset, contents, folds, keep, say)
+    return AuditInput(
+        ids=train.ids,
+        paths=paths,
+        given=train.given,
+        probs=probs,
+        class_names=train.class_names,
+        clean=dataset.clean if dataset.truth_known else None,
+        images=train.images,
+        duplicates=() if manifest is None else manifest.duplicates,
+        others=others,
+    )
+
+
+def _recipe(folder: Path) -> ConfigDict:
+    config = read_recipe(folder)
+    if not config or not (folder / layout.LABELS).exists():
+        needed = f"{layout.CONFIG} and {layout.LABELS}"
+        raise UserError(f"{folder}: there is no run in this folder ({needed})")
+    return config
+
+
+@contextmanager
+def _fields_of(path: Path) -> Iterator[None]:
+    """A field that is looked for in vain is a matter of versions, not a bug."""
+    try:
+        yield
+    except AttributeError as error:
+        if not (error.args and isinstance(error.args[0], KeyError)):  # ml_collections' way
+            raise
+        raise UserError(
+            f"{path} is damaged or of another version ({error} is not there); train again"
+        ) from None
+
+
+def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
+    """All files but those at `rows`, which are audited."""
+    rest = np.setdiff1d(np.arange(len(manifest.ids)), rows)
+    names = [manifest.class_names[k] for k in manifest.labels[rest]]
+    columns = (manifest.ids[rest].tolist(), manifest.paths[rest], names, manifest.splits[rest])
+    others = [Other(*map(str, row)) for row in zip(*columns, strict=True)]
+    audited = {
+        (str(manifest.contents[row]), manifest.class_names[manifest.labels[row]]): n
+        for n, row in enumerate(rows.tolist())
+    }
+    for file in manifest.unused():
+        twin = audited.get((file.content, file.label), -1) if file.content else -1
+        others.append(Other(file.id, file.path, file.label, file.split, file.status, twin))
+    return tuple(others)

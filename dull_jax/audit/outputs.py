@@ -1,0 +1,140 @@
+"""What an audit leaves for people and programs: the suspects, a summary, arrays of all labels."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+
+from dull_jax import files
+from dull_jax.audit.inputs import AuditInput
+from dull_jax.data.groups import group_of
+from dull_jax.data.own import class_labels, sheet
+from dull_jax.report.markup import percent
+from dull_jax.run_dir import layout, overwrite
+from dull_jax.stats import column_order
+from dull_jax.stats.label_audit import LabelAudit
+from dull_jax.stats.metrics import wrong_labels
+from dull_jax.train.result import defined
+
+_SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group")
+
+
+def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
+    """Writes the list of suspects, the summary, and arrays of every label, flagged or not."""
+    overwrite.make_audit(folder)
+    sheet.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict))
+    files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(summary(samples, verdict), indent=1))
+    with files.whole(folder / layout.AUDIT_ARRAYS) as file:
+        np.savez_compressed(
+            file,
+            ids=samples.ids,
+            given=samples.given,
+            suggested=verdict.suggested,
+            p_wrong=verdict.wrong,
+            flagged=verdict.flagged,
+            transition=verdict.transition,
+        )
+
+
+def ranked(verdict: LabelAudit) -> np.ndarray:
+    """Positions of the flagged labels, the likeliest wrong first."""
+    flagged = np.flatnonzero(verdict.flagged)
+    return flagged[np.argsort(-verdict.wrong[flagged], kind="stable")]
+
+
+def _suspects(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:
+    names = class_labels.cells(samples.class_names)
+    groups = group_of(verdict.groups, len(names))
+    for rank, n in enumerate(ranked(verdict), 1):
+        given, better = int(samples.given[n]), int(verdict.suggested[n])
+        yield (
+            rank,
+            str(samples.ids[n]),
+            samples.paths[n],
+            names[given],
+            names[better],
+            f"{verdict.wrong[n]:.4f}",
+            groups[given],
+        )
+
+
+def summary(samples: AuditInput, verdict: LabelAudit) -> dict:
+    """The summary as JSON values; undefined numbers are left out."""
+    about = {
+        "labels": len(samples.given),
+        "flagged": int(verdict.flagged.sum()),
+        "noise": verdict.noise,
+        "evidence_nats_per_label": float(verdict.gain),
+        "estimated": {group: seen._asdict() for group, seen in verdict.estimated.items()},
+        "thresholds": verdict.threshold,
+        "class_names": list(samples.class_names),
+        "groups": {name: list(map(int, classes)) for name, classes in verdict.groups.items()},
+        "transition": verdict.transition.astype(float).round(5).tolist(),
+        "class_shares": verdict.prior.astype(float).round(6).tolist(),
+    }
+    if samples.clean is not None:
+        about["against_the_truth"] = against_the_truth(samples, verdict)
+    return defined(about)
+
+
+def console(samples: AuditInput, verdict: LabelAudit) -> str:
+    """What was found, for the terminal."""
+    estimated, total = verdict.estimated, len(samples.given)
+    lines = [
+        f"{total:,} labels of {len(samples.class_names)} classes; the noise looks like: "
+        f"{verdict.noise} ({verdict.gain:.3f} nats of evidence a label)",
+        f"{int(verdict.flagged.sum()):,} labels are probably wrong "
+        f"({percent(verdict.flagged.mean())} of all)",
+        "",
+        f"{'':10}{'labels':>9}{'flagged':>9}{'precision':>11}{'false alarms':>14}{'recall':>9}",
+    ]
+    for name, row in estimated.items():
+        lines.append(
+            f"{name:10}{row.labels:9,}{row.flagged:9,}{percent(row.precision):>11}"
+            f"{percent(row.false_alarm):>14}{percent(row.recall):>9}"
+        )
+    lines.append("(estimated from the labels and predictions alone)")
+    if samples.clean is not None:
+        truth = against_the_truth(samples, verdict)
+        lines.append(
+            f"against the true labels: precision {percent(truth['precision'])}, recall "
+            f"{percent(truth['recall'])}, AUROC {percent(truth['auroc'])}; false alarms "
+            + ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in verdict.groups)
+        )
+    return "\n".join(lines)
+
+
+def caution(samples: AuditInput) -> str:
+    """Why nothing should be believed, "" where there is no reason to say so.
+
+    Either another order of the columns fits the labels far better, or the predictions name the
+    given label about as often (within two standard errors) as its most frequent one is there: then
+    they have learnt next to nothing, or belong to other rows.
+    """
+    counts = samples.predicted
+    if counts is None:
+        counts = column_order.predicted(samples.probs, samples.given)
+    if pairs := column_order.exchanged(counts):
+        label, column = (samples.class_names[k] for k in pairs[0])
+        return (
+            f"CAUTION: {len(pairs)} columns seem to be in another order than the classes: what is "
+            f"labelled {label} is mostly predicted in the column of {column}. Give "
+            "--classes=FILE, a class name a line in the order of the columns; do not rely on what "
+            "follows"
+        )
+    size = len(samples.given)
+    share, most = np.trace(counts) / size, counts.sum(1).max() / size
+    if share == 1 or share > most + 2 * np.sqrt(most * (1 - most) / size):
+        return ""
+    return (
+        f"CAUTION: the predictions name the given label for {100 * share:.1f} % of the samples; "
+        f"naming the most frequent one always would for {100 * most:.1f} %. They have learnt too "
+        "little, or their rows or columns are in another order: do not rely on what follows"
+    )
+
+
+def against_the_truth(samples: AuditInput, verdict: LabelAudit) -> dict[str, float]:
+    """`metrics.wrong_labels` of the flags, for noise that was simulated."""
+    above, below = np.maximum(verdict.wrong, 0.5001), np.minimum(verdict.wrong, 0.5)
+    score = np.where(verdict.flagged, above, below)
+    return wrong_labels(score, samples.given, samples.clean, verdict.groups)

@@ -1,0 +1,132 @@
+"""An audit's input from anybody's predictions: an array of probabilities and a file of labels."""
+
+import os
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from dull_jax import files
+from dull_jax.audit.inputs import AuditInput
+from dull_jax.data.own import class_labels, given_labels, sheet
+from dull_jax.errors import UserError, reason
+from dull_jax.names import composed, printable
+from dull_jax.stats import column_order
+
+
+def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
+    """Anybody's predictions, and the labels in the order of their rows.
+
+    Args:
+      probs: .npy file, floats `[N, K]`; it is not read into memory.
+      labels: .csv (.tsv, .tab) with a column label and optional ones id and path, separated
+        by commas, semicolons, tabs or bars; or .json, .npy: see `given_labels.read`.
+      classes: text file, a class name a line, in the order of the columns of `probs`. "": the
+        labels themselves say, if all K classes are among them (columns sorted by name, or by value)
+        or if they are numbers that begin with 0.
+
+    Raises:
+      UserError: a file cannot be read, or they do not fit together.
+    """
+    array = _probabilities(probs)
+    size, num_classes = array.shape
+    numbers = np.arange(size).astype(str)
+    if os.path.splitext(labels)[1].lower() not in sheet.SUFFIXES:
+        names = _class_names(classes, None, num_classes)
+        given = given_labels.read(labels, numbers, names, by="position")
+        shown_names = printable(classes, names)
+        return AuditInput(numbers, np.full(size, "", object), given, array, shown_names)
+    table = sheet.read(labels, ("label",), ("id", "path", "split"))
+    columns = table.columns
+    names = _class_names(classes, class_labels.read(labels, table), num_classes)
+    if "id" in columns:
+        sheet.check_ids(labels, table)
+    given = given_labels.of_table(labels, table, size, names)
+    counts, notes = column_order.predicted(array, given), ()
+    if not classes:
+        names, given, counts, notes = _as_the_columns_say(names, given, counts)
+    return AuditInput(
+        ids=np.array(columns.get("id", numbers)),
+        paths=np.array(columns.get("path", [""] * size), object),
+        given=given,
+        probs=array,
+        class_names=printable(classes or labels, names),
+        notes=notes,
+        splits=np.array(columns["split"], object) if "split" in columns else None,
+        predicted=counts,
+    )
+
+
+def _as_the_columns_say(
+    names: tuple[str, ...], given: np.ndarray, counts: np.ndarray
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Classes in natural order (class_2, class_10) where that is what the columns are in.
+
+    Args:
+      names: in the order of their text, or of their value.
+      given: int `[N]`, numbers of `names`.
+      counts: of `column_order.predicted`.
+
+    Returns:
+      (names, given, counts, notes) in the order that fits.
+    """
+    if all(map(class_labels.is_whole, names)):
+        return names, given, counts, ()
+    natural = tuple(class_labels.naturally(names))
+    order = [names.index(name) for name in natural]
+    others = counts[order]
+    if natural == names or column_order.fits_better(counts, others):
+        return names, given, counts, ()
+    text, number = next(pair for pair in zip(names, natural, strict=True) if pair[0] != pair[1])
+    if column_order.fits_better(others, counts):
+        note = (
+            f"CAUTION: columns taken in the order of the numbers in class names, {number!r} before "
+            f"{text!r}: it fits the labels far better than text order. --classes=FILE settles it"
+        )
+        return natural, np.argsort(order)[given].astype(given.dtype), others, (note,)
+    note = (
+        f"CAUTION: the columns do not tell whether {text!r} or {number!r} comes first (by text, or "
+        "by the numbers in it); taken by text. --classes=FILE settles it"
+    )
+    return names, given, counts, (note,)
+
+
+def _probabilities(path: str) -> np.ndarray:
+    try:
+        files.check_regular(pathlib.Path(path))  # of any size: it is mapped
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except UserError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except Exception as error:  # a damaged header fails in many ways; none of them runs code
+        raise UserError(f"{path}: not a plain .npy array ({reason(error)})") from None
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        kind = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise UserError(f"{path}: probabilities must be floats [N, K], this is {kind}")
+    if not array.size:
+        raise UserError(f"{path}: the probabilities {array.shape} are empty")
+    return array
+
+
+def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
+    if path:
+        names = sheet.text_of(path, path).splitlines()
+        names = [composed(name.strip()) for name in names if name.strip()]
+        if len(names) != num_classes or len(set(names)) != num_classes:
+            raise UserError(
+                f"{path}: {len(names)} class names ({len(set(names))} different ones), the "
+                f"probabilities have {num_classes} columns"
+            )
+        return tuple(names)
+    different = set(labels or ())
+    if len(different) == num_classes:
+        return tuple(class_labels.in_order(different))
+    from_zero = labels is None or "0" in different  # else they could as well be counted from 1
+    whole = all(map(class_labels.is_whole, different))
+    if whole and from_zero and all(int(name) < num_classes for name in different):
+        return tuple(str(n) for n in range(num_classes))
+    raise UserError(
+        f"{len(different)} different labels for {num_classes} columns of probabilities: which "
+        "column is which? Give --classes=FILE, a class name a line in the order of the columns"
+    )
