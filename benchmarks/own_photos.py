@@ -26,8 +26,8 @@ import numpy as np
 from PIL import Image
 
 from dull_jax import T2HNoise
-from dull_jax.data import sources
 from dull_jax.data.longtail import class_counts
+from dull_jax.data.sources import tfds
 from dull_jax.report.markup import percent
 from dull_jax.train.machine import environment
 
@@ -42,7 +42,7 @@ Truth = dict[str, str]  # path -> true class
 def make(root: pathlib.Path, world: str) -> Truth:
     """Writes the photographs below `root`, each in the folder of the class it is given."""
     noise, counts = WORLDS[world]
-    source = sources.load("cifar10")
+    source = tfds.read("cifar10")
     if counts is None:
         tail = class_counts("exponential", 600, 20, 10).tolist()
         counts = dict(zip(source.class_names, tail, strict=True))

@@ -19,7 +19,8 @@ import numpy as np
 import PIL
 from PIL import Image
 
-from dull_jax.data.own import image_folder, manifest
+from dull_jax.data.own import scan
+from dull_jax.data.sources import folder as image_folder
 
 CLASSES = 20
 
@@ -39,9 +40,9 @@ def make(root: pathlib.Path, count: int, side: int) -> float:
 
 def timed_scan(root: pathlib.Path, cache: pathlib.Path) -> dict[str, float]:
     began = time.perf_counter()
-    listing = image_folder.read(root)
+    index = image_folder.read(root)
     listed = time.perf_counter() - began
-    found = manifest.scan(listing, lambda text: print(text, flush=True), cache=cache)
+    found = scan.scan(index, lambda text: print(text, flush=True), cache=cache)
     seconds = time.perf_counter() - began
     return {
         "files": len(found.ids),

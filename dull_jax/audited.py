@@ -11,12 +11,13 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import files
-from dull_jax.config import OWN_IMAGES
-from dull_jax.data import dataset as data
-from dull_jax.data.own import class_labels, given_labels, sheet
+from dull_jax.data import sources
+from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.prepare import prepare
+from dull_jax.data.tables import class_labels, csv_io, given_labels
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path
 from dull_jax.names import composed, printable, shown
@@ -87,7 +88,7 @@ def of_run(
         config.method, config.train.devices = "ce", devices
         config.train.epochs = epochs or config.train.epochs
         moved = _moved(folder, config.data, data_dir, data_file)
-        dataset = data.build(config, folder / "labels.npz", say=say, partial=True)
+        config, dataset = prepare(config, say, labels=folder / "labels.npz", audit=True)
         if moved:
             workdir.moved(folder, config.data.dir, config.data.file)
         return _of_run(config, dataset, folds, keep, say)
@@ -106,7 +107,7 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     for field, text in (("dir", data_dir), ("file", data_file)):
         if text:
             options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))
-        where = options[field] if options.name in OWN_IMAGES else ""
+        where = options[field] if sources.is_own(options.name) else ""
         if where and not os.path.exists(where):
             raise UserError(
                 f"{folder}: {shown(where)}, where the images of this run should be, is not there; "
@@ -115,7 +116,7 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     return bool(data_dir or data_file)
 
 
-def _of_run(config: ConfigDict, dataset: data.Dataset, folds: int, keep: Path, say: Say) -> Samples:
+def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: Say) -> Samples:
     make(keep)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
@@ -205,16 +206,16 @@ def of_files(probs: str, labels: str, classes: str = "") -> Samples:
     array = _probabilities(probs)
     size, num_classes = array.shape
     numbers = np.arange(size).astype(str)
-    if os.path.splitext(labels)[1].lower() not in sheet.SUFFIXES:
+    if os.path.splitext(labels)[1].lower() not in csv_io.SUFFIXES:
         names = _class_names(classes, None, num_classes)
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
         return Samples(numbers, np.full(size, "", object), given, array, shown_names)
-    table = sheet.read(labels, ("label",), ("id", "path", "split"))
+    table = csv_io.read(labels, ("label",), ("id", "path", "split"))
     columns = table.columns
     names = _class_names(classes, class_labels.read(labels, table), num_classes)
     if "id" in columns:
-        sheet.check_ids(labels, table)
+        csv_io.check_ids(labels, table)
     given = given_labels.of_table(labels, table, size, names)
     counts, notes = column_order.predicted(array, given), ()
     if not classes:
@@ -285,7 +286,7 @@ def _probabilities(path: str) -> np.ndarray:
 
 def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
     if path:
-        names = sheet.text_of(path, path).splitlines()
+        names = csv_io.text_of(path, path).splitlines()
         names = [composed(name.strip()) for name in names if name.strip()]
         if len(names) != num_classes or len(set(names)) != num_classes:
             raise UserError(

@@ -326,6 +326,16 @@ def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
     return changes(numbers(old), numbers(config))
 
 
+def check_same_run(begun: Mapping[str, Any], config: ConfigDict, workdir: object) -> None:
+    """Raises UserError where `config` makes another run than `begun`, config.json of `workdir`."""
+    if told := difference(begun, config):
+        told = told if len(told) <= 5 else [*told[:4], f"{len(told) - 4} more"]
+        raise UserError(
+            f"workdir {workdir} holds a run of another recipe ({'; '.join(told)}); "
+            "continue with that recipe or take another workdir"
+        )
+
+
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """'field: before -> after' for each of `numbers` that differs."""
 

@@ -11,7 +11,7 @@ import pytest
 import photos
 from configs import folder as folder_recipe
 from dull_jax import audited
-from dull_jax.data import dataset
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.report import audit_files, audit_page
 from dull_jax.stats.label_audit import audit_labels
@@ -93,7 +93,7 @@ def test_corrected_labels_can_be_trained_on(run, tmp_path):
     audit_files.apply(tmp_path / "mended.csv", samples, verdict)
     config = csv_recipe.get_config()
     config.data.file, config.data.dir = str(tmp_path / "mended.csv"), root
-    built = dataset.build(config)
+    _, built = prepare(config)
     assert built.train.class_names == ("apple", "sky")
     assert dict(zip(built.train.ids, built.train.given, strict=True)) == {"a": 0, "b": 1, "c": 0}
     assert built.test.ids.tolist() == ["d"] and built.test.labels.tolist() == [1]

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "memory", "streams", "run_dir", "files", "config"},
+    {"errors", "names", "memory", "streams", "progress", "run_dir", "files", "config"},
     {"data"},
     {"models"},
     {"losses", "contrastive_losses", "stats"},

@@ -8,7 +8,7 @@ import numpy as np
 from dull_jax import audited, files
 from dull_jax.audited import Samples
 from dull_jax.data.groups import group_of
-from dull_jax.data.own import class_labels, sheet
+from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.report.markup import percent
 from dull_jax.stats import column_order
 from dull_jax.stats.label_audit import LabelAudit
@@ -21,7 +21,7 @@ _SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group")
 def write(folder: files.Path, samples: Samples, found: LabelAudit) -> None:
     """Writes suspects.csv, audit.json and audit.npz (every label, flagged or not)."""
     audited.make(folder)
-    sheet.write(folder / "suspects.csv", _SUSPECTS, _suspects(samples, found))
+    csv_io.write(folder / "suspects.csv", _SUSPECTS, _suspects(samples, found))
     files.write_text(folder / "audit.json", json.dumps(summary(samples, found), indent=1))
     with files.whole(folder / "audit.npz") as file:
         np.savez_compressed(
@@ -146,7 +146,7 @@ def apply(path: files.Path, samples: Samples, found: LabelAudit) -> None:
     images stay as they are, and those to test on, and those that cannot be read, what they are.
     """
     header = ("id", "path", "label", "split", "given", "status")
-    sheet.write(path, header, _corrected(samples, found))
+    csv_io.write(path, header, _corrected(samples, found))
 
 
 def _corrected(samples: Samples, found: LabelAudit) -> Iterator[tuple]:

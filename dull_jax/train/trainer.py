@@ -24,8 +24,9 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
-from dull_jax.data import dataset as data
-from dull_jax.data import own_images
+from dull_jax.data import auto
+from dull_jax.data.dataset import Dataset
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of, write_text
 from dull_jax.stats import metrics
@@ -69,12 +70,9 @@ def train(
     if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
         return finished
-    manifest = own_images.scanned(config.data, say)
-    config = own_images.settled_before(config, workdir.begun(folder) or {})
-    config = own_images.settled(config, say, manifest)
-    workdir.check_recipe(folder, config)
-    own = folder / "labels.npz"
-    dataset = data.build(config, own if own.exists() else labels, manifest, say)
+    begun, own = workdir.begun(folder), folder / "labels.npz"
+    labels = own if own.exists() else labels
+    config, dataset = prepare(config, say, begun=begun, workdir=folder, labels=labels)
     workdir.check_labels(folder, dataset.description["labels_digest"])
     devices = parallel.Devices(config.train.devices)
     feasible.check(config, dataset, devices)
@@ -111,13 +109,13 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
         return None
     if found:
         before = workdir.begun(folder) or {}
-        workdir.check_recipe(folder, own_images.settled_before(config, before))
+        workdir.check_recipe(folder, auto.resolve_as_begun(config, before))
         if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
             workdir.moved(folder, config.data.dir, config.data.file)
     return found
 
 
-def _describe(folder: Path, config: ConfigDict, dataset: data.Dataset, executor: Executor) -> None:
+def _describe(folder: Path, config: ConfigDict, dataset: Dataset, executor: Executor) -> None:
     workdir.describe(folder, config)
     if not (folder / "labels.npz").exists():
         dataset.save(folder / "labels.npz")
@@ -155,7 +153,7 @@ class Trainer:
         self,
         config: ConfigDict,
         folder: Path,
-        dataset: data.Dataset,
+        dataset: Dataset,
         executor: Executor,
         interrupt: Interrupt,
         say: Say,

@@ -149,13 +149,8 @@ def _check_token(workdir: Path) -> None:
 
 def check_recipe(workdir: Path, config: ConfigDict) -> None:
     """Raises UserError when the folder holds a run of another recipe, or cannot be read."""
-    before = begun(workdir)
-    if before is not None and (changes := recipe.difference(before, config)):
-        told = changes if len(changes) <= 5 else [*changes[:4], f"{len(changes) - 4} more"]
-        raise UserError(
-            f"workdir {workdir} holds a run of another recipe ({'; '.join(told)}); "
-            "continue with that recipe or take another workdir"
-        )
+    if (before := begun(workdir)) is not None:
+        recipe.check_same_run(before, config, workdir)
 
 
 def begun(workdir: Path) -> dict[str, Any] | None:
