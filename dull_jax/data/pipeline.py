@@ -66,9 +66,9 @@ def padded(indices: np.ndarray, batch_size: int) -> np.ndarray:
 
 
 def example_keys(key: jax.Array, stream: str, first: jax.Array, count: int) -> jax.Array:
-    """Keys `[count]` of the examples at places first, first+1, … of a stream's global batch.
+    """Keys `[count]` of the examples first, first+1, … of a stream's global batch.
 
-    An example's key depends on its place in the global batch alone, not on the device that holds
+    An example's key depends on its index in the global batch alone, not on the device that holds
     it: the same numbers come out on one device and on eight.
     """
     key = jax.random.fold_in(key, zlib.crc32(stream.encode()) & 0x7FFFFFFF)
@@ -83,8 +83,8 @@ def views_of(
     A name may carry a number ("weak2") for a second, independent draw of the same kind.
     """
     made = {}
-    for place, name in enumerate(names):
-        own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
+    for number, name in enumerate(names):
+        own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
         made[name] = view(name.rstrip("0123456789"), own_keys, images, spec)
     return made
 

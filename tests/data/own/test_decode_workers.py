@@ -79,6 +79,20 @@ def test_stopping_early_ends_the_processes(many, monkeypatch):
     assert started and all(process.returncode is not None for process in started)
 
 
+def test_the_processes_find_the_package_where_it_is(many, monkeypatch):
+    """It need not be installed; and no module of it shadows another package's."""
+    paths, start = [], subprocess.Popen
+    monkeypatch.setattr(decode_workers, "_FEW", 0)
+    monkeypatch.setattr(
+        decode_workers.subprocess,
+        "Popen",
+        lambda *a, env, **o: paths.append(env["PYTHONPATH"]) or start(*a, env=env, **o),
+    )
+    dict(inspect_files(many, processes=1))
+    first = pathlib.Path(paths[0].split(os.pathsep)[0])
+    assert (first / "dull_jax" / "__init__.py").exists() and not (first / "errors.py").exists()
+
+
 def test_the_processes_import_no_jax():
     program = "import sys, dull_jax.data.own.decode_workers; sys.exit('jax' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
