@@ -16,12 +16,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from dull_jax import fields, files, methods
-from dull_jax.data import groups, longtail, noise
+from dull_jax.data import auto, dataset, groups, longtail, noise, sources
 from dull_jax.data.views import augment
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
 from dull_jax.models import network
-from dull_jax.names import quoted, shown
 from dull_jax.train import state
 
 __all__ = ["parse_arg", "suggestion", "to_json"]
@@ -42,37 +41,6 @@ _RUN = {
         0, "of everything: subset, noise, initial weights, batches, augmentation", 0, 2**31 - 1
     ),
     "init": path("workdir of another run whose backbone a fresh run starts from"),
-}
-OWN_IMAGES = ("folder", "csv", "clothing1m", "webvision")
-_DATA = {
-    "name": text(
-        "digits",
-        "digits, cifar10, cifar100, another TFDS set in ArrayRecord, or your own images: folder, "
-        "csv, clothing1m, webvision",
-    ),
-    "dir": path(
-        "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
-        numbers=False,
-    ),
-    "file": path("csv: the table of paths and labels", numbers=False),
-    "size": number(0, "own images: side in pixels; 0: chosen by how large the images are", 0, 1024),
-    "fit": choice(
-        "crop",
-        "own images: crop (centre), pad (black borders) or stretch",
-        ("crop", "pad", "stretch"),
-    ),
-    "on_error": choice(
-        "skip", "own images: what cannot be read is skipped and listed, or: fail", ("skip", "fail")
-    ),
-    "test_share": number(
-        0.2, "own images without a test part: about this share is held out", 0.01, 0.9
-    ),
-    "resident_gb": number(
-        4.0, "images of up to so much memory are held on the device", 0, 1e6, numbers=False
-    ),
-    "holdout": number(
-        0.0, "share of the noisy train set kept out, to choose settings with", 0, 0.5
-    ),
 }
 _TRAIN = {
     "epochs": number(100, "passes over the train set; 0, for images of your own: chosen", 0, 10**6),
@@ -99,7 +67,7 @@ _TRAIN = {
 def schema() -> dict[str, Field]:
     """Every field of a recipe: 'optim.lr' -> what it is."""
     sections = {
-        "data": fields.gathered(_DATA, longtail.FIELDS, groups.FIELDS),
+        "data": fields.gathered(sources.gathered(), longtail.FIELDS, dataset.FIELDS, groups.FIELDS),
         "noise": noise.gathered(),
         "augment": augment.FIELDS,
         "model": network.gathered(),
@@ -153,12 +121,13 @@ def _validate_together(config: ConfigDict) -> None:
         raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
     if config.model.pretrained:
         _validate_pretrained(config)
-    if config.data.name not in OWN_IMAGES:
-        for field, left_open in (("model.name", "auto"), ("train.epochs", 0)):
+    if not sources.is_own(config.data.name):
+        for field, left_open in auto.LEFT_OPEN.items():
             if _get(config, field) == left_open:
+                own = ", ".join(filter(sources.is_own, sources.names()))
                 raise UserError(
                     f"config.{field} = {left_open!r}: is chosen for images of your own only "
-                    f"(config.data.name = {', '.join(OWN_IMAGES)}); set it"
+                    f"(config.data.name = {own}); set it"
                 )
 
 

@@ -7,7 +7,6 @@ import io
 import os
 import pathlib
 import sys
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,17 +16,18 @@ import numpy as np
 from absl import flags
 
 from dull_jax import door, files, inference
-from dull_jax.data.own import image_csv, image_folder, sheet, table_paths
 from dull_jax.data.own.decode import BadImage
-from dull_jax.data.own.listing import Problem
+from dull_jax.data.own.image_index import names_image
+from dull_jax.data.own.image_tree import ImageTree
+from dull_jax.data.sources import csv as image_csv
+from dull_jax.data.tables import csv_io, table_paths
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
+from dull_jax.progress import ProgressMeter, duration
 from dull_jax.run_dir.overwrite import check_output
 from dull_jax.run_dir.read import inputs_of
-from dull_jax.train.progress import duration
 
-_EVERY = 2.0  # seconds between lines of progress
 _FIRST = 100  # images of which one must be there before the run is loaded
 _ROOT = "--data_dir"
 
@@ -64,7 +64,7 @@ def items(source: str | os.PathLike, root: str | os.PathLike = "") -> list[Item]
       UserError: there is no such thing, nothing in it, or the table has no paths; names the row.
     """
     path, suffix = _there("--input", source), pathlib.Path(source).suffix.lower()
-    is_table = suffix in (*sheet.SUFFIXES, ".txt") and not path.is_dir()
+    is_table = suffix in (*csv_io.SUFFIXES, ".txt") and not path.is_dir()
     if root and not is_table:
         raise UserError(f"{_ROOT} is for a table's paths, and --input is none")
     if path.is_dir():
@@ -89,30 +89,30 @@ def _there(flag: str, named: str | os.PathLike) -> pathlib.Path:
 
 
 def _in_folder(folder: pathlib.Path) -> list[Item]:
-    root, others = os.path.abspath(folder), list[Problem]()
-    names = sorted(image_folder.images(root, root, [], others))
-    for kind, count in sorted(Counter(other.reason for other in others).items()):
+    tree = ImageTree(os.path.abspath(folder))
+    names = sorted(tree.images(tree.root))
+    for kind, count in sorted(Counter(other.reason for other in tree.problems).items()):
         print(f"passed over: {count:,} x {kind}", file=sys.stderr)
-    return [Item(name, pathlib.Path(root, name)) for name in names]
+    return [Item(name, pathlib.Path(tree.root, name)) for name in names]
 
 
 def _in_table(path: pathlib.Path, root: pathlib.Path) -> list[Item]:
     name = shown(str(path))
-    text = sheet.text_of(name, path)
-    table = image_csv.headless(name, text) or _lines(text) or sheet.table(name, text, ("path",))
+    text = csv_io.text_of(name, path)
+    table = image_csv.headless(name, text) or _lines(text) or csv_io.table(name, text, ("path",))
     paths = table_paths.column(name, table, str(root), _ROOT)
     return [
         Item(cell, root / file) for cell, file in zip(table.columns["path"], paths, strict=True)
     ]
 
 
-def _lines(text: str) -> sheet.Table | None:
+def _lines(text: str) -> csv_io.Table | None:
     """A list of images, one a line, as a table; None where the first line is no image."""
     lines = [(n, line.strip()) for n, line in enumerate(io.StringIO(text, newline=None), 1)]
     lines = [(n, line) for n, line in lines if line]
-    if not lines or not image_csv.names_image(lines[0][1]):
+    if not lines or not names_image(lines[0][1]):
         return None
-    return sheet.Table({"path": [line for _, line in lines]}, [n for n, _ in lines])
+    return csv_io.Table({"path": [line for _, line in lines]}, [n for n, _ in lines])
 
 
 def _check_root(wanted: Sequence[Item], source: str | os.PathLike) -> None:
@@ -223,14 +223,13 @@ def predict(
 
 def _watched(predicted: Iterator[Prediction], total: int, say: Say) -> Iterator[Prediction]:
     """Passes on what is predicted, with a line of progress every so often."""
-    began = shown_at = time.monotonic()
-    for done, one in enumerate(predicted, 1):
+    meter = ProgressMeter(total)
+    for one in predicted:
         yield one
-        now = time.monotonic()
-        if now - shown_at > _EVERY and done < total:
-            shown_at, rate = now, done / (now - began)
-            left = duration((total - done) / rate)
-            say(f"{done:,} of {total:,} images, {rate:,.0f} images/s, {left} left")
+        pace = meter.step()
+        if pace and pace.done < total:
+            left = duration(pace.left)
+            say(f"{pace.done:,} of {total:,} images, {pace.rate:,.0f} images/s, {left} left")
 
 
 def write(output: files.Path, predicted: Sequence[Prediction]) -> None:
@@ -246,7 +245,7 @@ def write(output: files.Path, predicted: Sequence[Prediction]) -> None:
     for one in predicted:
         cells = [cell for name, p in one.top for cell in (name, f"{p:.6f}")]
         rows.append([one.id, *cells, *[""] * (len(header) - len(cells)), one.error])
-    sheet.write(output, ["id", *header, "error"], rows)
+    csv_io.write(output, ["id", *header, "error"], rows)
 
 
 def define_flags() -> None:

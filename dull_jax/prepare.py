@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from absl import flags
 
 from dull_jax import door
-from dull_jax.data import sources
+from dull_jax.data.sources import tfds
 from dull_jax.errors import UserError
 
 flags.DEFINE_string(
@@ -24,11 +24,11 @@ def prepare(name: str, source: str = "", data_dir: str = "") -> str:
     """Prepares the data set unless it is there, reads it back and returns what to tell the user."""
     if name == "digits":
         return "digits comes with scikit-learn; there is nothing to prepare"
-    folder = sources.data_folder(data_dir)
-    path = sources.find_prepared(name, folder)
+    folder = tfds.data_folder(data_dir)
+    path = tfds.find_prepared(name, folder)
     state = "is already prepared in" if path else "is now prepared in"
-    path = path or sources.prepare(name, folder, source)
-    data = sources.load(name, str(folder))
+    path = path or tfds.prepare(name, folder, source)
+    data = tfds.read(name, str(folder))
     return (
         f"{name} {state} {path}: {len(data.train.labels)} train and {len(data.test.labels)} test "
         f"images, {len(data.class_names)} classes\n"

@@ -5,6 +5,8 @@ import pathlib
 import numpy as np
 from PIL import Image
 
+from configs import folder
+
 COLOURS = {"apple": (200, 40, 40), "leaf": (40, 170, 60), "sky": (60, 90, 220)}
 COUNTS = {"apple": 60, "leaf": 30, "sky": 12}
 WRONG = {"leaf": 6, "sky": 4}  # images of these classes that lie in the folder "apple"
@@ -31,3 +33,11 @@ def _save(root: pathlib.Path, path: str, picture: Image.Image) -> str:
     (root / path).parent.mkdir(parents=True, exist_ok=True)
     picture.save(root / path)
     return path
+
+
+def recipe(root, **fields):
+    """configs/folder.py for the images below `root`, with these fields."""
+    config = folder.get_config()
+    config.data.dir = str(root)
+    config.update_from_flattened_dict(fields)
+    return config

@@ -56,3 +56,8 @@ def save(root, files: dict[str, bytes]) -> None:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(content)
+
+
+def images(*names, first=0):
+    """Small files, all of different content, from number `first` on."""
+    return {name: encoded(pixels(first + seed, 8, 8)) for seed, name in enumerate(names)}

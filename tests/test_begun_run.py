@@ -10,7 +10,8 @@ import runs
 from configs import csv as csv_recipe
 from configs import folder as folder_recipe
 from dull_jax.audit import crossval, inputs
-from dull_jax.data import dataset, own_images
+from dull_jax.data import auto, sources
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import Stopped, UserError
 from dull_jax.train import description, identity, trainer
 
@@ -50,7 +51,7 @@ def test_a_run_goes_on_as_if_nothing_was_renamed_or_added(tmp_path, monkeypatch)
         assert left[0] == 0
     (tmp_path / "photos" / "apple" / "0_00.png").rename(tmp_path / "photos" / "apple" / "z.png")
     take(tmp_path / "photos", {"apple": 30, "sky": 9}, seed=1, side=50)
-    assert own_images.side(own_images.scanned(config.data, quiet)) == 64
+    assert auto.side(sources.scan(config.data, quiet)) == 64
     said = []
     trainer.train(config, tmp_path / "run", said.append)
     assert any(line.startswith("39 images are new since this run began") for line in said)
@@ -71,7 +72,7 @@ def begun(tmp_path, monkeypatch):
         return np.full((len(built.train.ids), built.train.num_classes), 1 / 3)
 
     def begin(config):
-        built = dataset.build(config)
+        config, built = prepare(config)
         description.write(act.run, config, built, {})
         return built
 

@@ -7,7 +7,8 @@ import pytest
 
 from dull_jax import files, predict
 from dull_jax.audit.prediction_files import of_files
-from dull_jax.data.own import filelist, given_labels, image_csv, sheet
+from dull_jax.data.sources import csv as image_csv
+from dull_jax.data.tables import csv_io, given_labels, published_list
 from dull_jax.errors import UserError
 
 IDS, NAMES = np.array(["a", "b"]), ("x", "y")
@@ -30,10 +31,10 @@ def audit(**wanted):
 
 WHOLE = {
     "table of images": ("x.csv", image_csv.read),
-    "a table": ("x.csv", lambda path: sheet.read(path, ("id",))),
+    "a table": ("x.csv", lambda path: csv_io.read(path, ("id",))),
     "table to predict": ("x.tsv", predict.items),
     "list to predict": ("x.txt", predict.items),
-    "published list": ("x.txt", filelist.lines),
+    "published list": ("x.txt", published_list.lines),
     "labels .csv": ("x.csv", labels),
     "labels .tsv": ("x.tsv", labels),
     "labels .json": ("x.json", labels),

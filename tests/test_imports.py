@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "memory", "machine", "streams"},
+    {"errors", "names", "memory", "machine", "streams", "progress"},
     {"files", "fields"},
     {"run_dir"},
     {"data"},

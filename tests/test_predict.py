@@ -1,6 +1,7 @@
 """Predictions of folders, lists and arrays: what the rows say, and what bad input does to them."""
 
 import csv
+import functools
 import io
 import os
 import subprocess
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dull_jax import inference, predict
 from dull_jax.errors import UserError
+from dull_jax.progress import ProgressMeter
 from test_inference import TEST, measured, trained
 
 
@@ -234,7 +236,7 @@ def test_output_is_looked_at_before_the_work(tmp_path):
 
 
 def test_progress_of_long_lists(monkeypatch):
-    monkeypatch.setattr(predict, "_EVERY", -1.0)
+    monkeypatch.setattr(predict, "ProgressMeter", functools.partial(ProgressMeter, every=-1.0))
     said = []
     found = predict._watched(iter([predict.Prediction(str(n)) for n in range(3)]), 3, said.append)
     assert len(list(found)) == 3 and len(said) == 2

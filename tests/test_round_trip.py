@@ -22,8 +22,10 @@ from hypothesis import strategies as st
 
 from dull_jax import predict
 from dull_jax.audit import corrected_table, inputs, outputs
-from dull_jax.data.own import class_labels, given_labels, image_csv, image_folder, sheet
-from dull_jax.data.own import manifest as manifests
+from dull_jax.data.own import scan
+from dull_jax.data.sources import csv as image_csv
+from dull_jax.data.sources import folder as image_folder
+from dull_jax.data.tables import class_labels, csv_io, given_labels
 from dull_jax.names import composed, printable
 from dull_jax.stats.label_audit import audit_labels
 from pictures import encoded, pixels
@@ -87,10 +89,10 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     corrected_table.write(table, samples, found)
     better = np.where(found.flagged, found.suggested, given)
 
-    rows = sheet.read(table, ("id", "label", "path", "given"))
+    rows = csv_io.read(table, ("id", "label", "path", "given"))
     kept = [n for n, label in enumerate(rows.columns["label"]) if label]
     columns = {name: [cells[n] for n in kept] for name, cells in rows.columns.items()}
-    labelled = sheet.Table(columns, [rows.lines[n] for n in kept])
+    labelled = csv_io.Table(columns, [rows.lines[n] for n in kept])
     labels = class_labels.read("corrected.csv", labelled)
     wanted = [names[k] for k in better] + [names[better[0]], names[0], names[1]]
     assert labels == wanted
@@ -102,12 +104,12 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
         dict(zip(names, class_labels.cells(names), strict=True)),
     )
     rows = zip(everyone, map(cells.get, labels), strict=True)
-    sheet.write(folder / "given.csv", ("id", "label"), rows)
+    csv_io.write(folder / "given.csv", ("id", "label"), rows)
     joined = given_labels.read(str(folder / "given.csv"), np.array(everyone), names)
     assert [names[k] for k in joined] == labels
 
     outputs.write(folder, samples, found)
-    suspects = sheet.read(folder / "suspects.csv", ("id", "path", "given", "suggested")).columns
+    suspects = csv_io.read(folder / "suspects.csv", ("id", "path", "given", "suggested")).columns
     assert set(map(str, suspects["given"] + suspects["suggested"])) <= set(names)
     assert set(suspects["path"]) <= set(paths)
 
@@ -127,8 +129,8 @@ def photos(tmp_path):
     return tmp_path / "photos"
 
 
-def scanned(listing, tmp_path):
-    found = manifests.scan(listing, lambda text: None, cache=tmp_path / "cache")
+def scanned(index, tmp_path):
+    found = scan.scan(index, lambda text: None, cache=tmp_path / "cache")
     return found.with_test(0.3, 0)
 
 
@@ -173,7 +175,7 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
     wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
     corrected_table.write(tmp_path / "corrected.csv", samples, found)
-    table = sheet.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
+    table = csv_io.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
     by_path = dict(
         zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True)
     )

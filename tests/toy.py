@@ -17,4 +17,4 @@ def make_source(counts, size=8, seed=0, test_each=4):
         return sources.Split(np.clip(images, 0, 255).astype(np.uint8), labels, ids)
 
     names = tuple(f"class {k}" for k in range(len(counts)))
-    return sources.Source("toy", names, split("train", counts), split("test", test_each))
+    return sources.Source("toy", names, split("train", counts), split("test", test_each), True)

@@ -29,8 +29,8 @@ from PIL import Image
 
 from benchmarks import result_file
 from dull_jax import T2HNoise
-from dull_jax.data import sources
 from dull_jax.data.longtail import class_counts
+from dull_jax.data.sources import tfds
 
 TASKS = {
     "three": (T2HNoise(rate=0.08, cap=0.5), {"ship": 1500, "frog": 500, "automobile": 150}),
@@ -43,7 +43,7 @@ Truth = dict[str, str]  # path -> true class
 def write_photos(root: pathlib.Path, task: str) -> Truth:
     """Writes the photographs below `root`, each in the folder of the class it is given."""
     noise, counts = TASKS[task]
-    source = sources.load("cifar10")
+    source = tfds.read("cifar10")
     if counts is None:
         tail = class_counts("exponential", 600, 20, 10).tolist()
         counts = dict(zip(source.class_names, tail, strict=True))

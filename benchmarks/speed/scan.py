@@ -20,7 +20,8 @@ import PIL
 from PIL import Image
 
 from benchmarks import result_file, timing
-from dull_jax.data.own import image_folder, manifest
+from dull_jax.data.own import scan
+from dull_jax.data.sources import folder as image_folder
 
 CLASSES = 20
 
@@ -38,10 +39,10 @@ def write_photos(root: pathlib.Path, count: int, side: int) -> float:
     return size / 1e6
 
 
-def scan(root: pathlib.Path, cache: pathlib.Path) -> dict[str, float]:
+def timed_scan(root: pathlib.Path, cache: pathlib.Path) -> dict[str, float]:
     """Seconds to list and to scan a folder."""
-    listing, listed = timing.once(lambda: image_folder.read(root))
-    scanned, opened = timing.once(lambda: manifest.scan(listing, _print, cache=cache))
+    index, listed = timing.once(lambda: image_folder.read(root))
+    scanned, opened = timing.once(lambda: scan.scan(index, _print, cache=cache))
     seconds = listed + opened
     return {
         "files": len(scanned.ids),

@@ -13,7 +13,7 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.data.own import class_labels, sheet
+from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import shown
 from dull_jax.run_dir import layout, overwrite
@@ -48,7 +48,7 @@ def write(path: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
     images stay as they are, and those to test on, and those that cannot be read, what they are.
     """
     header = ("id", "path", "label", "split", "given", "status")
-    sheet.write(path, header, _corrected(samples, verdict))
+    csv_io.write(path, header, _corrected(samples, verdict))
 
 
 def _corrected(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:

@@ -5,7 +5,6 @@ is kept in a file, so that an interrupted audit goes on with the next.
 """
 
 import hashlib
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -19,6 +18,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.methods.base import Phase, Stream
+from dull_jax.progress import ProgressMeter
 from dull_jax.run_dir import layout
 from dull_jax.train import parallel
 from dull_jax.train.learner import Learner
@@ -57,7 +57,7 @@ def predictions(
         raise UserError("all images are copies of one: there is none to learn from what it shows")
     key = _key(config, dataset, contents, fold_of)
     probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
-    began = time.perf_counter()
+    meter = ProgressMeter(folds)
     for fold in range(folds):
         inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, key)
         predicted = _kept(path, probs[inside].shape)
@@ -68,10 +68,10 @@ def predictions(
                 np.save(file, predicted.astype(np.float32), allow_pickle=False)
         probs[inside] = predicted
         right = 100 * float(np.mean(probs[inside].argmax(1) == dataset.train.given[inside]))
-        seconds = time.perf_counter() - began
+        pace = meter.step(always=True)
         say(
             f"fold {fold + 1}/{folds}: {len(inside):,} labels predicted, {right:.1f} % as they "
-            f"are; {seconds:.0f} s, about {seconds / (fold + 1) * (folds - fold - 1):.0f} s left"
+            f"are; {pace.seconds:.0f} s, about {pace.left:.0f} s left"
         )
     return probs
 

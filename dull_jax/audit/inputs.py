@@ -14,11 +14,12 @@ from ml_collections import ConfigDict
 
 from dull_jax import files
 from dull_jax.audit import crossval
-from dull_jax.config import OWN_IMAGES
-from dull_jax.data import dataset as data
+from dull_jax.data import sources
+from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.names import shown
@@ -90,7 +91,7 @@ def of_run(
         config.method, config.train.devices = "ce", devices
         config.train.epochs = epochs or config.train.epochs
         moved = _moved(folder, config.data, data_dir, data_file)
-        dataset = data.build(config, folder / layout.LABELS, say=say, partial=True)
+        config, dataset = prepare(config, say, labels=folder / layout.LABELS, audit=True)
         if moved:
             identity.remember_places(folder, config.data.dir, config.data.file)
         return _of_run(config, dataset, folds, keep, say)
@@ -109,7 +110,7 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     for field, text in (("dir", data_dir), ("file", data_file)):
         if text:
             options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))
-        where = options[field] if options.name in OWN_IMAGES else ""
+        where = options[field] if sources.is_own(options.name) else ""
         if where and not os.path.exists(where):
             raise UserError(
                 f"{folder}: {shown(where)}, where the images of this run should be, is not there; "
@@ -118,9 +119,7 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     return bool(data_dir or data_file)
 
 
-def _of_run(
-    config: ConfigDict, dataset: data.Dataset, folds: int, keep: Path, say: Say
-) -> AuditInput:
+def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: Say) -> AuditInput:
     make_audit(keep)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()

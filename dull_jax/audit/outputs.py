@@ -8,7 +8,7 @@ import numpy as np
 from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.data.groups import group_of
-from dull_jax.data.own import class_labels, sheet
+from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.report.markup import percent
 from dull_jax.run_dir import layout, overwrite
 from dull_jax.stats import column_order
@@ -22,7 +22,7 @@ _SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group")
 def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
     """Writes the list of suspects, the summary, and arrays of every label, flagged or not."""
     overwrite.make_audit(folder)
-    sheet.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict))
+    csv_io.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict))
     files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(summary(samples, verdict), indent=1))
     with files.whole(folder / layout.AUDIT_ARRAYS) as file:
         np.savez_compressed(

@@ -8,7 +8,7 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.data.own import class_labels, given_labels, sheet
+from dull_jax.data.tables import class_labels, csv_io, given_labels
 from dull_jax.errors import UserError, reason
 from dull_jax.names import composed, printable
 from dull_jax.stats import column_order
@@ -31,16 +31,16 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     array = _probabilities(probs)
     size, num_classes = array.shape
     numbers = np.arange(size).astype(str)
-    if os.path.splitext(labels)[1].lower() not in sheet.SUFFIXES:
+    if os.path.splitext(labels)[1].lower() not in csv_io.SUFFIXES:
         names = _class_names(classes, None, num_classes)
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
         return AuditInput(numbers, np.full(size, "", object), given, array, shown_names)
-    table = sheet.read(labels, ("label",), ("id", "path", "split"))
+    table = csv_io.read(labels, ("label",), ("id", "path", "split"))
     columns = table.columns
     names = _class_names(classes, class_labels.read(labels, table), num_classes)
     if "id" in columns:
-        sheet.check_ids(labels, table)
+        csv_io.check_ids(labels, table)
     given = given_labels.of_table(labels, table, size, names)
     counts, notes = column_order.predicted(array, given), ()
     if not classes:
@@ -111,7 +111,7 @@ def _probabilities(path: str) -> np.ndarray:
 
 def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:
     if path:
-        names = sheet.text_of(path, path).splitlines()
+        names = csv_io.text_of(path, path).splitlines()
         names = [composed(name.strip()) for name in names if name.strip()]
         if len(names) != num_classes or len(set(names)) != num_classes:
             raise UserError(

@@ -14,13 +14,13 @@ def generator(seed: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
-def pick(rng: np.random.Generator, positions: np.ndarray, count: int) -> np.ndarray:
-    """`count` of `positions` [n], uniform without replacement: the head of a permutation.
+def pick(rng: np.random.Generator, indices: np.ndarray, count: int) -> np.ndarray:
+    """`count` of `indices` [n], uniform without replacement: the head of a permutation.
 
     >>> pick(generator(0, "doc"), np.array([4, 5, 6]), 3)
     array([6, 4, 5])
     """
-    return positions[np.argsort(rng.random(len(positions)), kind="stable")[:count]]
+    return indices[np.argsort(rng.random(len(indices)), kind="stable")[:count]]
 
 
 def categorical(rng: np.random.Generator, weights: np.ndarray, count: int) -> np.ndarray:
@@ -37,7 +37,7 @@ def whole(value: float) -> int:
 
 
 def members(labels: np.ndarray, num_classes: int) -> list[np.ndarray]:
-    """Positions of each class, ascending: K arrays, in one sort rather than K passes."""
+    """Indices of each class, ascending: K arrays, in one sort rather than K passes."""
     order = np.argsort(labels, kind="stable")
     counts = np.bincount(labels, minlength=num_classes)
     return np.split(order, np.cumsum(counts)[:-1])

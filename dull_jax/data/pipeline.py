@@ -2,7 +2,7 @@
 
 The order of a sweep is a pure function of (seed, epoch, phase, stream): no iterator has a state,
 so a run stopped anywhere continues exactly. Images that fit live on the device; a step receives
-positions and gathers and augments inside the compiled program. Others come with the positions.
+indices and gathers and augments inside the compiled program. Others come with the indices.
 """
 
 import zlib
@@ -39,13 +39,13 @@ def num_steps(num_examples: int, batch_size: int) -> int:
 def batches(
     indices: np.ndarray, batch_size: int, steps: int, seed: tuple[int, int, int], stream: str
 ) -> np.ndarray:
-    """Positions for every step of a sweep.
+    """Indices for every step of a sweep.
 
     Each pass over the stream is a fresh permutation; a batch that outruns a pass continues in the
     next, so that batches have one size however many examples there are.
 
     Args:
-      indices: `[n]` positions in the train set, n >= 1.
+      indices: `[n]` in the train set, n >= 1.
       seed: (run seed, epoch, phase).
       stream: its name; streams of one phase are ordered independently.
 
@@ -58,17 +58,17 @@ def batches(
     return order[: steps * batch_size].reshape(steps, batch_size).astype(np.int32)
 
 
-def padded(positions: np.ndarray, batch_size: int) -> np.ndarray:
-    """int32 `[steps, batch_size]`: positions `[n]` in order; the last repeated as padding."""
-    steps = num_steps(len(positions), batch_size)
-    places = np.minimum(np.arange(steps * batch_size), len(positions) - 1)
-    return positions[places].astype(np.int32).reshape(steps, batch_size)
+def padded(indices: np.ndarray, batch_size: int) -> np.ndarray:
+    """int32 `[steps, batch_size]`: indices `[n]` in order; the last repeated as padding."""
+    steps = num_steps(len(indices), batch_size)
+    rows = np.minimum(np.arange(steps * batch_size), len(indices) - 1)
+    return indices[rows].astype(np.int32).reshape(steps, batch_size)
 
 
 def example_keys(key: jax.Array, stream: str, first: jax.Array, count: int) -> jax.Array:
-    """Keys `[count]` of the examples at places first, first+1, … of a stream's global batch.
+    """Keys `[count]` of the examples first, first+1, … of a stream's global batch.
 
-    An example's key depends on its place in the global batch alone, not on the device that holds
+    An example's key depends on its index in the global batch alone, not on the device that holds
     it: the same numbers come out on one device and on eight.
     """
     key = jax.random.fold_in(key, zlib.crc32(stream.encode()) & 0x7FFFFFFF)
@@ -83,8 +83,8 @@ def views_of(
     A name may carry a number ("weak2") for a second, independent draw of the same kind.
     """
     made = {}
-    for place, name in enumerate(names):
-        own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, place)
+    for number, name in enumerate(names):
+        own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
         made[name] = view(name.rstrip("0123456789"), own_keys, images, spec)
     return made
 

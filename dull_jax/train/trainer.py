@@ -23,8 +23,8 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
-from dull_jax.data import dataset as data
-from dull_jax.data import own_images
+from dull_jax.data import auto
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Phase
@@ -82,12 +82,14 @@ def train(
     if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
         return finished
-    manifest = own_images.scanned(config.data, say)
-    config = own_images.settled_before(config, identity.begun(folder) or {})
-    config = own_images.settled(config, say, manifest)
-    identity.check_recipe(folder, config)
-    own = folder / layout.LABELS
-    dataset = data.build(config, own if own.exists() else labels, manifest, say)
+    begun, own = identity.begun(folder), folder / layout.LABELS
+    config, dataset = prepare(
+        config,
+        say,
+        begun=begun,
+        check=lambda config: identity.check_recipe(folder, config),
+        labels=own if own.exists() else labels,
+    )
     identity.check_labels(folder, dataset.description["labels_digest"])
     devices = parallel.Devices(config.train.devices)
     feasible.check(config, dataset, devices)
@@ -124,7 +126,7 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
         return None
     if found:
         before = identity.begun(folder) or {}
-        identity.check_recipe(folder, own_images.settled_before(config, before))
+        identity.check_recipe(folder, auto.resolve_as_begun(config, before))
         if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
             identity.remember_places(folder, config.data.dir, config.data.file)
     return found

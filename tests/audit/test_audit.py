@@ -13,7 +13,7 @@ from configs import folder as folder_recipe
 from dull_jax.audit import corrected_table, inputs, outputs, page
 from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.audit.prediction_files import of_files
-from dull_jax.data import dataset
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.train import trainer
@@ -94,7 +94,7 @@ def test_corrected_labels_can_be_trained_on(run, tmp_path):
     corrected_table.write(tmp_path / "mended.csv", samples, verdict)
     config = csv_recipe.get_config()
     config.data.file, config.data.dir = str(tmp_path / "mended.csv"), root
-    built = dataset.build(config)
+    _, built = prepare(config)
     assert built.train.class_names == ("apple", "sky")
     assert dict(zip(built.train.ids, built.train.given, strict=True)) == {"a": 0, "b": 1, "c": 0}
     assert built.test.ids.tolist() == ["d"] and built.test.labels.tolist() == [1]

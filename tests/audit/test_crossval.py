@@ -8,7 +8,7 @@ import pytest
 import photos
 from configs import folder as folder_recipe
 from dull_jax.audit import crossval
-from dull_jax.data import dataset
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 
 
@@ -63,7 +63,7 @@ def audited(tmp_path_factory):
     config.data.dir, config.data.size = str(root), 8
     config.train.epochs, config.train.batch_size, config.train.view = 12, 16, "weak"
     config.model.name, config.model.width = "small_cnn", 8
-    built, said = dataset.build(config), []
+    built, said = prepare(config, lambda text: None)[1], []
 
     def find(folds=3, **changes):
         other = config.copy_and_resolve_references()

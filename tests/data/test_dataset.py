@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from configs import base
-from dull_jax.data import dataset, sources
+from dull_jax.data import dataset
+from dull_jax.data.sources import digits
 from dull_jax.errors import UserError
 
 
@@ -30,7 +31,7 @@ def test_description_agrees_with_the_arrays():
 
 
 def test_images_and_true_labels_belong_to_their_ids():
-    built, source = dataset.build(recipe()), sources.load("digits")
+    built, source = dataset.build(recipe()), digits.load()
     where = {name: n for n, name in enumerate(source.train.ids)}
     positions = [where[name] for name in built.train.ids]
     np.testing.assert_array_equal(built.train.images, source.train.images[positions])
@@ -103,7 +104,7 @@ def test_t2h_by_likeness_of_pixels(option):
 
 
 def test_labels_from_a_file(tmp_path):
-    source = sources.load("digits")
+    source = digits.load()
     given = (source.train.labels + 1) % 10
     path = tmp_path / "given.csv"
     rows = [f"{name},{label}" for name, label in zip(source.train.ids, given, strict=True)]

@@ -15,9 +15,9 @@ from watch import unwatched
 import pictures
 from dull_jax import inference
 from dull_jax.audit import crossval
-from dull_jax.data import dataset
-from dull_jax.data.own.findings_cache import FindingsCache
-from dull_jax.data.own.inspectors import Finding
+from dull_jax.data import labels_file
+from dull_jax.data.own.decode_workers import FileInfo
+from dull_jax.data.own.scan_cache import ScanCache
 from dull_jax.errors import UserError
 from dull_jax.run_dir import checkpoints, read
 from dull_jax.train.checkpoint import Checkpoints
@@ -67,7 +67,7 @@ LABELS_NPZ = (
 
 def labels_npz(folder: pathlib.Path) -> None:
     assert isinstance(read.read_arrays(folder / "file.npz"), dict)
-    found = dataset._load_labels(folder / "file.npz")
+    found = labels_file.load(folder / "file.npz")
     for part in ("", "holdout_"):
         size = found[f"{part}ids"].shape
         assert len(size) == 1 and found[f"{part}ids"].dtype.kind == "U"
@@ -88,23 +88,23 @@ def fold(folder: pathlib.Path) -> None:
 
 
 _ROOT = pathlib.Path("/data")
-FINDINGS = FindingsCache(pathlib.Path(), _ROOT)._path.name
+SCAN = ScanCache(pathlib.Path(), _ROOT)._path.name
 
 
 @functools.cache
-def cached_findings() -> tuple[bytes, ...]:
-    good = Finding("ab" * 32, 20, 10, "", "")
+def cached_scan() -> tuple[bytes, ...]:
+    good = FileInfo("ab" * 32, 20, 10, "", "")
     with tempfile.TemporaryDirectory() as folder:
-        cache = FindingsCache(pathlib.Path(folder), _ROOT)
+        cache = ScanCache(pathlib.Path(folder), _ROOT)
         cache.put("a.jpg", (10, 20), good)
         cache.put("b.jpg", (11, 21), good._replace(reason="truncated"))
         cache.save()
         return (cache._path.read_bytes(),)
 
 
-def findings(folder: pathlib.Path) -> None:
+def scan(folder: pathlib.Path) -> None:
     """What is damaged is looked for again."""
-    found = FindingsCache(folder, _ROOT).get("a.jpg", (10, 20))
+    found = ScanCache(folder, _ROOT).get("a.jpg", (10, 20))
     if found is None:
         raise UserError("scanned again")
     assert all(type(side) is int and 0 < side < 2**31 for side in (found.width, found.height))

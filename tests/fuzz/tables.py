@@ -8,8 +8,10 @@ import numpy as np
 
 from dull_jax import predict
 from dull_jax.audit import outputs, prediction_files
-from dull_jax.data.own import filelist, given_labels, image_csv
-from dull_jax.data.own.listing import Listing
+from dull_jax.data.own.image_index import ImageIndex
+from dull_jax.data.sources import csv as image_csv
+from dull_jax.data.tables import given_labels
+from dull_jax.data.tables import published_list as lists
 from dull_jax.stats import audit_input as checks
 
 IDS = np.array([f"s{n}" for n in range(6)])
@@ -43,7 +45,7 @@ def image_table(folder: pathlib.Path) -> None:
     assert str(found.root) == str(folder)
 
 
-def _sound(found: Listing) -> None:
+def _sound(found: ImageIndex) -> None:
     names, size = found.class_names, len(found.paths)
     assert len(names) >= 2 and len(set(names)) == len(names) and all(map(str.isprintable, names))
     assert found.labels.dtype == np.int32 and found.labels.shape == found.splits.shape == (size,)
@@ -76,7 +78,7 @@ LISTS = (b"images/0/1.jpg 7\nimages/1/2.jpg 13\n\nimages/1/3 x.jpg 0\n",)
 
 
 def published_list(folder: pathlib.Path) -> None:
-    for key, (label, row) in filelist.labelled(folder / "file.txt", 14).items():
+    for key, (label, row) in lists.labelled(folder / "file.txt", 14).items():
         assert key and not key.startswith("/") and 0 <= label < 14 and row > 0
 
 

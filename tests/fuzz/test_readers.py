@@ -71,7 +71,7 @@ READERS = {
     "run: workdir": Reader("file.json", always(run_files.JSON), run_files.recipe_or_result),
     "run: labels.npz": Reader("file.npz", always(run_files.LABELS_NPZ), run_files.labels_npz),
     "audit: fold": Reader("file.npy", always(run_files.FOLDS), run_files.fold),
-    "findings of a scan": Reader(run_files.FINDINGS, run_files.cached_findings, run_files.findings),
+    "findings of a scan": Reader(run_files.SCAN, run_files.cached_scan, run_files.scan),
     "checkpoint: digests, to start from": Reader(
         "digests/1.json",
         run_files.digests,

@@ -18,7 +18,7 @@ import mini_cifar
 import runs
 from dull_jax import export, files, inference, predict
 from dull_jax.audit import inputs
-from dull_jax.data import sources
+from dull_jax.data.sources import tfds as source_of_tfds
 from dull_jax.data.tfds import cifar
 from dull_jax.errors import SaveError, Stopped, UserError
 from dull_jax.report import html
@@ -298,10 +298,10 @@ def test_a_prepared_set_is_read_out_of_a_store(tmp_path, store):
     source = mini_cifar.write_tar(tmp_path / "a.tar.gz", "cifar10", content)
     local = tmp_path / "store" / "bucket" / "tfds"
     cifar.prepare("cifar10", source, epath.Path(local), archive)
-    here, there = (sources.load("cifar10", str(d)) for d in (local, "gs://bucket/tfds"))
+    here, there = (source_of_tfds.read("cifar10", str(d)) for d in (local, "gs://bucket/tfds"))
     np.testing.assert_array_equal(here.train.images, there.train.images)
     np.testing.assert_array_equal(here.test.ids, there.test.ids)
     (file,) = local.rglob("*train.array_record*")
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match=r"gs://bucket/tfds/cifar10/.* is half-written or damaged"):
-        sources.load("cifar10", "gs://bucket/tfds")
+        source_of_tfds.read("cifar10", "gs://bucket/tfds")

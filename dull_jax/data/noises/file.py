@@ -3,7 +3,7 @@
 import numpy as np
 
 from dull_jax.data.noises import Truth
-from dull_jax.data.own import given_labels
+from dull_jax.data.tables import given_labels
 from dull_jax.errors import UserError
 from dull_jax.fields import choice, path
 

@@ -9,6 +9,7 @@ import io
 import os
 import pathlib
 import stat
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +19,6 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from dull_jax.data.own import pixel_depth
-from dull_jax.data.own.byte_budget import ByteBudget
 from dull_jax.errors import reason
 
 MAX_PIXELS = 100_000_000  # judged by the header: a small file can claim to be a huge image
@@ -191,6 +191,36 @@ def _opened(data: bytes, side: int = 0) -> Iterator[Image.Image]:
         raise BadImage("not enough memory to decode it") from None
     except Exception as error:  # Pillow's plugins raise nearly every type there is
         raise BadImage(_reason(error)) from None
+
+
+class ByteBudget:
+    """Memory that threads share: who wants more than is left waits until others are done.
+
+    At most `most` bytes are held at any time. A thread holds once at a time: no deadlock.
+    """
+
+    def __init__(self, most: int):
+        self.most = self._left = most
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def held(self, size: int) -> Iterator[None]:
+        """Waits for `size` bytes, which are given back at the end.
+
+        Raises:
+          ValueError: there will never be so many.
+        """
+        if size > self.most:
+            raise ValueError(f"{size} bytes of {self.most}")
+        with self._changed:
+            self._changed.wait_for(lambda: size <= self._left)
+            self._left -= size
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += size
+                self._changed.notify_all()
 
 
 @functools.cache

@@ -47,13 +47,13 @@ def resolve(
       splits: str [N]; content that is in "test" is taken out of every other split.
     """
     used, copy = np.ones(len(contents), bool), np.ones(len(contents), np.int64)
-    found = []
+    duplicates = []
     for group in _groups(contents):
         group = sorted(group, key=lambda index: (paths[index], index))
         actions = _resolve_one(group, labels, splits, used)
         kept = sorted((i for i in group if used[i]), key=lambda index: labels[index])
         copy[kept] = np.arange(1, len(kept) + 1)
-        found.append(
+        duplicates.append(
             Duplicate(
                 str(contents[group[0]]),
                 tuple(paths[i] for i in group),
@@ -63,11 +63,11 @@ def resolve(
                 "; ".join(actions),
             )
         )
-    return Resolved(used, copy, tuple(found))
+    return Resolved(used, copy, tuple(duplicates))
 
 
 def _groups(contents: np.ndarray) -> list[np.ndarray]:
-    """Positions of each content that is there more than once."""
+    """Indices of each content that is there more than once."""
     order = np.argsort(contents, kind="stable")
     _, starts, counts = np.unique(contents[order], return_index=True, return_counts=True)
     several = counts > 1

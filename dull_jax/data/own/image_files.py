@@ -42,19 +42,19 @@ class ImageFiles:
     def nbytes(self) -> int:
         return int(np.prod(self.shape))
 
-    def subset(self, positions: np.ndarray) -> "ImageFiles":
+    def subset(self, indices: np.ndarray) -> "ImageFiles":
         """These rows, undecoded."""
-        return ImageFiles(self.root, self.paths[positions], self.size, self.fit)
+        return ImageFiles(self.root, self.paths[indices], self.size, self.fit)
 
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Decoded, uint8 `[n, H, W, 3]`; raises UserError that names a file that has changed."""
         paths = self.paths[rows]
         out = np.empty((len(paths), *self.size, 3), np.uint8)
 
-        def read(place: int) -> None:
-            path = self.root / paths[place]
+        def read(n: int) -> None:
+            path = self.root / paths[n]
             try:
-                out[place] = decode.read(path, self.size, self.fit)
+                out[n] = decode.read(path, self.size, self.fit)
             except (decode.BadImage, OSError) as error:
                 raise UserError(
                     f"{str(path)!r} could be read when the images were scanned, and now cannot "
@@ -79,8 +79,8 @@ def _threads(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "images")
 
 
-def subset(images: "np.ndarray | ImageFiles", positions: np.ndarray) -> "np.ndarray | ImageFiles":
+def subset(images: "np.ndarray | ImageFiles", indices: np.ndarray) -> "np.ndarray | ImageFiles":
     """Rows of images, wherever they are: a copy in memory, or files still."""
     if isinstance(images, ImageFiles):
-        return images.subset(positions)
-    return np.ascontiguousarray(images[positions])
+        return images.subset(indices)
+    return np.ascontiguousarray(images[indices])

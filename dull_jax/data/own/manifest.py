@@ -1,34 +1,29 @@
-"""The images that are used: every file of a `Listing` opened once, named by its content.
+"""The images that are used, named by their content, and the files that are not.
 
-An image keeps its id when it is moved, renamed or listed in another order. A second start looks
-only at sizes and times of change (`findings`).
+An image keeps its id when it is moved, renamed or indexed in another order.
 """
 
 import dataclasses
 import hashlib
 import pathlib
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from dull_jax.data import draws
-from dull_jax.data.own import class_labels, duplicates, sheet
 from dull_jax.data.own.duplicates import Duplicate
-from dull_jax.data.own.findings import collect
-from dull_jax.data.own.inspectors import Finding
-from dull_jax.data.own.listing import Listing, Problem, counted, listed
+from dull_jax.data.own.image_index import Problem
+from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import shown
 
-_TOLD = 5  # problems told one by one; the manifest's file has them all
 _HEADER = ("id", "path", "label", "split", "width", "height", "status", "reason")
 
 
 @dataclasses.dataclass(frozen=True)
 class Manifest:
-    """N images that can be decoded, in the order of the listing.
+    """N images that can be decoded, in the order of the index.
 
     ids: str [N], unique: the user's own, or 16 hex digits of the content's sha256, with "-2" and
       so on where one content is used under several labels.
@@ -84,8 +79,8 @@ class Manifest:
             return self
         if not 0 < share < 1:
             raise UserError(f"test_share must be between 0 and 1, not {share}")
-        _, place, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
-        contradicted = copies[place] > 1
+        _, content, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
+        contradicted = copies[content] > 1
         numbers = _numbers(self.ids, seed)
         held_out = (numbers < share) & ~contradicted
         for members in draws.members(self.labels, len(self.class_names)):
@@ -108,7 +103,7 @@ class Manifest:
         Raises:
           UserError: it cannot be written.
         """
-        sheet.write(path, _HEADER, self._rows())
+        csv_io.write(path, _HEADER, self._rows())
 
     def _rows(self) -> Iterator[tuple]:
         columns = (self.ids, self.paths, self.labels, self.splits)
@@ -157,104 +152,3 @@ def _numbers(ids: np.ndarray, seed: int) -> np.ndarray:
     """float64 [N] in [0, 1), uniform: functions of each id and the seed alone."""
     digests = (hashlib.sha256(f"{seed} {name}".encode()).digest() for name in ids.tolist())
     return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])
-
-
-def scan(
-    listing: Listing,
-    say: Callable[[str], None] = print,
-    processes: int = 0,
-    cache: pathlib.Path | None = None,
-) -> Manifest:
-    """Opens every file of `listing` that is not known from an earlier start, and says so.
-
-    Args:
-      processes: 0 means one for each core.
-      cache: the folder that remembers; None means `findings_cache.default_folder()`.
-
-    Raises:
-      UserError: fewer than two classes have an image to train on.
-    """
-    findings = collect(listing.root, listing.paths, say, processes, cache)
-    good = np.array([not finding.reason for finding in findings], bool)
-    bad = [
-        Problem(
-            listing.paths[index],
-            findings[index].reason + listing.where(index),
-            listing.class_names[listing.labels[index]],
-            str(listing.splits[index]),
-            is_file=True,
-        )
-        for index in np.flatnonzero(~good)
-    ]
-    manifest = _manifest(listing, findings, np.flatnonzero(good), bad)
-    for notice in listing.notices:
-        say(notice)
-    _tell(manifest, say)
-    _check_classes(manifest)
-    return manifest
-
-
-def _manifest(
-    listing: Listing, findings: Sequence[Finding], good: np.ndarray, bad: Sequence[Problem]
-) -> Manifest:
-    contents = np.array([findings[index].sha256[:16] for index in good], "U16")
-    paths = np.array([listing.paths[index] for index in good], object)
-    labels, splits = listing.labels[good], listing.splits[good]
-    resolved = duplicates.resolve(contents, paths, labels, splits, listing.class_names)
-    if listing.ids is None:
-        ids = [c if n == 1 else f"{c}-{n}" for c, n in zip(contents, resolved.copy, strict=True)]
-    else:
-        ids = [listing.ids[index] for index in good]
-    columns = {
-        "ids": np.array(ids, str),
-        "paths": paths,
-        "labels": labels.astype(np.int32),
-        "splits": splits,
-        "heights": np.array([findings[index].height for index in good], np.int32),
-        "widths": np.array([findings[index].width for index in good], np.int32),
-        "contents": contents,
-        "notes": np.array([findings[index].notes for index in good], object),
-    }
-    used = {name: column[resolved.used] for name, column in columns.items()}
-    return Manifest(
-        root=listing.root,
-        class_names=listing.class_names,
-        **used,
-        problems=(*listing.problems, *bad),
-        duplicates=resolved.duplicates,
-    )
-
-
-def _tell(manifest: Manifest, say: Callable[[str], None]) -> None:
-    for problem in manifest.problems[:_TOLD]:
-        say(f"left out: {shown(problem.path)}: {problem.reason}")
-    if len(manifest.problems) > _TOLD:
-        say(f"left out: {len(manifest.problems) - _TOLD:,} more")
-    for group in manifest.duplicates[:_TOLD]:
-        say(f"{group.action}: {', '.join(shown(path) for path in group.paths[:4])}")
-    if len(manifest.duplicates) > _TOLD:
-        say(f"{len(manifest.duplicates) - _TOLD:,} more contents are there several times")
-    _tell_notes(manifest, say)
-
-
-def _tell_notes(manifest: Manifest, say: Callable[[str], None]) -> None:
-    """What is odd about images that are used, a line for each kind of it."""
-    noted = defaultdict(list)
-    for path, notes in zip(manifest.paths, manifest.notes, strict=True):
-        for note in filter(None, notes.split("; ")):
-            noted[note].append(path)
-    for note, paths in sorted(noted.items(), key=lambda item: (-len(item[1]), item[0]))[:_TOLD]:
-        say(f"noted of {len(paths):,} image{'s' * (len(paths) > 1)}: {note}: {listed(paths)}")
-
-
-def _check_classes(manifest: Manifest) -> None:
-    trained = np.unique(manifest.labels[manifest.splits != "test"])
-    if len(trained) < 2:
-        first = manifest.problems[0] if manifest.problems else Problem("", "nothing left")
-        lost = all(problem.reason.startswith("no such file") for problem in manifest.problems)
-        remedy = "; --config.data.dir names the folder where paths start" if lost else ""
-        raise UserError(
-            f"{shown(str(manifest.root))}: {len(trained)} of {len(manifest.class_names)} classes "
-            f"have usable images, two are needed ({shown(first.path)}: {first.reason})"
-            + (counted(manifest.problems) if len(manifest.problems) > 1 and not lost else remedy)
-        )

@@ -59,6 +59,6 @@ def _stated(image: Image.Image) -> int:
 
 def _tag(image: Image.Image, tag: int) -> int:
     """A number of a TIFF file; 0 where it has none, or no sound one."""
-    found = getattr(image, "tag_v2", {}).get(tag, 0)
-    found = found[0] if isinstance(found, tuple) and found else found
-    return found if isinstance(found, int) and found > 0 else 0
+    value = getattr(image, "tag_v2", {}).get(tag, 0)
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) and value > 0 else 0

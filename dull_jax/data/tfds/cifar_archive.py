@@ -175,22 +175,22 @@ def _from_folder(archive: Archive, source: pathlib.Path) -> dict[str, bytes]:
 def _from_tar(archive: Archive, source: pathlib.Path) -> dict[str, bytes]:
     """Members by exact name, from the stream: nothing is unpacked, so no path can lead astray."""
     wanted = {f"{archive.folder}/{name}": name for name in archive.members}
-    found: dict[str, bytes] = {}
+    contents: dict[str, bytes] = {}
     with _unpacked(source) as stream, tarfile.open(fileobj=_Bounded(stream), mode="r|") as tar:
         for entry in tar:
             name = wanted.get(entry.name.removeprefix("./"))
             if name and entry.isfile() and entry.size <= _MAX_MEMBER_BYTES:
-                found[name] = tar.extractfile(entry).read()
-            if len(found) == len(wanted):
+                contents[name] = tar.extractfile(entry).read()
+            if len(contents) == len(wanted):
                 break
-    return found
+    return contents
 
 
 def _unpacked(source: pathlib.Path) -> BinaryIO:
     with source.open("rb") as file:
         start = file.read(6)
-    found = (unpack for mark, unpack in _COMPRESSED.items() if start.startswith(mark))
-    return next(found, open)(source, "rb")
+    openers = (unpack for mark, unpack in _COMPRESSED.items() if start.startswith(mark))
+    return next(openers, open)(source, "rb")
 
 
 class _Bounded:

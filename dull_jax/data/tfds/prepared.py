@@ -137,8 +137,8 @@ def _read_split(builder: tfds.core.DatasetBuilder, split: str, image: str, label
 def _check(where: str, images: list[np.ndarray], labels: list[int], num_classes: int) -> None:
     sizes = sorted({image.shape[:2] for image in images})
     if len(sizes) > 1:
-        found = f"found {sizes[0]} to {sizes[-1]}"
-        raise UserError(f"{where}: images of one size (height, width) are needed, {found}")
+        range_of_sizes = f"found {sizes[0]} to {sizes[-1]}"
+        raise UserError(f"{where}: images of one size (height, width) are needed, {range_of_sizes}")
     if min(labels) < 0 or max(labels) >= num_classes:
         raise UserError(f"{where}: some images have no label")
 

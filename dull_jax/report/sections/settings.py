@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from dull_jax.config import flatten
+from dull_jax.fields import flatten
 from dull_jax.report.markup import NA, Markup, table, tag
 from dull_jax.report.run import Run
 

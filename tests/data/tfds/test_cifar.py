@@ -16,7 +16,7 @@ from etils import epath
 from PIL import Image
 
 import mini_cifar
-from dull_jax.data import sources
+from dull_jax.data.sources import tfds as source_of_tfds
 from dull_jax.data.tfds import cifar, cifar_archive, png
 from dull_jax.errors import UserError
 
@@ -39,7 +39,7 @@ def test_pixels_labels_and_order_survive(tmp_path, name):
     path = cifar.prepare(name, tmp_path / "in", out, mini_cifar.facts(name, content))
 
     assert path == out / name / "3.0.2"
-    data = sources.load(name, str(out))
+    data = source_of_tfds.read(name, str(out))
     for split, count, seed in ((data.train, mini_cifar.TRAIN, 0), (data.test, mini_cifar.TEST, 1)):
         images, labels = mini_cifar.arrays(count, seed)
         np.testing.assert_array_equal(split.images, images)
@@ -207,10 +207,10 @@ def test_an_interrupted_preparation_leaves_nothing_that_counts(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(png, "encode", encode)
         cifar.prepare("cifar100", tmp_path, out, facts)
-    assert sources.find_prepared("cifar100", out) is None
+    assert source_of_tfds.find_prepared("cifar100", out) is None
     (out / "cifar100" / "incomplete.ABCDEF_3.0.2").mkdir()  # what kill -9 leaves
     cifar.prepare("cifar100", tmp_path, out, facts)
-    assert len(sources.load("cifar100", str(out)).train.ids) == mini_cifar.TRAIN
+    assert len(source_of_tfds.read("cifar100", str(out)).train.ids) == mini_cifar.TRAIN
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, content, facts):

@@ -1,0 +1,86 @@
+"""What a recipe leaves open for images of the user's own, chosen by their number and size.
+
+Where it says "auto" (network) or 0 (epochs, image side), what fits is chosen here: a function of
+the data alone. A run that was begun keeps what it began with, whatever was added since.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax.data import sources
+from dull_jax.data.own.manifest import Manifest
+from dull_jax.fields import flatten
+
+# Image sides by how large the images are: the median of their shorter sides -> a side.
+_SIDES = ((40, 32), (90, 64), (160, 96))
+_LARGEST = 128
+LEFT_OPEN = {"model.name": "auto", "train.epochs": 0}  # refused for all other sources
+_PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
+_WITH_NETWORK = {  # what `network` sets too
+    "small_cnn": ("model.stages", "model.width"),
+    "resnet18": ("model.stem",),
+}
+
+
+def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], None]) -> ConfigDict:
+    """The recipe with everything chosen that was left to the data, and says what."""
+    train, pixels = int((manifest.splits == "train").sum()), config.data.size or side(manifest)
+    chosen: dict[str, str | int] = {}
+    if config.train.epochs == 0:
+        chosen["train.epochs"] = int(np.clip(_PRESENTATIONS // max(train, 1), 30, 120))
+    if config.data.size == 0:
+        chosen["data.size"] = pixels
+    if config.model.name == "auto":
+        chosen |= network(train, pixels)
+    if chosen:
+        told = ", ".join(f"{field} = {value}" for field, value in chosen.items())
+        say(f"chosen for {train:,} images of {len(manifest.class_names)} classes: {told}")
+    return _filled(config, chosen)
+
+
+def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict:
+    """`resolve_auto` as the run that was begun resolved it, without a look at the images.
+
+    Of sources without images of the user's own the recipe as it is.
+
+    Args:
+      begun: what the run's config.json holds; {} where no run was begun.
+    """
+    if not sources.is_own(config.data.name):
+        return config
+    known = flatten(dict(begun))
+    wanted = ["train.epochs"] * (config.train.epochs == 0) + ["data.size"] * (config.data.size == 0)
+    if config.model.name == "auto":
+        wanted += ["model.name", *_WITH_NETWORK.get(known.get("model.name"), ())]
+    return _filled(config, {field: known[field] for field in wanted if field in known})
+
+
+def _filled(config: ConfigDict, chosen: Mapping[str, str | int]) -> ConfigDict:
+    """A copy with these fields, and with paths that hold wherever an audit is started."""
+    config = config.copy_and_resolve_references()
+    config.update_from_flattened_dict(chosen)
+    for field in ("dir", "file"):
+        if config.data[field]:
+            config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
+    return config
+
+
+def side(manifest: Manifest) -> int:
+    """Pixels: by the median of the images' shorter sides."""
+    median = float(np.median(np.minimum(manifest.heights, manifest.widths)))
+    return next((size for limit, size in _SIDES if median <= limit), _LARGEST)
+
+
+def network(num_train: int, pixels: int) -> dict[str, str | int]:
+    """Fields of the network: more images can teach, and pay for, a larger one."""
+    if num_train <= 5_000:
+        stages = 3 if pixels <= 32 else 4 if pixels <= 64 else 5
+        width = 32 if stages == 3 else 16
+        return {"model.name": "small_cnn", "model.stages": stages, "model.width": width}
+    if num_train <= 50_000:
+        return {"model.name": "resnet_small"}
+    return {"model.name": "resnet18", "model.stem": "imagenet" if pixels > 64 else "cifar"}

@@ -1,0 +1,183 @@
+"""Which image files there are, under which labels, before any of them is opened.
+
+A folder tree, a table and the lists of published sets all become an `ImageIndex`; `scan` then opens
+the files.
+"""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dull_jax import files
+from dull_jax.data.own import decode
+from dull_jax.errors import UserError
+from dull_jax.names import composed, printable, quoted, shown
+
+SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in kinds)
+HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
+_KINDS = 4  # of reasons that an error counts
+_NAMED = 3  # paths in one line
+# Of a split, as data sets are found: Training, trainset, test_images, seg_test, dev-set.
+_SPLIT = re.compile(
+    r"(?:seg[ _-]?)?(?:(?P<train>train|training|trn)|(?P<test>test|testing|tst)"
+    r"|(?P<val>val|valid|validation|dev))(?:[ _-]?(?:set|data|dataset|images?|imgs?|split|part))?"
+)
+
+
+class Problem(NamedTuple):
+    """What is left out, and why. `label` (a class name) and `split` are "" where unknown.
+
+    is_file: whether it is one file with a label, rather than a folder, a list or a stray file.
+    """
+
+    path: str
+    reason: str
+    label: str = ""
+    split: str = ""
+    is_file: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageIndex:
+    """N files below `root`, in a fixed order.
+
+    paths: relative, with forward slashes; undecodable bytes as surrogates, as `os.fsdecode` does.
+    labels: int32 [N], numbers of `class_names`.
+    splits: str [N], "train" or "test"; "" everywhere when there is no split yet.
+    rows: int [N], where each file stands in the list it was read from; None for a folder.
+    ids: the user's own, unique; None where the content is to give them.
+    notices: what was made of the names, a line each; no image is left out by it.
+    """
+
+    root: pathlib.Path
+    class_names: tuple[str, ...]
+    paths: Sequence[str]
+    labels: np.ndarray
+    splits: np.ndarray
+    problems: tuple[Problem, ...] = ()
+    rows: np.ndarray | None = None
+    ids: Sequence[str] | None = None
+    notices: tuple[str, ...] = ()
+
+    def where(self, index: int) -> str:
+        """' (row 12)', to end a message about a file; '' where there are no rows."""
+        return "" if self.rows is None else f" (row {self.rows[index]})"
+
+
+class Entry(NamedTuple):
+    """A file as a folder tree or a CSV file tells of it."""
+
+    path: str
+    label: str
+    split: str
+    row: int = 0
+    id: str = ""
+
+
+def split_of(word: str) -> str | None:
+    """'train', 'test' or 'val', by what people call these parts; None for any other word.
+
+    >>> [split_of(word) for word in ("Training", "seg_test", "val-set", "Validation", "cat")]
+    ['train', 'test', 'val', 'val', None]
+    """
+    match = _SPLIT.fullmatch(composed(word).strip().lower())
+    return match.lastgroup if match else None
+
+
+def from_entries(
+    root: pathlib.Path,
+    entries: Sequence[Entry],
+    problems: Sequence[Problem] = (),
+    order: Callable[[Iterable[str]], list[str]] = sorted,
+    notices: Iterable[str] = (),
+) -> ImageIndex:
+    """An index whose classes are the labels of all that is not test, in `order`.
+
+    Labels are compared composed (`names.composed`): two that differ in form alone are one class.
+
+    Raises:
+      UserError: fewer than two classes, or two whose names look the same when `shown`.
+    """
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for entry in entries:
+        spellings[composed(entry.label)].add(entry.label)
+    entries = [entry._replace(label=composed(entry.label)) for entry in entries]
+    names = order({entry.label for entry in entries if entry.split != "test"})
+    if len(names) < 2:
+        which = f"only class {quoted(names[0])} has" if names else "no class has"
+        raise UserError(
+            f"{shown(str(root))}: {which} images to train on; two are needed{counted(problems)}"
+        )
+    number = {name: k for k, name in enumerate(names)}
+    kept = [entry for entry in entries if entry.label in number]
+    unknown = Counter(entry.label for entry in entries if entry.label not in number)
+    merged = [
+        f"two spellings of one class are one: {shown(name)}, its accents composed and decomposed"
+        for name in names
+        if len(spellings[name]) > 1
+    ]
+    only_test = [
+        Problem(name, f"class only in the test part: {count:,} images skipped", name, "test")
+        for name, count in sorted(unknown.items())
+    ]
+    return ImageIndex(
+        root,
+        printable(root, names),
+        [entry.path for entry in kept],
+        np.array([number[entry.label] for entry in kept], np.int32),
+        np.array([entry.split for entry in kept], "U5"),
+        (*problems, *only_test),
+        np.array([entry.row for entry in kept]) if any(entry.row for entry in kept) else None,
+        [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
+        (*notices, *merged),
+    )
+
+
+def counted(problems: Sequence[Problem]) -> str:
+    """'; left out: 8 x not an image file (.txt)', to end an error; '' where there is none."""
+    counts = Counter(problem.reason for problem in problems)
+    told = [f"{count:,} x {reason}" for reason, count in counts.most_common(_KINDS)]
+    more = ["more"] if len(counts) > _KINDS else []
+    return f"; left out: {', '.join(told + more)}" if told else ""
+
+
+def listed(paths: Sequence[str]) -> str:
+    """The first of them, on one line: 'cat/003.png, cat/004.png, …'."""
+    return ", ".join([*map(shown, paths[:_NAMED]), *["…"] * (len(paths) > _NAMED)])
+
+
+def on_disk(path: str, root: str | os.PathLike) -> str:
+    """`path`, of a list and below `root`, in the form (composed or not) that it has there."""
+    if path.isascii():  # most are, and a look at the disk takes its time
+        return path
+    return os.path.relpath(files.on_disk(os.path.join(root, path)), root)
+
+
+def names_image(text: str) -> bool:
+    """Whether it ends as the name of an image file does."""
+    return os.path.splitext(text.strip().lower())[1] in SUFFIXES
+
+
+def named_folder(source: str, folder: str) -> pathlib.Path:
+    """config.data.dir of the source `source`, which cannot do without one.
+
+    Raises:
+      UserError: it is empty, or lies in a store.
+    """
+    files.check_local("config.data.dir", folder)
+    if not folder:
+        raise UserError(f"config.data.dir is needed: the folder of the {source} images")
+    return pathlib.Path(folder).expanduser()
+
+
+def count_problem(name: str, count: int, expected: int | None) -> list[Problem]:
+    """A problem if a list has not as many images as were published; None means unchecked."""
+    if expected is None or count == expected:
+        return []
+    return [Problem(name, f"{count:,} images instead of the {expected:,} that were published")]

@@ -1,0 +1,126 @@
+"""The images below a folder, whatever else lies there."""
+
+import dataclasses
+import os
+from collections.abc import Iterable, Iterator
+
+from dull_jax.data.own import decode
+from dull_jax.data.own.image_index import SUFFIXES, Problem
+from dull_jax.names import shown
+
+# Thumbnails, bins and settings that file servers, Windows and macOS leave in folders.
+_LEFTOVERS = frozenset(
+    "@eadir @tmp @synoresource @recycle @recently-snapshot @sharebin @__thumb #recycle #snapshot "
+    "~snapshot $recycle.bin found.000 found.001 found.002 @transcoded @sharesnap __pycache__ "
+    "lost+found lost.dir __macosx thumbs.db ehthumbs.db "
+    "ehthumbs_vista.db desktop.ini icon\r".split(" ")
+) | {"system volume information", "network trash folder", "temporary items"}
+_EXACTLY = frozenset(("RECYCLER",))  # a class may be called recycler
+_TOLD = 5  # names of leftovers
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageTree:
+    """The folders and images below `root`, read where they are asked for.
+
+    problems: takes files and folders that are left out on the way.
+    leftovers: takes the paths of leftovers, which are ignored.
+    """
+
+    root: str
+    problems: list[Problem] = dataclasses.field(default_factory=list)
+    leftovers: set[str] = dataclasses.field(default_factory=set)
+
+    def images(self, folder: str, seen: Iterable[tuple[int, int]] = ()) -> Iterator[str]:
+        """Paths of the images below `folder`, relative to the root.
+
+        Args:
+          seen: identities of folders that are not entered again.
+        """
+        todo, seen = [folder], set(seen)
+        while todo:
+            here = todo.pop()
+            try:
+                if (known := identity(here)) in seen:
+                    self.left_out(here, "a link to a folder already read")
+                    continue
+                seen.add(known)
+                entries = self.visible(here)
+            except OSError as error:
+                self.left_out(here, f"unreadable: {error.strerror}")
+                continue
+            for entry in entries:
+                if is_folder(entry):
+                    todo.append(entry.path)
+                elif reason := why_no_image(entry):
+                    self.left_out(entry.path, reason)
+                else:
+                    yield self._relative(entry.path)
+
+    def folders(self, folder: str) -> dict[str, str]:
+        """Name -> path, of the folders in `folder`. Raises OSError where it cannot be read."""
+        return {entry.name: entry.path for entry in self.visible(folder) if is_folder(entry)}
+
+    def inner(self, folder: str) -> dict[str, str]:
+        """As `folders`; {} where it cannot be read."""
+        try:
+            return self.folders(folder)
+        except OSError:
+            return {}
+
+    def visible(self, folder: str) -> list[os.DirEntry]:
+        """What is neither hidden nor a leftover, sorted."""
+        with os.scandir(folder) as everything:
+            entries = [entry for entry in everything if not entry.name.startswith(".")]
+        self.leftovers.update(entry.path for entry in entries if _is_leftover(entry.name))
+        kept = (entry for entry in entries if not _is_leftover(entry.name))
+        return sorted(kept, key=lambda entry: entry.name)
+
+    def left_out(self, path: str, reason: str, label: str = "", split: str = "") -> None:
+        """Notes a problem with an absolute path."""
+        self.problems.append(Problem(self._relative(path), reason, label, split))
+
+    def notices(self) -> list[str]:
+        """A line about the leftovers; none where there are none."""
+        names = sorted({shown(os.path.basename(path)) for path in self.leftovers})
+        if not names:
+            return []
+        told = ", ".join(names[:_TOLD] + ["…"] * (len(names) > _TOLD))
+        count, plural = len(self.leftovers), "s" * (len(self.leftovers) > 1)
+        return [f"ignored: {count:,} leftover{plural} of a NAS, Windows or macOS ({told})"]
+
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(self.root).lstrip(os.sep).replace(os.sep, "/")
+
+
+def _is_leftover(name: str) -> bool:
+    return name.lower() in _LEFTOVERS or name in _EXACTLY
+
+
+def is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is one, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def why_no_image(entry: os.DirEntry) -> str:
+    """Why this entry, no folder, cannot be an image; '' when it may be one."""
+    suffix = os.path.splitext(entry.name)[1]
+    if suffix.lower() not in SUFFIXES:
+        return f"not an image file ({shown(suffix) or 'no extension'})"
+    if lacking := decode.lacking(suffix):
+        return f"a {suffix} file: {lacking}"
+    try:
+        if entry.is_file():
+            return ""
+        return "a link to nothing" if entry.is_symlink() else "not a regular file"
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def identity(folder: str) -> tuple[int, int]:
+    """The same for two names of one folder."""
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino

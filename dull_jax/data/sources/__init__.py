@@ -1,0 +1,162 @@
+"""Where images and labels come from: one file of this folder for each kind of source.
+
+`config.data.name` names the file; any other name is that of a TFDS set, which `tfds` reads. A file
+has a TITLE, its own FIELDS where it has any, and one of two functions, which also says what its
+labels are worth:
+
+    load(options) -> Source       a published set: its labels are true
+    index(options) -> ImageIndex  images of the user's own: the files and their labels, in doubt
+
+`options` is config.data. Of the user's own images every file is opened once (`scan`), and settings
+may be left open, to be chosen by their number and size (`auto`).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from types import ModuleType
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import fields, memory
+from dull_jax.data.own import scan as scans
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.manifest import Manifest
+from dull_jax.errors import UserError
+from dull_jax.fields import Field, choice, number, path, text
+
+_OTHERS = "tfds"  # reads the sets that no file is named after
+FIELDS = {
+    "name": text(
+        "digits",
+        "digits, cifar10, cifar100, another TFDS set in ArrayRecord, or your own images: folder, "
+        "csv, clothing1m, webvision",
+    ),
+    "dir": path(
+        "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
+        numbers=False,
+    ),
+    "size": number(0, "own images: side in pixels; 0: chosen by how large the images are", 0, 1024),
+    "fit": choice(
+        "crop",
+        "own images: crop (centre), pad (black borders) or stretch",
+        ("crop", "pad", "stretch"),
+    ),
+    "on_error": choice(
+        "skip", "own images: what cannot be read is skipped and listed, or: fail", ("skip", "fail")
+    ),
+    "test_share": number(
+        0.2, "own images without a test part: about this share is held out", 0.01, 0.9
+    ),
+    "resident_gb": number(
+        4.0, "images of up to so much memory are held on the device", 0, 1e6, numbers=False
+    ),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """images uint8 [N, H, W, C]; labels int32 [N]; ids str [N], unique and the same for ever."""
+
+    images: np.ndarray | ImageFiles
+    labels: np.ndarray
+    ids: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A data set; `class_names[k]` belongs to label k.
+
+    truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
+      they say; of the user's own images nobody vouches for them.
+    manifest: of the user's own images.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    train: Split
+    test: Split
+    truth_known: bool
+    manifest: Manifest | None = None
+
+
+def names() -> tuple[str, ...]:
+    """The sources there are: the files of this folder that have a TITLE."""
+    return tuple(fields.kinds(__name__))
+
+
+def gathered() -> dict[str, Field]:
+    """The fields of `config.data` that sources read: those of every source, and of each."""
+    return fields.gathered(FIELDS, fields.gathered_of(__name__))
+
+
+def is_own(name: str) -> bool:
+    """Whether `name`, of config.data, means images of the user's own."""
+    return hasattr(_module(name), "index")
+
+
+def _module(name: str) -> ModuleType:
+    known = fields.kinds(__name__)
+    return known.get(name, known[_OTHERS])
+
+
+def scan(options: ConfigDict, say: Callable[[str], None] = print) -> Manifest | None:
+    """What there is: every file opened once (or known from an earlier start), every label read.
+
+    None where the images are not the user's own.
+
+    Args:
+      options: config.data; reads name, dir, file, on_error, test_share and seed.
+
+    Raises:
+      UserError: no such folder or file, a label that cannot be meant, fewer than two classes; an
+        unreadable image, where on_error is "fail".
+    """
+    if not is_own(options.name):
+        return None
+    manifest = scans.scan(_module(options.name).index(options), say=say)
+    manifest.check(options.on_error)
+    return manifest.with_test(options.test_share, options.seed)
+
+
+def load(options: ConfigDict, manifest: Manifest | None = None) -> Source:
+    """The images and labels of a data set.
+
+    Args:
+      options: config.data, in which nothing is left open any more.
+      manifest: of the user's own images, from `scan`, or what a run has of it.
+
+    Raises:
+      UserError: more images than memory; else as the source's own `load`.
+    """
+    if manifest is None:
+        return _module(options.name).load(options)
+    return _load_own(options, manifest)
+
+
+def _load_own(options: ConfigDict, manifest: Manifest) -> Source:
+    """The images cut to one size, in memory where they fit, else in their files."""
+    size, needed = options.size, len(manifest.ids) * options.size**2 * 3
+    resident = needed <= options.resident_gb * 1e9
+    if resident and needed > (free := memory.free()):
+        images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
+        raise UserError(
+            f"{images} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
+            f"config.data.resident_gb={free / 2e9:.1f} leaves them in files"
+        )
+
+    def split(part: str) -> Split:
+        rows = np.flatnonzero(manifest.splits == part)
+        images = ImageFiles(manifest.root, manifest.paths[rows], size, options.fit)
+        return Split(
+            images.in_memory() if resident else images, manifest.labels[rows], manifest.ids[rows]
+        )
+
+    return Source(
+        name=options.name,
+        class_names=manifest.class_names,
+        train=split("train"),
+        test=split("test"),
+        truth_known=False,
+        manifest=manifest,
+    )

@@ -1,0 +1,141 @@
+"""A CSV file of paths and labels, and the images that it names."""
+
+import os
+import pathlib
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from ml_collections import ConfigDict
+
+from dull_jax import fields, files
+from dull_jax.data.own.image_index import (
+    HELD_OUT,
+    Entry,
+    ImageIndex,
+    Problem,
+    from_entries,
+    names_image,
+    split_of,
+)
+from dull_jax.data.tables import class_labels, csv_io, table_paths
+from dull_jax.errors import UserError
+from dull_jax.names import composed, quoted, shown
+
+TITLE = "CSV"
+FIELDS = {"file": fields.path("csv: the table of paths and labels", numbers=False)}
+
+_ROOT = "--config.data.dir"
+_LEFT_OUT = "left out"  # in manifest.csv and corrected tables: a file that is no usable image
+
+
+def index(options: ConfigDict) -> ImageIndex:
+    """The images that the table config.data.file names; see `read`."""
+    files.check_local("config.data.dir", options.dir)
+    files.check_local("config.data.file", options.file)
+    if not options.file:
+        raise UserError("config.data.file is needed: the table of paths and labels")
+    return read(options.file, options.dir)
+
+
+def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> ImageIndex:
+    """Reads the columns `path` and `label`, and `split` and `id` where they are there.
+
+    The suffix is free. The delimiter (comma, semicolon, tab or |) is found from the header. The
+    header may be missing only if a row is two fields, the name of an image file and its label. A
+    label is the name of its class, numbers too; classes are sorted by name, or by value if all are
+    whole numbers. A split is train, or else test, val, valid or validation. Text is UTF-8; an
+    apostrophe that keeps a spreadsheet from taking a cell for a formula (`csv_io.cell`) is no part
+    of it.
+
+    Args:
+      root: where the paths start; "" means the folder of the CSV file. None may leave it. For
+        their spelling see `table_paths.column`.
+
+    Raises:
+      UserError: naming the file and the row.
+    """
+    name = shown(str(path))
+    text = csv_io.text_of(name, path)
+    table = headless(name, text) or csv_io.table(
+        name, text, ("path", "label"), ("split", "id", "status")
+    )
+    table, passed = _without_left_out(name, table)
+    folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
+    base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
+    paths = table_paths.column(name, table, str(base), _ROOT)
+    entries = list(_entries(name, table, paths, str(base)))
+    if not entries:
+        raise UserError(f"{name}: no rows; a row names a file and its label")
+    if "id" in table.columns:
+        csv_io.check_ids(name, table)
+    entries, problems = _with_splits(name, entries)
+    return from_entries(base, entries, [*passed, *problems], class_labels.in_order)
+
+
+def _without_left_out(name: str, table: csv_io.Table) -> tuple[csv_io.Table, list[Problem]]:
+    """Without the rows of a table of ours that name no image with a label."""
+    status = table.columns.get("status")
+    if status is None:
+        return table, []
+    labels = table.columns["label"]
+    kept = [n for n, what in enumerate(status) if what != _LEFT_OUT or labels[n].strip()]
+    columns = {key: [cells[n] for n in kept] for key, cells in table.columns.items()}
+    count = len(labels) - len(kept)
+    passed = [Problem(name, f"{count:,} rows without a label: left out before")] if count else []
+    return csv_io.Table(columns, [table.lines[n] for n in kept]), passed
+
+
+def headless(name: str, text: str) -> csv_io.Table | None:
+    """A table without a header: the first field of two is the name of an image file."""
+    for mark in csv_io.delimiters(text):
+        _, row = csv_io.first_row(name, text, mark)
+        if csv_io.width(row) == 2 and names_image(row[0]):
+            rows = csv_io.rows_of(name, text, mark)
+            return csv_io.columns_of(name, rows, {"path": 0, "label": 1}, ("path", "label"))
+    return None
+
+
+def _entries(name: str, table: csv_io.Table, paths: Sequence[str], root: str) -> Iterator[Entry]:
+    columns, blank = table.columns, [""] * len(table.lines)
+    splits, ids = columns.get("split"), columns.get("id", blank)
+    labels = class_labels.read(name, table)
+    rows = zip(table.lines, paths, labels, splits or blank, ids, strict=True)
+    for row, path, label, split, key in rows:
+        where = table_paths.inside(path, root)
+        if where is None:
+            what = f"path {quoted(path)} is outside of {shown(root)}"
+            raise UserError(f"{name}, row {row}: {what}; {_way_out(paths)}")
+        part = "" if splits is None else _split_word(name, row, split)
+        yield Entry(where, label, part, row, composed(key.strip()))
+
+
+def _way_out(paths: Sequence[str]) -> str:
+    """What helps where one of the `paths` leaves the root."""
+    if all(map(os.path.isabs, paths)):
+        folder = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
+        if os.path.isdir(folder):  # else they are paths of another machine
+            return f"{_ROOT}={shlex.quote(shown(folder))} names the folder that holds them all"
+    return f"write all paths relative to one folder above the images; {_ROOT} names it"
+
+
+def _split_word(name: str, row: int, text: str) -> str:
+    if (word := split_of(text)) is None:
+        words = ", ".join(("train", *HELD_OUT))
+        raise UserError(f"{name}, row {row}: split {quoted(text)} is none of {words}")
+    return word
+
+
+def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:
+    """Held-out words become "test"; of several the first of `HELD_OUT` is used."""
+    counts = Counter(entry.split for entry in entries)
+    held_out = next((word for word in HELD_OUT if word in counts), None)
+    unused = [word for word in HELD_OUT if word in counts and word != held_out]
+    problems = [
+        Problem(name, f"{counts[word]:,} rows of split {word} are not used: there is {held_out}")
+        for word in unused
+    ]
+    if held_out is None:
+        return entries, problems
+    kept = [entry for entry in entries if entry.split not in unused]
+    return [e._replace(split="test") if e.split == held_out else e for e in kept], problems

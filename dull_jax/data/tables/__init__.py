@@ -1,0 +1,1 @@
+"""Tables and lists that people make: CSV files, what their cells mean, labels that they give."""

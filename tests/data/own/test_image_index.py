@@ -1,0 +1,79 @@
+"""What every index of files shares: class order, names on one line, paths that stay inside."""
+
+import doctest
+import pathlib
+
+import pytest
+
+from dull_jax.data.own import image_index
+from dull_jax.data.own.image_index import Entry, from_entries
+from dull_jax.errors import UserError
+
+ROOT = pathlib.Path("/data")
+
+
+def test_examples_in_the_docstrings():
+    assert doctest.testmod(image_index).failed == 0
+
+
+def test_classes_are_those_of_the_train_part():
+    entries = [Entry("a", "dog", "train"), Entry("b", "cat", "train"), Entry("c", "cow", "test")]
+    found = from_entries(ROOT, entries)
+    assert found.class_names == ("cat", "dog") and found.labels.tolist() == [1, 0]
+    assert found.labels.dtype == "int32" and list(found.paths) == ["a", "b"]
+    assert found.problems[0][:2] == ("cow", "class only in the test part: 1 images skipped")
+    assert found.ids is None and found.where(0) == ""
+
+
+def test_class_names_are_printable():
+    entries = [Entry("a", "two\nlines", ""), Entry("b", "grün \udcff", "")]
+    assert from_entries(ROOT, entries).class_names == ("grün \\udcff", "two\\nlines")
+
+
+@pytest.mark.parametrize("labels", [(), ("only",)])
+def test_two_classes_are_needed(labels):
+    with pytest.raises(UserError, match="only class 'only' has" if labels else "no class has"):
+        from_entries(ROOT, [Entry("a", label, "") for label in labels])
+
+
+def test_a_long_name_makes_no_long_message():
+    with pytest.raises(UserError, match="only class '777") as refused:
+        from_entries(ROOT, [Entry("a", "7" * 5000, "")])
+    assert len(str(refused.value)) < 200
+
+
+def test_names_that_look_the_same_are_refused():
+    entries = [Entry("a", "two\nlines", ""), Entry("b", "two\\nlines", "")]
+    with pytest.raises(
+        UserError, match=r"^/data: two classes are shown as 'two.*lines'; rename one"
+    ):
+        from_entries(ROOT, entries)
+
+
+def test_labels_are_compared_composed():
+    labels = ["e\u0301", "\u00e9", "z", "\u00c5", "\u212b"]  # the last: the sign of the angstrom
+    found = from_entries(ROOT, [Entry(str(n), label, "") for n, label in enumerate(labels)])
+    assert found.class_names == ("z", "\u00c5", "\u00e9")
+    assert found.labels.tolist() == [2, 2, 0, 1, 1] and len(found.notices) == 2
+
+
+def test_words_for_parts():
+    words = {
+        "train": "train Train TRAINING trainset train_set train-data seg_train trn train_images",
+        "test": "test Testing testset test_set seg_test tst test_imgs",
+        "val": "val valid validation dev devset seg_val val-set Validation_Set",
+    }
+    for part, several in words.items():
+        assert {image_index.split_of(word) for word in several.split()} == {part}
+    for word in ("trains", "contest", "tester", "valley", "devil", "restrain", "seg", "", "set"):
+        assert image_index.split_of(word) is None
+    assert {image_index.split_of(word) for word in image_index.HELD_OUT} == {"test", "val"}
+
+
+def test_paths_of_lists_are_spelt_as_the_disk_has_them(tmp_path):
+    (tmp_path / "cafe\u0301").mkdir()
+    (tmp_path / "cafe\u0301" / "\u00fc.jpg").touch()
+    for path in ("caf\u00e9/u\u0308.jpg", "cafe\u0301/\u00fc.jpg"):
+        assert image_index.on_disk(path, tmp_path) == "cafe\u0301/\u00fc.jpg"
+    assert image_index.on_disk("none/x.jpg", tmp_path) == "none/x.jpg"
+    assert image_index.on_disk("n\u00f3ne.jpg", tmp_path) == "n\u00f3ne.jpg"
