@@ -21,6 +21,7 @@ from dull_jax.data.views import augment
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
 from dull_jax.models import network
+from dull_jax.names import quoted, shown
 from dull_jax.train import state
 
 __all__ = ["parse_arg", "suggestion", "to_json"]
