@@ -28,7 +28,7 @@ from PIL import Image
 from dull_jax import T2HNoise
 from dull_jax.data import sources
 from dull_jax.data.longtail import class_counts
-from dull_jax.report.markup import percent
+from dull_jax.report.numbers import percent
 from dull_jax.train.machine import environment
 
 WORLDS = {

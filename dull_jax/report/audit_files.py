@@ -9,7 +9,7 @@ from dull_jax import audited, files
 from dull_jax.audited import Samples
 from dull_jax.data.groups import group_of
 from dull_jax.data.own import class_labels, sheet
-from dull_jax.report.markup import percent
+from dull_jax.report.numbers import percent
 from dull_jax.stats import column_order
 from dull_jax.stats.label_audit import LabelAudit
 from dull_jax.stats.metrics import wrong_labels

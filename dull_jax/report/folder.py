@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 from dull_jax.data.groups import GROUPS, group_of
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path, parsed, path_of
-from dull_jax.report.markup import finite
+from dull_jax.report.numbers import finite
 
 _TITLES = {
     "ce": "Cross-entropy",

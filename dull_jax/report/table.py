@@ -19,7 +19,7 @@ from typing import Any
 from dull_jax import streams
 from dull_jax.errors import UserError
 from dull_jax.report.folder import lookup, read_json, title
-from dull_jax.report.markup import NA
+from dull_jax.report.numbers import NA
 
 _KEYS: dict[str, tuple[str, ...]] = {
     "last": ("accuracy", "last"),
