@@ -7,10 +7,10 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audited import Samples
-from dull_jax.report import audit_files, bars, cards, heatmap
-from dull_jax.report.document import document
-from dull_jax.report.markup import Markup, number, percent, table, tag
-from dull_jax.report.plots import figure, row
+from dull_jax.report import audit_files, bars, blocks, heatmap
+from dull_jax.report.blocks import Bold, Card, Cards, Counts, Figure, Row, Section, Table, Text
+from dull_jax.report.numbers import number, percent
+from dull_jax.report.pictures import thumbnail
 from dull_jax.stats.label_audit import LabelAudit
 
 _SHOWN = 120  # suspects with a picture; the list has them all
@@ -22,69 +22,54 @@ def write(folder: files.Path, samples: Samples, found: LabelAudit, caution: str 
     """Writes folder/audit.html and returns its path; `caution` as from `audit_files.caution`."""
     path = folder / "audit.html"
     with files.whole(path) as file:
-        # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
-        file.write(page(samples, found, caution).encode("utf-8", "replace"))
+        file.write(page(samples, found, caution).encode())
     return path
 
 
 def page(samples: Samples, found: LabelAudit, caution: str = "") -> str:
     """The whole document."""
-    chapters = [_overview(samples, found), _noise(samples, found), _suspects(samples, found)]
-    return document(
-        "Audit of labels",
-        _header(samples, found, caution),
-        tag("main", chapters, _duplicates(samples)),
-        tag(
-            "footer", "Written by dull_jax.audit; suspects.csv beside this page has the whole list."
-        ),
-    )
-
-
-def _header(samples: Samples, found: LabelAudit, caution: str) -> Markup:
+    sections = [
+        _overview(samples, found),
+        _noise(samples, found),
+        _suspects(samples, found),
+        _duplicates(samples),
+    ]
     flagged, estimated = int(found.flagged.sum()), found.estimated["all"]
-    said = (
+    summary = (
         f"Of {len(samples.given):,} labels, {flagged:,} ({percent(found.flagged.mean())}) are "
         f"probably wrong. About {percent(estimated.precision, 0)} of these truly are, and they "
         f"are about {percent(estimated.recall, 0)} of all wrong labels."
     )
-    return tag(
-        "header",
-        tag("p", "Audit of labels", class_="eyebrow"),
-        tag("h1", f"{flagged:,} labels to look at"),
-        tag("p", tag("b", caution)) if caution else None,
-        tag("p", said),
+    return blocks.page(
+        title="Audit of labels",
+        eyebrow="Audit of labels",
+        heading=f"{flagged:,} labels to look at",
+        lead=[Bold(caution) if caution else None, Text(summary)],
+        body=sections,
+        footer="Written by dull_jax.audit; suspects.csv beside this page has the whole list.",
     )
 
 
-def _overview(samples: Samples, found: LabelAudit) -> Markup:
+def _overview(samples: Samples, found: LabelAudit) -> Section:
     score = found.wrong.astype(np.float64)
     groups = [
         ("kept", "var(--s0)", score[~found.flagged]),
         ("flagged", "var(--bad)", score[found.flagged]),
     ]
     title = "P(label is wrong), all labels"
-    drawn = bars.scores(title, [g for g in groups if len(g[2])])
-    return tag(
-        "section",
-        tag("h2", "How sure is this?"),
-        row(
-            _by_group(samples, found),
-            figure(title, drawn, note="blue: kept, red: flagged; % of each kind"),
-        ),
-        tag(
-            "p",
-            "Groups are of the class a label names: head classes have many labels, tail classes "
-            "few. Precision, false alarms and recall are estimates, made from the labels and "
-            "predictions alone: the mean probability that a flagged label is wrong, the share of "
-            "right labels that are flagged, and the share of wrong ones that are.",
-            class_="soft before",
-        ),
-        _truth(samples, found),
-        id="overview",
+    drawing = bars.scores(title, [group for group in groups if len(group[2])])
+    histogram = Figure(title, drawing, note="blue: kept, red: flagged; % of each kind")
+    explained = (
+        "Groups are of the class a label names: head classes have many labels, tail classes "
+        "few. Precision, false alarms and recall are estimates, made from the labels and "
+        "predictions alone: the mean probability that a flagged label is wrong, the share of "
+        "right labels that are flagged, and the share of wrong ones that are."
     )
+    content = [Row([_by_group(found), histogram]), Text(explained, "soft before")]
+    return Section("overview", "How sure is this?", [*content, _truth(samples, found)])
 
 
-def _by_group(samples: Samples, found: LabelAudit) -> Markup:
+def _by_group(found: LabelAudit) -> Figure:
     rows = [
         (
             name,
@@ -97,103 +82,81 @@ def _by_group(samples: Samples, found: LabelAudit) -> Markup:
         for name, seen in found.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
-    return figure("Flagged labels, by group", table(head, rows), "Estimated, not counted.")
+    return Figure("Flagged labels, by group", Table(head, rows), "Estimated, not counted.")
 
 
-def _truth(samples: Samples, found: LabelAudit) -> Markup | None:
+def _truth(samples: Samples, found: LabelAudit) -> Text | None:
     if samples.clean is None:
         return None
     truth = audit_files.against_the_truth(samples, found)
     alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in found.groups)
-    return tag(
-        "p",
+    return Text(
         f"The noise of these labels was simulated, so the truth is known: precision "
         f"{percent(truth['precision'])}, recall {percent(truth['recall'])}, AUROC "
-        f"{percent(truth['auroc'])}; false alarms {alarms}.",
+        f"{percent(truth['auroc'])}; false alarms {alarms}."
     )
 
 
-def _noise(samples: Samples, found: LabelAudit) -> Markup:
-    names = list(samples.class_names)
-    return tag(
-        "section",
-        tag("h2", "What kind of noise"),
-        tag(
-            "p",
-            f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
-            "evidence a label; about 0 means that nothing speaks for noise).",
-        ),
-        row(_flows(samples, found), _matrix(names, found.transition)),
-        id="noise",
+def _noise(samples: Samples, found: LabelAudit) -> Section:
+    explained = (
+        f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
+        "evidence a label; about 0 means that nothing speaks for noise)."
     )
+    figures = [_flows(samples, found), _matrix(list(samples.class_names), found.transition)]
+    return Section("noise", "What kind of noise", [Text(explained), Row(figures)])
 
 
-def _flows(samples: Samples, found: LabelAudit) -> Markup:
+def _flows(samples: Samples, found: LabelAudit) -> Figure:
     names, flagged = samples.class_names, found.flagged
     pairs = np.stack([samples.given[flagged], found.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
-    items = [
-        tag(
-            "li",
-            tag("span", f"{names[kinds[n][0]]} → {names[kinds[n][1]]}"),
-            tag("b", f"{counts[n]:,}"),
-        )
-        for n in order
-    ]
-    listed = tag("ol", items, class_="flow") if items else tag("p", "No label is flagged.")
-    return figure("Given → suggested", listed, note="number of flagged labels")
+    items = [(f"{names[kinds[n][0]]} → {names[kinds[n][1]]}", counts[n]) for n in order]
+    listed = Counts(items, none="No label is flagged.")
+    return Figure("Given → suggested", listed, note="number of flagged labels")
 
 
-def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
+def _matrix(names: list[str], transition: np.ndarray) -> Figure | None:
     if len(names) > _MANY:
         return None
     title = "Estimated: given label for each true class"
     drawing = heatmap.transition(title, transition, names)
-    return figure(title, drawing, "Each row adds up to 1; numbers are percent.")
+    return Figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _suspects(samples: Samples, found: LabelAudit) -> Markup:
+def _suspects(samples: Samples, found: LabelAudit) -> Section:
     order = audit_files.ranked(found)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
-    listed = [
-        _card(samples, found, int(n), None if pictures is None else pictures[place])
-        for place, n in enumerate(order)
+    cards = [
+        _card(samples, found, int(n), None if pictures is None else pictures[rank])
+        for rank, n in enumerate(order)
     ]
     more = int(found.flagged.sum()) - len(order)
-    said = "Likeliest first: given label → label that fits better, P(wrong)."
-    return tag(
-        "section",
-        tag("h2", "The suspects"),
-        tag("p", said + (f" {more:,} more are in suspects.csv." if more else ""), class_="soft"),
-        tag("ol", listed, class_="cards") if listed else tag("p", "None."),
-        id="suspects",
-    )
+    order_said = "Likeliest first: given label → label that fits better, P(wrong)."
+    introduction = order_said + (f" {more:,} more are in suspects.csv." if more else "")
+    listed = Cards(cards) if cards else Text("None.")
+    return Section("suspects", "The suspects", [Text(introduction, "soft"), listed])
 
 
-def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
+def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Card:
     names = samples.class_names
-    return cards.card(
+    return Card(
         name=str(samples.paths[n] or samples.ids[n]),
         given=names[int(samples.given[n])],
         better=f" → {names[int(found.suggested[n])]}",
         score=f"P(wrong) {number(found.wrong[n], 3)}",
-        pixels=pixels,
+        picture="" if pixels is None else thumbnail(pixels),
         true=None if samples.clean is None else names[int(samples.clean[n])],
     )
 
 
-def _duplicates(samples: Samples) -> Markup | None:
+def _duplicates(samples: Samples) -> Section | None:
     if not samples.duplicates:
         return None
     rows = [
         (group.id, ", ".join(group.paths), ", ".join(group.labels), group.action)
         for group in samples.duplicates[:_SHOWN]
     ]
-    return tag(
-        "section",
-        tag("h2", "The same image more than once"),
-        tag("p", f"{len(samples.duplicates):,} images have copies.", class_="soft"),
-        table(["content", "files", "labels", "what was done"], rows, class_="wide"),
-        id="duplicates",
-    )
+    table = Table(["content", "files", "labels", "what was done"], rows, look="wide")
+    counted = Text(f"{len(samples.duplicates):,} images have copies.", "soft")
+    return Section("duplicates", "The same image more than once", [counted, table])
