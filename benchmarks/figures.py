@@ -91,4 +91,6 @@ def _gate(seen: dict) -> Markup:
     gate = np.array(seen["gate"], np.float64)
     order, _ = sort_channels(gate)
     axes = ("class", "channels, sorted by the class that owns them")
-    return heatmap.picture("Channel-class matrix G", gate[order].T, axes, (560, 200), seen["class_names"])
+    return heatmap.picture(
+        "Channel-class matrix G", gate[order].T, axes, (560, 200), seen["class_names"]
+    )

@@ -7,8 +7,25 @@ from markupsafe import Markup
 
 from dull_jax.report import palette
 from dull_jax.report.charts import (
-    INK, MANY, ROUND, SOFT, WHOLE, WIDTH, Spec, as_is, class_axis, class_names, described,
-    log_ticks, number_of, rows, size, svg, text_of, x_axis, y_axis,
+    INK,
+    MANY,
+    ROUND,
+    SOFT,
+    WHOLE,
+    WIDTH,
+    Spec,
+    as_is,
+    class_axis,
+    class_names,
+    described,
+    log_ticks,
+    number_of,
+    rows,
+    size,
+    svg,
+    text_of,
+    x_axis,
+    y_axis,
 )  # fmt: skip
 from dull_jax.report.numbers import finite, number
 
@@ -51,8 +68,9 @@ def _lines(num_classes: int, most: int) -> Spec:
     """A line for each class, with its name and numbers."""
     scale = {"domain": [0, most], "range": [0, {"expr": "width - 74"}]}
     band = {"paddingInner": 0.3, "paddingOuter": 0.15}
+    y = {"field": "class", "type": "ordinal", "axis": class_axis(), "scale": band}
     return {
-        "encoding": {"y": {"field": "class", "type": "ordinal", "axis": class_axis(), "scale": band}},
+        "encoding": {"y": y},
         "layer": [
             {
                 "mark": {"type": "bar", "cornerRadius": ROUND},

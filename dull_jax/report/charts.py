@@ -173,8 +173,10 @@ def _drop_empty(element: ET.Element) -> None:
     for child in element:
         _drop_empty(child)
         group = child.tag == "g"
-        invisible = child.tag == "path" and not {"fill", "stroke"} & set(child.keys())
-        if invisible or child.get("display") == "none" or (group and len(child) == 0):
+        unpainted = child.tag == "path" and not {"fill", "stroke"} & set(child.keys())
+        hidden = child.get("display") == "none" or child.get("opacity") == "0"
+        empty = (group and len(child) == 0) or (child.tag == "text" and not child.text)
+        if unpainted or hidden or empty:
             continue
         kept.append(child[0] if group and len(child) == 1 and not child.attrib else child)
     element[:] = kept

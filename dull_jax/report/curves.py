@@ -7,7 +7,18 @@ from markupsafe import Markup
 
 from dull_jax.report import palette
 from dull_jax.report.charts import (
-    WHOLE, WIDTH, Spec, as_is, described, log_ticks, number_of, rows, size, svg, text_of, x_axis,
+    WHOLE,
+    WIDTH,
+    Spec,
+    as_is,
+    described,
+    log_ticks,
+    number_of,
+    rows,
+    size,
+    svg,
+    text_of,
+    x_axis,
     y_axis,
 )  # fmt: skip
 from dull_jax.report.numbers import finite, number

@@ -11,8 +11,19 @@ from markupsafe import Markup
 
 from dull_jax.report import palette, pictures
 from dull_jax.report.charts import (
-    MANY, ROUND, SOFT, WHOLE, Spec, as_is, class_axis, class_names, described, number_of, rows,
-    svg, text_of,
+    MANY,
+    ROUND,
+    SOFT,
+    WHOLE,
+    Spec,
+    as_is,
+    class_axis,
+    class_names,
+    described,
+    number_of,
+    rows,
+    svg,
+    text_of,
 )  # fmt: skip
 
 _LETTER = 6.3  # pixels of a letter, about
@@ -85,7 +96,8 @@ def _cell_rows(values: np.ndarray, names: Sequence[str], numbers: np.ndarray | N
     level = np.round(np.sqrt(values.clip(0, 1)) * (palette.LEVELS - 1)).astype(int)
     return [
         {
-            "row": i, "column": j, "fill": f"var(--q{level[i, j]})", "ink": f"var(--t{level[i, j]})",
+            "row": i, "column": j,
+            "fill": f"var(--q{level[i, j]})", "ink": f"var(--t{level[i, j]})",
             "number": "" if numbers is None or value == 0 else str(numbers[i, j]),
             "said": described(f"{names[i]} → {names[j]}", f"{value:.1%}"),
         }
