@@ -4,11 +4,11 @@ One HTML file without scripts and without anything to load, as the report of a r
 """
 
 import numpy as np
+from markupsafe import Markup
 
 from dull_jax import files
 from dull_jax.audited import Samples
 from dull_jax.report import audit_files, bars, blocks, heatmap
-from dull_jax.report.blocks import Bold, Card, Cards, Counts, Figure, Row, Section, Table, Text
 from dull_jax.report.numbers import number, percent
 from dull_jax.report.pictures import thumbnail
 from dull_jax.stats.label_audit import LabelAudit
@@ -44,13 +44,13 @@ def page(samples: Samples, found: LabelAudit, caution: str = "") -> str:
         title="Audit of labels",
         eyebrow="Audit of labels",
         heading=f"{flagged:,} labels to look at",
-        lead=[Bold(caution) if caution else None, Text(summary)],
+        lead=[blocks.text(caution, "caution") if caution else None, blocks.text(summary)],
         body=sections,
         footer="Written by dull_jax.audit; suspects.csv beside this page has the whole list.",
     )
 
 
-def _overview(samples: Samples, found: LabelAudit) -> Section:
+def _overview(samples: Samples, found: LabelAudit) -> Markup:
     score = found.wrong.astype(np.float64)
     groups = [
         ("kept", "var(--s0)", score[~found.flagged]),
@@ -58,18 +58,18 @@ def _overview(samples: Samples, found: LabelAudit) -> Section:
     ]
     title = "P(label is wrong), all labels"
     drawing = bars.scores(title, [group for group in groups if len(group[2])])
-    histogram = Figure(title, drawing, note="blue: kept, red: flagged; % of each kind")
+    histogram = blocks.figure(title, drawing, note="blue: kept, red: flagged; % of each kind")
     explained = (
         "Groups are of the class a label names: head classes have many labels, tail classes "
         "few. Precision, false alarms and recall are estimates, made from the labels and "
         "predictions alone: the mean probability that a flagged label is wrong, the share of "
         "right labels that are flagged, and the share of wrong ones that are."
     )
-    content = [Row([_by_group(found), histogram]), Text(explained, "soft before")]
-    return Section("overview", "How sure is this?", [*content, _truth(samples, found)])
+    content = [blocks.row([_by_group(found), histogram]), blocks.text(explained, "soft before")]
+    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, found)])
 
 
-def _by_group(found: LabelAudit) -> Figure:
+def _by_group(found: LabelAudit) -> Markup:
     rows = [
         (
             name,
@@ -82,49 +82,53 @@ def _by_group(found: LabelAudit) -> Figure:
         for name, seen in found.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
-    return Figure("Flagged labels, by group", Table(head, rows), "Estimated, not counted.")
+    return blocks.figure(
+        "Flagged labels, by group", blocks.table(head, rows), "Estimated, not counted."
+    )
 
 
-def _truth(samples: Samples, found: LabelAudit) -> Text | None:
+def _truth(samples: Samples, found: LabelAudit) -> Markup | None:
     if samples.clean is None:
         return None
     truth = audit_files.against_the_truth(samples, found)
     alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in found.groups)
-    return Text(
+    return blocks.text(
         f"The noise of these labels was simulated, so the truth is known: precision "
         f"{percent(truth['precision'])}, recall {percent(truth['recall'])}, AUROC "
         f"{percent(truth['auroc'])}; false alarms {alarms}."
     )
 
 
-def _noise(samples: Samples, found: LabelAudit) -> Section:
+def _noise(samples: Samples, found: LabelAudit) -> Markup:
     explained = (
         f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
         "evidence a label; about 0 means that nothing speaks for noise)."
     )
     figures = [_flows(samples, found), _matrix(list(samples.class_names), found.transition)]
-    return Section("noise", "What kind of noise", [Text(explained), Row(figures)])
+    return blocks.section(
+        "noise", "What kind of noise", [blocks.text(explained), blocks.row(figures)]
+    )
 
 
-def _flows(samples: Samples, found: LabelAudit) -> Figure:
+def _flows(samples: Samples, found: LabelAudit) -> Markup:
     names, flagged = samples.class_names, found.flagged
     pairs = np.stack([samples.given[flagged], found.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
     items = [(f"{names[kinds[n][0]]} → {names[kinds[n][1]]}", counts[n]) for n in order]
-    listed = Counts(items, none="No label is flagged.")
-    return Figure("Given → suggested", listed, note="number of flagged labels")
+    listed = blocks.counts(items, "No label is flagged.")
+    return blocks.figure("Given → suggested", listed, note="number of flagged labels")
 
 
-def _matrix(names: list[str], transition: np.ndarray) -> Figure | None:
+def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     if len(names) > _MANY:
         return None
     title = "Estimated: given label for each true class"
     drawing = heatmap.transition(title, transition, names)
-    return Figure(title, drawing, "Each row adds up to 1; numbers are percent.")
+    return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _suspects(samples: Samples, found: LabelAudit) -> Section:
+def _suspects(samples: Samples, found: LabelAudit) -> Markup:
     order = audit_files.ranked(found)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
     cards = [
@@ -134,29 +138,29 @@ def _suspects(samples: Samples, found: LabelAudit) -> Section:
     more = int(found.flagged.sum()) - len(order)
     order_said = "Likeliest first: given label → label that fits better, P(wrong)."
     introduction = order_said + (f" {more:,} more are in suspects.csv." if more else "")
-    listed = Cards(cards) if cards else Text("None.")
-    return Section("suspects", "The suspects", [Text(introduction, "soft"), listed])
+    listed = blocks.cards(cards) if cards else blocks.text("None.")
+    return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
 
 
-def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Card:
+def _card(samples: Samples, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
     names = samples.class_names
-    return Card(
+    return blocks.card(
         name=str(samples.paths[n] or samples.ids[n]),
         given=names[int(samples.given[n])],
         better=f" → {names[int(found.suggested[n])]}",
         score=f"P(wrong) {number(found.wrong[n], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
-        true=None if samples.clean is None else names[int(samples.clean[n])],
+        true_class=None if samples.clean is None else names[int(samples.clean[n])],
     )
 
 
-def _duplicates(samples: Samples) -> Section | None:
+def _duplicates(samples: Samples) -> Markup | None:
     if not samples.duplicates:
         return None
     rows = [
         (group.id, ", ".join(group.paths), ", ".join(group.labels), group.action)
         for group in samples.duplicates[:_SHOWN]
     ]
-    table = Table(["content", "files", "labels", "what was done"], rows, look="wide")
-    counted = Text(f"{len(samples.duplicates):,} images have copies.", "soft")
-    return Section("duplicates", "The same image more than once", [counted, table])
+    table = blocks.table(["content", "files", "labels", "what was done"], rows, look="wide")
+    counted = blocks.text(f"{len(samples.duplicates):,} images have copies.", "soft")
+    return blocks.section("duplicates", "The same image more than once", [counted, table])

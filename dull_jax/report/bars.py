@@ -11,7 +11,6 @@ from dull_jax.report.charts import (
     MANY,
     ROUND,
     SOFT,
-    WHOLE,
     WIDTH,
     Spec,
     as_is,
@@ -43,86 +42,69 @@ def counts(
       true, given: `[K]` counts; true is None where nobody knows.
       names, groups: `[K]`; the group gives the colour.
     """
-    classes = [
-        {
-            "class": k, "given": given[k], "true": (true or given)[k],
-            "colour": palette.group(groups[k]),
-            "number": str(given[k]) if true is None else f"{given[k]} ({true[k]})",
-            "said": described(
-                names[k], f"given {given[k]}", None if true is None else f"true {true[k]}"
-            ),
-        }
-        for k in range(len(given))
-    ]  # fmt: skip
+    many = len(given) > MANY
+    low = 0.7 if many else 0  # of a log scale
+    classes = []
+    for k, name in enumerate(names):
+        row = {"class": k, "given": max(given[k], low), "number": f"{given[k]}", "true": None}
+        row |= {"colour": palette.group(groups[k]), "said": described(name, f"given {given[k]}")}
+        if true is not None:
+            row |= {"true": max(true[k], low), "number": f"{given[k]} ({true[k]})"}
+            row["said"] = described(row["said"], f"true {true[k]}")
+        classes.append(row)
+    chart = {"data": rows(classes), "params": class_names(names)}
     most = max(1, *given, *(true or ()))
-    draw = _columns if len(given) > MANY else _lines
-    chart = draw(len(given), most)
-    if true is None:
-        del chart["layer"][1]  # the marks
-    chart |= {"data": rows(classes), "params": class_names(names)}
+    chart |= _columns(len(given), low, most * 1.15) if many else _lines(len(given), most)
     known = "" if true is None else f"true {max(true)} to {min(true)}, "
     return svg(chart, title, f"{len(given)} classes; {known}given {max(given)} to {min(given)}")
 
 
 def _lines(num_classes: int, most: int) -> Spec:
     """A line for each class, with its name and numbers."""
-    scale = {"domain": [0, most], "range": [0, {"expr": "width - 74"}]}
-    band = {"paddingInner": 0.3, "paddingOuter": 0.15}
-    y = {"field": "class", "type": "ordinal", "axis": class_axis(), "scale": band}
+    length = {"axis": None, "domain": [0, most], "range": [0, {"expr": "width - 74"}]}
+    number = {
+        "transform": [{"calculate": "max(datum.given, datum.true)", "as": "end"}],
+        "mark": {"type": "text", "align": "left", "dx": 7, "fill": SOFT, "aria": False},
+        "encoding": {"x": number_of("end", **length), "text": text_of("number")},
+    }
     return {
-        "encoding": {"y": y},
-        "layer": [
-            {
-                "mark": {"type": "bar", "cornerRadius": ROUND},
-                "encoding": {"x": number_of("given", **scale), **_LOOK},
-            },
-            {
-                "mark": {"type": "tick", "thickness": 2, "size": 19, "color": INK},
-                "encoding": {"x": number_of("true", **scale), "description": text_of("said")},
-            },
-            {
-                "transform": [{"calculate": "max(datum.given, datum.true)", "as": "end"}],
-                "mark": {"type": "text", "align": "left", "dx": 7, "fill": SOFT, "aria": False},
-                "encoding": {"x": number_of("end", **scale), "text": text_of("number")},
-            },
-        ],
+        "encoding": {"y": _band(class_axis(), 0.3)},
+        "layer": [*_bars_and_marks("x", length, 19), number],
         **size(WIDTH, 22 * num_classes + 6),
-    }  # fmt: skip
+    }
 
 
-def _columns(num_classes: int, most: int) -> Spec:
+def _columns(num_classes: int, low: float, high: float) -> Spec:
     """Log scale: with 500 images in one class and 5 in another, a linear bar of 5 is invisible."""
-    low, high = 0.7, most * 1.15
-    ids = x_axis("class id; images on a log scale", **WHOLE)
-    scale = {"type": "log", "domain": [low, high], "nice": False, "clamp": True}
-    y = {"axis": y_axis(values=log_ticks(low, high), labelOverlap=False), **scale}
-
-    def across(field: str) -> Spec:
-        return number_of(field, ids, domain=[0, num_classes], nice=False)
-
+    axis = y_axis(values=log_ticks(low, high), labelOverlap=False)
+    length = {"axis": axis, "type": "log", "domain": [low, high], "nice": False}
+    step = max(1, num_classes // 20)
+    ids = x_axis("class id; images on a log scale", labelAngle=0, labelOverlap=True,
+                 values=list(range(0, num_classes, step)))  # fmt: skip
     return {
-        "transform": [
-            {"calculate": expression, "as": name}
-            for name, expression in {
-                "left": "datum.class + 0.12", "right": "datum.class + 0.88",
-                "end": "datum.class + 1", "floor": f"{low}",
-                "bar": f"max(datum.given, {low})", "mark": f"max(datum.true, {low})",
-            }.items()
-        ],
-        "layer": [
-            {
-                "mark": "rect",
-                "encoding": {"x": across("left"), "x2": {"field": "right"},
-                             "y": number_of("bar", **y), "y2": {"field": "floor"}, **_LOOK},
-            },
-            {
-                "mark": {"type": "rule", "strokeWidth": 2, "stroke": INK},
-                "encoding": {"x": across("class"), "x2": {"field": "end"},
-                             "y": number_of("mark", **y), "description": text_of("said")},
-            },
-        ],
+        "encoding": {"x": _band(ids, 0.24)},
+        "layer": _bars_and_marks("y", length, 1030 / num_classes),
         **size(1070, 230),
-    }  # fmt: skip
+    }
+
+
+def _band(axis: Spec, padding: float) -> Spec:
+    scale = {"paddingInner": padding, "paddingOuter": padding / 2}
+    return {"field": "class", "type": "ordinal", "axis": axis, "scale": scale}
+
+
+def _bars_and_marks(direction: str, length: Spec, mark_size: float) -> list[Spec]:
+    return [
+        {
+            "mark": {"type": "bar", "cornerRadius": ROUND if direction == "x" else 0},
+            "encoding": {direction: {**number_of("given", **length), "stack": None}, **_LOOK},
+        },
+        {
+            "transform": [{"filter": "datum.true !== null"}],
+            "mark": {"type": "tick", "thickness": 2, "opacity": 1, "size": mark_size, "color": INK},
+            "encoding": {direction: number_of("true", **length), "description": text_of("said")},
+        },
+    ]
 
 
 _LOOK: Spec = {"fill": as_is("colour"), "description": text_of("said")}

@@ -9,7 +9,6 @@ import os
 
 from dull_jax import files
 from dull_jax.report import blocks, sections
-from dull_jax.report.blocks import Text
 from dull_jax.report.folder import Run, read
 from dull_jax.report.numbers import number, percent
 
@@ -36,7 +35,7 @@ def page(run: Run) -> str:
         title=f"{run.name}: report of a run",
         eyebrow="Report of a run",
         heading=f"{run.name} on {dataset}",
-        lead=[Text(_about(run), "soft")],
+        lead=[blocks.text(_about(run), "soft")],
         body=shown,
         footer="Written by dull_jax from the files of this run's folder.",
         nav=dict(list(links.items())[1:]),  # the first is in sight

@@ -18,10 +18,10 @@ def test_every_file_of_the_folder_is_a_section():
 
 def test_a_new_file_is_a_new_section(tmp_path, monkeypatch, ten_classes):
     (tmp_path / "hello.py").write_text(
-        "from dull_jax.report.blocks import Text\n"
+        "from dull_jax.report import blocks\n"
         "TITLE, ORDER = 'Hello <world>', 15\n"
         "def content(run):\n"
-        "    return [Text(f'{run.name} says hello')]\n"
+        "    return [blocks.text(f'{run.name} says hello')]\n"
     )
     monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
     from dull_jax.report import html

@@ -9,18 +9,20 @@ import importlib
 import pkgutil
 from types import ModuleType
 
-from dull_jax.report.blocks import Section
+from markupsafe import Markup
+
+from dull_jax.report import blocks
 from dull_jax.report.folder import Run
 
 
-def of(run: Run) -> tuple[list[Section], dict[str, str]]:
+def of(run: Run) -> tuple[list[Markup], dict[str, str]]:
     """The sections that `run` has the files for, in order, and {id: link text} for each."""
     sections, links = [], {}
     for module in _modules():
         content = module.content(run)
         if content is not None:
             id = module.__name__.rpartition(".")[2]
-            sections.append(Section(id, module.TITLE, content))
+            sections.append(blocks.section(id, module.TITLE, content))
             links[id] = getattr(module, "LINK", module.TITLE)
     return sections, links
 

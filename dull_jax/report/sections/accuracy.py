@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars, curves
-from dull_jax.report.blocks import Cell, Details, Figure, Row, Table
+from dull_jax.report import bars, blocks, curves
 from dull_jax.report.findings import best_peer
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import number
@@ -17,10 +17,10 @@ TITLE, LINK, ORDER = "Accuracy by group and class", "Groups and classes", 40
 
 def content(run: Run) -> list | None:
     figures = [_by_group(run), _by_class(run)]
-    return [Row(figures), _class_table(run)] if any(figures) else None
+    return [blocks.row(figures), _class_table(run)] if any(figures) else None
 
 
-def _by_group(run: Run) -> Figure | None:
+def _by_group(run: Run) -> Markup | None:
     kinds = (("overall", "last"), ("head", "head"), ("medium", "medium"), ("tail", "tail"))
     values = {name: [each.value("accuracy", key) for each in run.all] for name, key in kinds}
     rows = {name: line for name, line in values.items() if any(v is not None for v in line)}
@@ -28,7 +28,7 @@ def _by_group(run: Run) -> Figure | None:
         return None
     title, names = "Test accuracy by group", [each.name for each in run.all]
     drawing = bars.grouped(title, list(rows), names, list(rows.values()))
-    return Figure(title, drawing, note="in %", legend=legend(run, "box"))
+    return blocks.figure(title, drawing, note="in %", legend=legend(run, "box"))
 
 
 def by_class(run: Run, num_classes: int) -> np.ndarray | None:
@@ -39,7 +39,7 @@ def by_class(run: Run, num_classes: int) -> np.ndarray | None:
     return class_accuracy(predicted, run.outputs["test_labels"], num_classes)
 
 
-def _by_class(run: Run) -> Figure | None:
+def _by_class(run: Run) -> Markup | None:
     own, counts = by_class(run, run.num_classes), run.data.get("counts_true")
     if own is None or not counts:
         return None
@@ -50,10 +50,10 @@ def _by_class(run: Run) -> Figure | None:
     title, labels = "Accuracy of each class by its size", "given" if run.in_doubt else "true"
     drawing = curves.scatter(title, counts, own, other, names, index, labels)
     second = f", ○ {peer.name}" if other is not None else ""
-    return Figure(title, drawing, f"● {run.name}{second}; one point a class.")
+    return blocks.figure(title, drawing, f"● {run.name}{second}; one point a class.")
 
 
-def _class_table(run: Run) -> Details | None:
+def _class_table(run: Run) -> Markup | None:
     known = [(each.name, by_class(each, run.num_classes)) for each in run.all]
     known = [(name, values) for name, values in known if values is not None]
     if not known or not run.data.get("counts_true"):
@@ -63,12 +63,12 @@ def _class_table(run: Run) -> Details | None:
     rows = [
         (
             run.class_name(k),
-            Cell(run.group_of[k], "left"),
+            {"text": run.group_of[k], "look": "left"},
             *(number(each[k], 0) for each in counts.values()),
             *(number(values[k]) for _, values in known),
         )
         for k in range(run.num_classes)
     ]
-    head = ["Class", Cell("group", "left"), *counts, *(name for name, _ in known)]
-    table = Table(head, rows, caption="Images, and test accuracy in %")
-    return Details("Every class as a table", table)
+    head = ["Class", {"text": "group", "look": "left"}, *counts, *(name for name, _ in known)]
+    table = blocks.table(head, rows, caption="Images, and test accuracy in %")
+    return blocks.details("Every class as a table", table)

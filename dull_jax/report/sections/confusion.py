@@ -1,9 +1,9 @@
 """What is mistaken for what, and whether confidence can be believed."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars, heatmap
-from dull_jax.report.blocks import Figure, Row
+from dull_jax.report import bars, blocks, heatmap
 from dull_jax.report.charts import MANY
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import number
@@ -20,7 +20,7 @@ def content(run: Run) -> list | None:
     pairs = largest_pairs(
         run, counts, "Largest confusions", "true → predicted", "No test image was mistaken."
     )
-    return [Row([_confusion(run, counts), pairs, _reliability(run)])]
+    return [blocks.row([_confusion(run, counts), pairs, _reliability(run)])]
 
 
 def confusion(run: Run) -> np.ndarray:
@@ -30,16 +30,16 @@ def confusion(run: Run) -> np.ndarray:
     return counts
 
 
-def _confusion(run: Run, counts: np.ndarray) -> Figure:
+def _confusion(run: Run, counts: np.ndarray) -> Markup:
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
     names = [run.class_name(k) for k in range(run.num_classes)]
     title, axes = "Confusion on the test set", ("true class", "predicted class")
     drawing = heatmap.matrix(title, shares, names, axes, counts.astype(str))
     numbers = "Numbers are test images" if run.num_classes <= MANY else "Classes by id"
-    return Figure(title, drawing, f"{numbers}; colour is the share of the row.")
+    return blocks.figure(title, drawing, f"{numbers}; colour is the share of the row.")
 
 
-def _reliability(run: Run) -> Figure:
+def _reliability(run: Run) -> Markup:
     probs, labels = run.outputs["test_probs"], run.outputs["test_labels"]
     drawing = bars.reliability("Calibration", probs.max(1), probs.argmax(1) == labels)
     ece = number(expected_calibration_error(probs, labels), 1, "%")
@@ -47,4 +47,4 @@ def _reliability(run: Run) -> Figure:
         "Accuracy of the predictions of each confidence; on the dashed line both agree, below it "
         "the network is overconfident. Paler bars hold fewer images."
     )
-    return Figure("Calibration", drawing, caption, f"ECE {ece}")
+    return blocks.figure("Calibration", drawing, caption, f"ECE {ece}")

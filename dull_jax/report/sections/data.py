@@ -1,9 +1,9 @@
 """The data: how long the tail is, and which labels turned into which."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars, heatmap, palette
-from dull_jax.report.blocks import Counts, Figure, Legend, Row, Stack, Swatch, Table, Text
+from dull_jax.report import bars, blocks, heatmap, palette
 from dull_jax.report.charts import INK, MANY
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import finite, number, percent
@@ -18,10 +18,10 @@ def content(run: Run) -> list | None:
         return None
     counts, flows, rates = _counts(run), [_transition(run), _largest(run)], _rates(run)
     if run.num_classes > MANY:
-        figures = [Row([counts]), Row([*flows, rates])]
+        figures = [blocks.row([counts]), blocks.row([*flows, rates])]
     else:
-        figures = [Row([Stack([counts, rates]), *flows])]
-    return [Text(_groups(run), "soft"), *figures]
+        figures = [blocks.row([blocks.row([counts, rates], "stack"), *flows])]
+    return [blocks.text(_groups(run), "soft"), *figures]
 
 
 def _groups(run: Run) -> str:
@@ -31,18 +31,20 @@ def _groups(run: Run) -> str:
     return f"Groups of classes by {kind} – {rule}" + (f" ({sizes} classes)." if sizes else ".")
 
 
-def _counts(run: Run) -> Figure:
+def _counts(run: Run) -> Markup:
     true, given = run.data["counts_true"], run.data.get("counts_given") or run.data["counts_true"]
     names = [run.class_name(k) for k in range(len(true))]
     many = len(true) > MANY
     shown = None if run.in_doubt else true
     drawing = bars.counts("Images of each class", shown, given, names, run.group_of)
-    legend = [Swatch(f"{group}, labels as given", palette.group(group)) for group in run.groups]
+    legend = [blocks.swatch(f"{g}, labels as given", palette.group(g)) for g in run.groups]
     if shown:
-        legend.append(Swatch("true labels", INK, "flat" if many else "upright"))
+        legend.append(blocks.swatch("true labels", INK, "flat" if many else "upright"))
     ratio = f"true {_imbalance(true)}, " if shown else ""
     caption = f"Imbalance (largest / smallest): {ratio}given {_imbalance(given)}"
-    return Figure("Images of each class", drawing, caption, legend=Legend(legend), scroll=many)
+    return blocks.figure(
+        "Images of each class", drawing, caption, legend=blocks.legend(legend), scroll=many
+    )
 
 
 def _imbalance(counts: list[int]) -> str:
@@ -51,14 +53,14 @@ def _imbalance(counts: list[int]) -> str:
     )
 
 
-def _transition(run: Run) -> Figure | None:
+def _transition(run: Run) -> Markup | None:
     shares = run.data.get("transition")
     if not shares or run.in_doubt:
         return None
     names = [run.class_name(k) for k in range(len(shares))]
     drawing = heatmap.transition("Given label for each true class", shares, names)
     numbers = "numbers are percent." if len(shares) <= MANY else "classes by id."
-    return Figure("From true to given", drawing, f"Each row adds up to 1; {numbers}")
+    return blocks.figure("From true to given", drawing, f"Each row adds up to 1; {numbers}")
 
 
 def flows(run: Run) -> np.ndarray | None:
@@ -70,14 +72,14 @@ def flows(run: Run) -> np.ndarray | None:
     return counts
 
 
-def _largest(run: Run) -> Figure | None:
+def _largest(run: Run) -> Markup | None:
     counts = flows(run)
     if counts is None:
         return None
     return largest_pairs(run, counts, "Largest flows", "true → given", "No label was changed.")
 
 
-def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str) -> Figure:
+def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str) -> Markup:
     """The largest off-diagonal entries of `[K, K]` counts, as a list."""
     off = counts - np.diag(np.diag(counts))
     order = np.argsort(-off, axis=None, kind="stable")[:_LISTED]
@@ -85,10 +87,10 @@ def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str
     items = [
         (f"{run.class_name(i)} → {run.class_name(j)}", off[i, j]) for i, j in pairs if off[i, j] > 0
     ]
-    return Figure(title, Counts(items, none), note=note)
+    return blocks.figure(title, blocks.counts(items, none), note=note)
 
 
-def _rates(run: Run) -> Figure | None:
+def _rates(run: Run) -> Markup | None:
     """Realised noise: over all labels and by group of the true class."""
     noise = run.data.get("noise") or {}
     by_class = [finite(rate) for rate in noise.get("realised_by_class") or []]
@@ -100,7 +102,7 @@ def _rates(run: Run) -> Figure | None:
     for group, ids in run.groups.items():
         rows.append((f"{group} classes", percent(_pooled(run, by_class, ids))))
     caption = f"Noise: {noise.get('name') or 'unknown'}, wanted {percent(noise.get('rate'))}."
-    return Figure("Labels that are wrong", Table([], rows), caption, "by true class")
+    return blocks.figure("Labels that are wrong", blocks.table([], rows), caption, "by true class")
 
 
 def _pooled(run: Run, by_class: list[float | None], ids: list[int]) -> float | None:

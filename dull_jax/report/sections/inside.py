@@ -1,9 +1,9 @@
 """Inside the method: which channel belongs to which class, and the noise it believes in."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import curves, heatmap
-from dull_jax.report.blocks import Figure, Row
+from dull_jax.report import blocks, curves, heatmap
 from dull_jax.report.charts import MANY
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import number
@@ -17,7 +17,7 @@ _SHOWN = 12
 
 def content(run: Run) -> list | None:
     rows = [_gate(run), _transitions(run), _own_curves(run)]
-    return [Row(figures) for figures in rows if figures] if any(rows) else None
+    return [blocks.row(figures) for figures in rows if figures] if any(rows) else None
 
 
 def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -35,7 +35,7 @@ def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.lexsort((-purity, np.where(strength > 0, owner, gate.shape[1]))), owned
 
 
-def _gate(run: Run) -> list[Figure]:
+def _gate(run: Run) -> list[Markup]:
     if not run.has("gate"):
         return []
     gate = np.nan_to_num(run.outputs["gate"].astype(np.float64))
@@ -53,10 +53,10 @@ def _gate(run: Run) -> list[Figure]:
         f"{number(pure, 3)}: 1 when every channel serves one class only, "
         f"{1 / classes:.2g} when all serve all."
     )
-    return [Figure(title, drawing, caption, scroll=True)]
+    return [blocks.figure(title, drawing, caption, scroll=True)]
 
 
-def _transitions(run: Run) -> list[Figure]:
+def _transitions(run: Run) -> list[Markup]:
     if not run.has("transition_estimate"):
         return []
     estimate = run.outputs["transition_estimate"].astype(np.float64)
@@ -75,17 +75,17 @@ def _distance(estimate: np.ndarray, true: list | None) -> str:
     return f"Rows differ from the true ones in {100 * gap:.1f} % of their mass on average."
 
 
-def _transition(run: Run, kind: str, shares: np.ndarray, caption: str) -> Figure:
+def _transition(run: Run, kind: str, shares: np.ndarray, caption: str) -> Markup:
     names = [run.class_name(k) for k in range(len(shares))]
     drawing = heatmap.transition(f"Label transition, {kind}", shares, names)
-    return Figure("Label transition", drawing, caption, kind)
+    return blocks.figure("Label transition", drawing, caption, kind)
 
 
-def _own_curves(run: Run) -> list[Figure]:
+def _own_curves(run: Run) -> list[Markup]:
     """Values that only this method logs, such as 'dull/specificity'."""
     keys = sorted({key for line in run.metrics for key in line if "/" in key})
     own = [key for key in keys if not key.startswith(_OTHERS)][:_SHOWN]
     drawings = {
         key: curves.lines(key, [(run.name, curves.points_of(run.metrics, key))]) for key in own
     }
-    return [Figure(key, drawing) for key, drawing in drawings.items() if drawing]
+    return [blocks.figure(key, drawing) for key, drawing in drawings.items() if drawing]

@@ -1,7 +1,8 @@
 """Learning over epochs: this run and the compared ones, each quantity in its own small chart."""
 
-from dull_jax.report import curves, palette
-from dull_jax.report.blocks import Figure, Legend, Row, Swatch, Text
+from markupsafe import Markup
+
+from dull_jax.report import blocks, curves, palette
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import number
 
@@ -22,19 +23,17 @@ def content(run: Run) -> list | None:
     figures = [_curve(run, *curve, span if curve[2] == "%" else None) for curve in _CURVES]
     if not any(figures):
         return None
-    blocks = [legend(run, "line"), Row(figures)]
+    parts = [legend(run, "line"), blocks.row(figures)]
     if broken := sum(each.broken_lines for each in run.all):
-        blocks.append(Text(f"{broken} unreadable line(s) of metrics.jsonl left out.", "soft"))
-    return blocks
+        parts.append(blocks.text(f"{broken} unreadable line(s) of metrics.jsonl left out.", "soft"))
+    return parts
 
 
-def legend(run: Run, shape: str) -> Legend:
+def legend(run: Run, shape: str) -> Markup:
     """The colour of each method."""
-    return Legend(
-        [
-            Swatch(each.name, palette.series(i), shape, palette.dash(i))
-            for i, each in enumerate(run.all)
-        ]
+    names = enumerate(each.name for each in run.all)
+    return blocks.legend(
+        [blocks.swatch(name, palette.series(i), shape, palette.dash(i)) for i, name in names]
     )
 
 
@@ -46,11 +45,11 @@ def _shared_span(run: Run) -> tuple[float, float] | None:
     return (min(known), max(known)) if known else None
 
 
-def _curve(run: Run, title: str, key: str, unit: str, span: tuple | None) -> Figure | None:
+def _curve(run: Run, title: str, key: str, unit: str, span: tuple | None) -> Markup | None:
     lines = [(each.name, curves.points_of(each.metrics, key)) for each in run.all]
     drawing = curves.lines(title, lines, unit, span)
     if drawing is None:
         return None
     own = [value for _, value in lines[0][1] if value is not None]
     note = f"ends at {number(own[-1], 1 if unit else 3, unit)}" if own else ""
-    return Figure(title, drawing, note=note)
+    return blocks.figure(title, drawing, note=note)

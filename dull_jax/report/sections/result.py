@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from dull_jax.report.blocks import Cell, Table, Text, Tiles, Topics
+from markupsafe import Markup
+
+from dull_jax.report import blocks
 from dull_jax.report.findings import THRESHOLD, findings
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import NA, number, percent
@@ -28,10 +30,11 @@ def content(run: Run) -> list:
     kinds = (("Test accuracy", "last"), ("Head classes", "head"), ("Medium classes", "medium"),
              ("Tail classes", "tail"))  # fmt: skip
     accuracy = [(number(run.value("accuracy", key), 1, "%"), name) for name, key in kinds]
+    said = findings(run)
     return [
-        Text(_measured(run), "soft"),
-        Tiles(accuracy + _labels(run)),
-        Topics(findings(run)),
+        blocks.text(_measured(run), "soft"),
+        blocks.tiles(accuracy + _labels(run)),
+        blocks.topics(said) if said else None,
         comparison(run),
     ]
 
@@ -60,7 +63,7 @@ def _labels(run: Run) -> list[tuple[str, str]]:
     return [(percent(run.value("wrong_labels", key)), name) for key, name in names.items()]
 
 
-def comparison(run: Run) -> Table:
+def comparison(run: Run) -> Markup:
     """One line a method; the best of each column is marked when methods differ in it."""
     columns = [_column(run.all, *column[1:]) for column in _COLUMNS]
     rows = list(zip([each.name for each in run.all], *columns, strict=True))
@@ -68,12 +71,12 @@ def comparison(run: Run) -> Table:
     if run.compared:
         note += " ▲ is the best of a column."
     head = ["Method", *(column[0] for column in _COLUMNS)]
-    return Table(head, rows, look="full", own=0 if run.compared else None, note=note)
+    return blocks.table(head, rows, look="full", own=0 if run.compared else None, note=note)
 
 
 def _column(
     runs: Sequence[Run], keys: tuple[str, ...], higher: bool | None, share: bool
-) -> list[Cell]:
+) -> list[dict[str, str]]:
     """Best is judged on the digits shown: equal-looking numbers share the mark."""
     values = [run.value(*keys) for run in runs]
     shown = [None if v is None else round(100 * v if share else v, 1) for v in values]
@@ -83,6 +86,9 @@ def _column(
         best = max(known) if higher else min(known)
     digits = 0 if keys == ("seconds",) else 1
     return [
-        Cell(NA if v is None else number(v, digits), "best" if v is not None and v == best else "")
+        {
+            "text": NA if v is None else number(v, digits),
+            "look": "best" if v is not None and v == best else "",
+        }
         for v in shown
     ]

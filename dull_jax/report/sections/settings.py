@@ -3,8 +3,10 @@
 import json
 from typing import Any
 
+from markupsafe import Markup
+
 from dull_jax.config import flatten
-from dull_jax.report.blocks import Code, Details, Table
+from dull_jax.report import blocks
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import NA
 
@@ -17,7 +19,7 @@ def content(run: Run) -> list:
     command = run.env.get("command") or run.result.get("command")
     versions = run.env.get("versions") or run.result.get("versions") or {}
     return [
-        Code(_plain(command)) if command else None,
+        blocks.code(_plain(command)) if command else None,
         _table(_machine(run)),
         _details("The whole recipe", flatten(run.config)),
         _details("Package versions", versions),
@@ -44,12 +46,12 @@ def _machine(run: Run) -> dict[str, Any]:
     return {key: value for key, value in facts.items() if value is not None}
 
 
-def _details(title: str, values: dict[str, Any]) -> Details | None:
-    return Details(f"{title} ({len(values)})", _table(values)) if values else None
+def _details(title: str, values: dict[str, Any]) -> Markup | None:
+    return blocks.details(f"{title} ({len(values)})", _table(values)) if values else None
 
 
-def _table(values: dict[str, Any]) -> Table:
-    return Table([], [(key, _plain(value)) for key, value in values.items()], look="wide")
+def _table(values: dict[str, Any]) -> Markup:
+    return blocks.table([], [(key, _plain(value)) for key, value in values.items()], look="wide")
 
 
 def _plain(value: Any) -> str:

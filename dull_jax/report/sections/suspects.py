@@ -1,9 +1,9 @@
 """The labels that are most likely wrong, to be looked at."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars
-from dull_jax.report.blocks import Card, Cards, Figure, Legend, Row, Swatch, Table, Text
+from dull_jax.report import bars, blocks
 from dull_jax.report.findings import THRESHOLD
 from dull_jax.report.folder import Run
 from dull_jax.report.numbers import number, percent
@@ -18,9 +18,9 @@ def content(run: Run) -> list | None:
         return None
     cards = _cards(run)
     return [
-        Row([_scores(run), _by_group(run)]),
-        Text(_introduction(run), "soft before"),
-        Cards(cards) if cards else None,
+        blocks.row([_scores(run), _by_group(run)]),
+        blocks.text(_introduction(run), "soft before"),
+        blocks.cards(cards) if cards else None,
     ]
 
 
@@ -40,7 +40,7 @@ def _introduction(run: Run) -> str:
     )
 
 
-def _cards(run: Run) -> list[Card]:
+def _cards(run: Run) -> list[Markup]:
     thumbnails = run.outputs.get("thumbnails", [])
     return [
         _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None)
@@ -48,15 +48,15 @@ def _cards(run: Run) -> list[Card]:
     ]
 
 
-def _card(run: Run, index: int, pixels: np.ndarray | None) -> Card:
+def _card(run: Run, index: int, pixels: np.ndarray | None) -> Markup:
     ids, given = run.labels.get("ids"), int(run.labels["given"][index])
-    return Card(
+    return blocks.card(
         name=str(ids[index]) if ids is not None else f"position {index}",
         given=run.class_name(given),
         better=_better(run, index),
         score=f"score {number(run.outputs['wrongness'][index], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
-        true=run.class_name(int(run.labels["clean"][index])) if run.truth_known else None,
+        true_class=run.class_name(int(run.labels["clean"][index])) if run.truth_known else None,
     )
 
 
@@ -68,7 +68,7 @@ def _better(run: Run, index: int) -> str:
     return " (none better)" if kept else f" → {run.class_name(better)}"
 
 
-def _scores(run: Run) -> Figure | None:
+def _scores(run: Run) -> Markup | None:
     score = run.outputs["wrongness"].astype(np.float64)
     known = np.isfinite(score)
     if not known.any():
@@ -78,13 +78,13 @@ def _scores(run: Run) -> Figure | None:
         wrong = run.labels["given"] != run.labels["clean"]
         groups = [("rightly labelled", "var(--good)", score[known & ~wrong]),
                   ("wrongly labelled", "var(--bad)", score[known & wrong])]  # fmt: skip
-        legend = Legend([Swatch(name, colour) for name, colour, _ in groups])
+        legend = blocks.legend([blocks.swatch(name, colour) for name, colour, _ in groups])
     title = "Score of all training labels"
     drawing = bars.scores(title, [group for group in groups if len(group[2])])
-    return Figure(title, drawing, note="% of each kind", legend=legend)
+    return blocks.figure(title, drawing, note="% of each kind", legend=legend)
 
 
-def _by_group(run: Run) -> Figure | None:
+def _by_group(run: Run) -> Markup | None:
     if not run.truth_known or not run.groups:
         return None
     score = run.outputs["wrongness"]
@@ -106,4 +106,4 @@ def _by_group(run: Run) -> Figure | None:
     caption = (
         f"Flagged: score above {THRESHOLD}. The group is that of the label's given or true class."
     )
-    return Figure("Wrong labels found, by group", Table(head, rows), caption)
+    return blocks.figure("Wrong labels found, by group", blocks.table(head, rows), caption)
