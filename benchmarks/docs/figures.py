@@ -6,17 +6,16 @@ light or dark scheme wherever it is shown.
 
 import json
 import pathlib
-import re
 import statistics
 
 import numpy as np
+from markupsafe import Markup
 
 from benchmarks.docs import dull_tables
 from benchmarks.result_file import RESULTS
 from dull_jax.report import bars, curves, heatmap
-from dull_jax.report.markup import Markup
-from dull_jax.report.sections.channels import sort_channels
-from dull_jax.report.style import css
+from dull_jax.report.blocks import css
+from dull_jax.report.sections.inside import sort_channels
 
 FIGURES = pathlib.Path(__file__).parents[2] / "docs" / "figures"
 
@@ -84,15 +83,14 @@ def _ablation() -> Markup:
         if name == "DULL" or name in PARTS
     }
     names = sorted(mean, key=lambda name: -mean[name][0])
-    short = {"transition": "T", "neighbours": "nbrs"}  # there is room for eight letters
-    rows = [re.sub("|".join(short), lambda m: short[m[0]], name) for name in names]
     title = "Parts of DULL left out, digits"
-    return bars.grouped(title, rows, list(keys), [mean[name] for name in names])
+    return bars.grouped(title, names, list(keys), [mean[name] for name in names])
 
 
 def _gate(seen: dict) -> Markup:
     gate = np.array(seen["gate"], np.float64)
     order, _ = sort_channels(gate)
-    ticks = [(k, name) for k, name in enumerate(seen["class_names"])]
     axes = ("class", "channels, sorted by the class that owns them")
-    return heatmap.picture("Channel-class matrix G", gate[order].T, axes, (560, 200), ticks, 1.0)
+    return heatmap.picture(
+        "Channel-class matrix G", gate[order].T, axes, (560, 200), seen["class_names"]
+    )

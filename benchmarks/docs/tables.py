@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks.docs import dull_tables, scaling_model
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
-from dull_jax.report.markup import percent
+from dull_jax.report.numbers import percent
 
 _SCALING = "scaling/cpu-2-cores.json"
 PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py

@@ -9,7 +9,7 @@ from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.data.groups import group_of
 from dull_jax.data.tables import class_labels, csv_io
-from dull_jax.report.markup import percent
+from dull_jax.report.numbers import percent
 from dull_jax.run_dir import layout, overwrite
 from dull_jax.stats import column_order
 from dull_jax.stats.label_audit import LabelAudit

@@ -4,14 +4,14 @@ One HTML file without scripts and without anything to load, as the report of a r
 """
 
 import numpy as np
+from markupsafe import Markup
 
 from dull_jax import files
 from dull_jax.audit import outputs
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.report import bars, cards, heatmap
-from dull_jax.report.document import document
-from dull_jax.report.markup import Markup, number, percent, table, tag
-from dull_jax.report.plots import figure, row
+from dull_jax.report import bars, blocks, heatmap
+from dull_jax.report.numbers import number, percent
+from dull_jax.report.pictures import thumbnail
 from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import LabelAudit
 
@@ -26,38 +26,31 @@ def write(
     """Writes the page and returns its path; `caution` as from `outputs.caution`."""
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
-        file.write(page(samples, found, caution).encode("utf-8", "replace"))
+        file.write(page(samples, found, caution).encode())
     return path
 
 
 def page(samples: AuditInput, found: LabelAudit, caution: str = "") -> str:
     """The whole document."""
-    chapters = [_overview(samples, found), _noise(samples, found), _suspects(samples, found)]
-    return document(
-        "Audit of labels",
-        _header(samples, found, caution),
-        tag("main", chapters, _duplicates(samples)),
-        tag(
-            "footer",
-            f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
-        ),
-    )
-
-
-def _header(samples: AuditInput, found: LabelAudit, caution: str) -> Markup:
+    sections = [
+        _overview(samples, found),
+        _noise(samples, found),
+        _suspects(samples, found),
+        _duplicates(samples),
+    ]
     flagged, estimated = int(found.flagged.sum()), found.estimated["all"]
-    said = (
+    summary = (
         f"Of {len(samples.given):,} labels, {flagged:,} ({percent(found.flagged.mean())}) are "
         f"probably wrong. About {percent(estimated.precision, 0)} of these truly are, and they "
         f"are about {percent(estimated.recall, 0)} of all wrong labels."
     )
-    return tag(
-        "header",
-        tag("p", "Audit of labels", class_="eyebrow"),
-        tag("h1", f"{flagged:,} labels to look at"),
-        tag("p", tag("b", caution)) if caution else None,
-        tag("p", said),
+    return blocks.page(
+        title="Audit of labels",
+        eyebrow="Audit of labels",
+        heading=f"{flagged:,} labels to look at",
+        lead=[blocks.text(caution, "caution") if caution else None, blocks.text(summary)],
+        body=sections,
+        footer=f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
     )
 
 
@@ -68,28 +61,19 @@ def _overview(samples: AuditInput, found: LabelAudit) -> Markup:
         ("flagged", "var(--bad)", score[found.flagged]),
     ]
     title = "P(label is wrong), all labels"
-    drawn = bars.scores(title, [g for g in groups if len(g[2])])
-    return tag(
-        "section",
-        tag("h2", "How sure is this?"),
-        row(
-            _by_group(samples, found),
-            figure(title, drawn, note="blue: kept, red: flagged; % of each kind"),
-        ),
-        tag(
-            "p",
-            "Groups are of the class a label names: head classes have many labels, tail classes "
-            "few. Precision, false alarms and recall are estimates, made from the labels and "
-            "predictions alone: the mean probability that a flagged label is wrong, the share of "
-            "right labels that are flagged, and the share of wrong ones that are.",
-            class_="soft before",
-        ),
-        _truth(samples, found),
-        id="overview",
+    drawing = bars.scores(title, [group for group in groups if len(group[2])])
+    histogram = blocks.figure(title, drawing, note="blue: kept, red: flagged; % of each kind")
+    explained = (
+        "Groups are of the class a label names: head classes have many labels, tail classes "
+        "few. Precision, false alarms and recall are estimates, made from the labels and "
+        "predictions alone: the mean probability that a flagged label is wrong, the share of "
+        "right labels that are flagged, and the share of wrong ones that are."
     )
+    content = [blocks.row([_by_group(found), histogram]), blocks.text(explained, "soft before")]
+    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, found)])
 
 
-def _by_group(samples: AuditInput, found: LabelAudit) -> Markup:
+def _by_group(found: LabelAudit) -> Markup:
     rows = [
         (
             name,
@@ -102,7 +86,9 @@ def _by_group(samples: AuditInput, found: LabelAudit) -> Markup:
         for name, seen in found.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
-    return figure("Flagged labels, by group", table(head, rows), "Estimated, not counted.")
+    return blocks.figure(
+        "Flagged labels, by group", blocks.table(head, rows), "Estimated, not counted."
+    )
 
 
 def _truth(samples: AuditInput, found: LabelAudit) -> Markup | None:
@@ -110,26 +96,21 @@ def _truth(samples: AuditInput, found: LabelAudit) -> Markup | None:
         return None
     truth = outputs.against_the_truth(samples, found)
     alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in found.groups)
-    return tag(
-        "p",
+    return blocks.text(
         f"The noise of these labels was simulated, so the truth is known: precision "
         f"{percent(truth['precision'])}, recall {percent(truth['recall'])}, AUROC "
-        f"{percent(truth['auroc'])}; false alarms {alarms}.",
+        f"{percent(truth['auroc'])}; false alarms {alarms}."
     )
 
 
 def _noise(samples: AuditInput, found: LabelAudit) -> Markup:
-    names = list(samples.class_names)
-    return tag(
-        "section",
-        tag("h2", "What kind of noise"),
-        tag(
-            "p",
-            f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
-            "evidence a label; about 0 means that nothing speaks for noise).",
-        ),
-        row(_flows(samples, found), _matrix(names, found.transition)),
-        id="noise",
+    explained = (
+        f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
+        "evidence a label; about 0 means that nothing speaks for noise)."
+    )
+    figures = [_flows(samples, found), _matrix(list(samples.class_names), found.transition)]
+    return blocks.section(
+        "noise", "What kind of noise", [blocks.text(explained), blocks.row(figures)]
     )
 
 
@@ -138,16 +119,9 @@ def _flows(samples: AuditInput, found: LabelAudit) -> Markup:
     pairs = np.stack([samples.given[flagged], found.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
-    items = [
-        tag(
-            "li",
-            tag("span", f"{names[kinds[n][0]]} → {names[kinds[n][1]]}"),
-            tag("b", f"{counts[n]:,}"),
-        )
-        for n in order
-    ]
-    listed = tag("ol", items, class_="flow") if items else tag("p", "No label is flagged.")
-    return figure("Given → suggested", listed, note="number of flagged labels")
+    items = [(f"{names[kinds[n][0]]} → {names[kinds[n][1]]}", counts[n]) for n in order]
+    listed = blocks.counts(items, "No label is flagged.")
+    return blocks.figure("Given → suggested", listed, note="number of flagged labels")
 
 
 def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
@@ -155,38 +129,32 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
         return None
     title = "Estimated: given label for each true class"
     drawing = heatmap.transition(title, transition, names)
-    return figure(title, drawing, "Each row adds up to 1; numbers are percent.")
+    return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
 def _suspects(samples: AuditInput, found: LabelAudit) -> Markup:
     order = outputs.ranked(found)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
-    listed = [
-        _card(samples, found, int(n), None if pictures is None else pictures[place])
-        for place, n in enumerate(order)
+    cards = [
+        _card(samples, found, int(n), None if pictures is None else pictures[rank])
+        for rank, n in enumerate(order)
     ]
     more = int(found.flagged.sum()) - len(order)
-    said = "Likeliest first: given label → label that fits better, P(wrong)."
-    return tag(
-        "section",
-        tag("h2", "The suspects"),
-        tag(
-            "p", said + (f" {more:,} more are in {layout.SUSPECTS}." if more else ""), class_="soft"
-        ),
-        tag("ol", listed, class_="cards") if listed else tag("p", "None."),
-        id="suspects",
-    )
+    order_said = "Likeliest first: given label → label that fits better, P(wrong)."
+    introduction = order_said + (f" {more:,} more are in {layout.SUSPECTS}." if more else "")
+    listed = blocks.cards(cards) if cards else blocks.text("None.")
+    return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
 
 
 def _card(samples: AuditInput, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
     names = samples.class_names
-    return cards.card(
+    return blocks.card(
         name=str(samples.paths[n] or samples.ids[n]),
         given=names[int(samples.given[n])],
         better=f" → {names[int(found.suggested[n])]}",
         score=f"P(wrong) {number(found.wrong[n], 3)}",
-        pixels=pixels,
-        true=None if samples.clean is None else names[int(samples.clean[n])],
+        picture="" if pixels is None else thumbnail(pixels),
+        true_class=None if samples.clean is None else names[int(samples.clean[n])],
     )
 
 
@@ -197,10 +165,6 @@ def _duplicates(samples: AuditInput) -> Markup | None:
         (group.id, ", ".join(group.paths), ", ".join(group.labels), group.action)
         for group in samples.duplicates[:_SHOWN]
     ]
-    return tag(
-        "section",
-        tag("h2", "The same image more than once"),
-        tag("p", f"{len(samples.duplicates):,} images have copies.", class_="soft"),
-        table(["content", "files", "labels", "what was done"], rows, class_="wide"),
-        id="duplicates",
-    )
+    table = blocks.table(["content", "files", "labels", "what was done"], rows, look="wide")
+    counted = blocks.text(f"{len(samples.duplicates):,} images have copies.", "soft")
+    return blocks.section("duplicates", "The same image more than once", [counted, table])

@@ -3,9 +3,30 @@
 from collections.abc import Sequence
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report.markup import Markup, finite, number, tag
-from dull_jax.report.plots import MANY, WIDTH, Axis, clip, frame, hover, series, svg, text_width
+from dull_jax.report import palette
+from dull_jax.report.charts import (
+    INK,
+    MANY,
+    ROUND,
+    SOFT,
+    WIDTH,
+    Spec,
+    as_is,
+    class_axis,
+    class_names,
+    described,
+    log_ticks,
+    number_of,
+    rows,
+    size,
+    svg,
+    text_of,
+    x_axis,
+    y_axis,
+)  # fmt: skip
+from dull_jax.report.numbers import finite, number
 
 
 def counts(
@@ -21,136 +42,165 @@ def counts(
       true, given: `[K]` counts; true is None where nobody knows.
       names, groups: `[K]`; the group gives the colour.
     """
-    known = "" if true is None else f"true {max(true)} to {min(true)}, "
-    said = f"{len(given)} classes; {known}given {max(given)} to {min(given)}"
-    draw = _count_columns if len(given) > MANY else _count_rows
-    return draw(title, said, true, given, names, groups)
-
-
-def _count_rows(title, said, true, given, names, groups) -> Markup:
-    shown = [clip(name) for name in names]
-    left = max(30.0, text_width(shown) + 10)
-    x = Axis(0, max(*(true or given), *given, 1), left, WIDTH - 74)
-    parts, step = [], 22
-    for k, name in enumerate(shown):
-        top = k * step + 3
-        text = _counted(names[k], given, true, k)
-        end, mark, also = x(given[k]), None, None
+    many = len(given) > MANY
+    low = 0.7 if many else 0  # of a log scale
+    classes = []
+    for k, name in enumerate(names):
+        row = {"class": k, "given": max(given[k], low), "number": f"{given[k]}", "true": None}
+        row |= {"colour": palette.group(groups[k]), "said": described(name, f"given {given[k]}")}
         if true is not None:
-            end, also = max(end, x(true[k])), f" ({true[k]})"
-            mark = tag("line", text, x1=x(true[k]), x2=x(true[k]), y1=top - 2, y2=top + 17,
-                       stroke="var(--ink)", stroke_width=2)  # fmt: skip
-        parts += [
-            tag("text", name, text, x=left - 7, y=top + 12, text_anchor="end", class_="ink"),
-            tag("rect", text, x=left, y=top, width=x(given[k]) - left, height=15, rx=2,
-                class_=f"g-{groups[k]}"),
-            mark,
-            tag("text", tag("tspan", given[k], class_="strong"), also, x=end + 7, y=top + 12),
-        ]  # fmt: skip
-    return svg(WIDTH, len(given) * step + 6, title, said, parts)
+            row |= {"true": max(true[k], low), "number": f"{given[k]} ({true[k]})"}
+            row["said"] = described(row["said"], f"true {true[k]}")
+        classes.append(row)
+    chart = {"data": rows(classes), "params": class_names(names)}
+    most = max(1, *given, *(true or ()))
+    chart |= _columns(len(given), low, most * 1.15) if many else _lines(len(given), most)
+    known = "" if true is None else f"true {max(true)} to {min(true)}, "
+    return svg(chart, title, f"{len(given)} classes; {known}given {max(given)} to {min(given)}")
 
 
-def _counted(name: str, given: Sequence[int], true: Sequence[int] | None, k: int) -> Markup:
-    return hover(name, f"given {given[k]}", None if true is None else f"true {true[k]}")
+def _lines(num_classes: int, most: int) -> Spec:
+    """A line for each class, with its name and numbers."""
+    length = {"axis": None, "domain": [0, most], "range": [0, {"expr": "width - 74"}]}
+    number = {
+        "transform": [{"calculate": "max(datum.given, datum.true)", "as": "end"}],
+        "mark": {"type": "text", "align": "left", "dx": 7, "fill": SOFT, "aria": False},
+        "encoding": {"x": number_of("end", **length), "text": text_of("number")},
+    }
+    return {
+        "encoding": {"y": _band(class_axis(), 0.3)},
+        "layer": [*_bars_and_marks("x", length, 19), number],
+        **size(WIDTH, 22 * num_classes + 6),
+    }
 
 
-def _count_columns(title, said, true, given, names, groups) -> Markup:
+def _columns(num_classes: int, low: float, high: float) -> Spec:
     """Log scale: with 500 images in one class and 5 in another, a linear bar of 5 is invisible."""
-    width, height = 1070, 230
-    low = 0.7
-    y = Axis(low, max(*(true or given), *given, 1) * 1.15, height - 38, 8, log=True)
-    x = Axis(0, len(given), 42, width - 6)
-    parts, pitch = [], (x.end - x.start) / len(given)
-    for k in range(len(given)):
-        text = _counted(f"{k} {names[k]}", given, true, k)
-        top = y(max(given[k], low))
-        parts.append(
-            tag("rect", text, x=x(k) + 0.12 * pitch, width=0.76 * pitch, y=top,
-                height=y.start - top, class_=f"g-{groups[k]}")
-        )  # fmt: skip
-        if true is None:
-            continue
-        at = y(max(true[k], low))
-        parts.append(
-            tag("line", text, x1=x(k), x2=x(k) + pitch, y1=at, y2=at, stroke="var(--ink)",
-                stroke_width=2)
-        )  # fmt: skip
-    label = "class id; images on a log scale"
-    ticks = [t for t in x.ticks(10) if t < len(given) and t == int(t)]
-    return svg(width, height, title, said, frame(x, y, label, ticks), parts)
+    axis = y_axis(values=log_ticks(low, high), labelOverlap=False)
+    length = {"axis": axis, "type": "log", "domain": [low, high], "nice": False}
+    step = max(1, num_classes // 20)
+    ids = x_axis("class id; images on a log scale", labelAngle=0, labelOverlap=True,
+                 values=list(range(0, num_classes, step)))  # fmt: skip
+    return {
+        "encoding": {"x": _band(ids, 0.24)},
+        "layer": _bars_and_marks("y", length, 1030 / num_classes),
+        **size(1070, 230),
+    }
+
+
+def _band(axis: Spec, padding: float) -> Spec:
+    scale = {"paddingInner": padding, "paddingOuter": padding / 2}
+    return {"field": "class", "type": "ordinal", "axis": axis, "scale": scale}
+
+
+def _bars_and_marks(direction: str, length: Spec, mark_size: float) -> list[Spec]:
+    return [
+        {
+            "mark": {"type": "bar", "cornerRadius": ROUND if direction == "x" else 0},
+            "encoding": {direction: {**number_of("given", **length), "stack": None}, **_LOOK},
+        },
+        {
+            "transform": [{"filter": "datum.true !== null"}],
+            "mark": {"type": "tick", "thickness": 2, "opacity": 1, "size": mark_size, "color": INK},
+            "encoding": {direction: number_of("true", **length), "description": text_of("said")},
+        },
+    ]
+
+
+_LOOK: Spec = {"fill": as_is("colour"), "description": text_of("said")}
 
 
 def grouped(
     title: str,
-    rows: Sequence[str],
+    groups: Sequence[str],
     methods: Sequence[str],
     values: Sequence[Sequence[float | None]],
 ) -> Markup:
-    """Accuracy in percent: for each row (overall, head, …) one bar a method.
+    """Accuracy in percent: for each group (overall, head, …) one bar a method.
 
     Args:
-      values: `[rows][methods]`, None where unknown.
+      values: `[groups][methods]`, None where unknown.
     """
+    bars = [
+        {
+            "group": group, "method": m, "value": finite(value) or 0, "number": number(value),
+            "colour": palette.series(m), "ink": SOFT if m else INK,
+            "said": described(f"{method} · {group}", number(value, 1, "%")),
+        }
+        for group, line in zip(groups, values, strict=True)
+        for m, (method, value) in enumerate(zip(methods, line, strict=True))
+    ]  # fmt: skip
     thick = 15 if len(methods) <= 4 else 11
     step = len(methods) * thick + 14
-    x = Axis(0, 100, 62, WIDTH - 46)
-    parts = []
-    for r, row_name in enumerate(rows):
-        top = r * step + 4
-        middle = top + len(methods) * thick / 2 + 4
-        parts.append(tag("text", row_name, x=54, y=middle, text_anchor="end", class_="ink"))
-        for m, method in enumerate(methods):
-            parts.append(_bar(x, top + m * thick, thick, m, f"{method} · {row_name}", values[r][m]))
+    chart = {
+        "data": rows(bars),
+        "encoding": {
+            "x": number_of("value", domain=[0, 100], range=[0, {"expr": "width - 40"}]),
+            "y": {"field": "group", "type": "nominal", "sort": None,
+                  "axis": {"title": None, "labelColor": INK},
+                  "scale": {"paddingInner": 14 / step, "paddingOuter": 7 / step}},
+            "yOffset": {"field": "method", "type": "ordinal"},
+        },
+        "layer": [
+            {
+                "mark": {"type": "bar", "cornerRadius": ROUND, "height": thick - 2},
+                "encoding": _LOOK,
+            },
+            {
+                "mark": {"type": "text", "align": "left", "dx": 6, "aria": False,
+                         "fontWeight": {"expr": "datum.method ? 400 : 600"}},
+                "encoding": {"text": text_of("number"), "fill": as_is("ink")},
+            },
+        ],
+    }  # fmt: skip
     said = "; ".join(
-        f"{row_name}: " + ", ".join(f"{m} {number(v)}" for m, v in zip(methods, line, strict=True))
-        for row_name, line in zip(rows, values, strict=True)
+        f"{group}: " + ", ".join(f"{m} {number(v)}" for m, v in zip(methods, line, strict=True))
+        for group, line in zip(groups, values, strict=True)
     )
-    return svg(WIDTH, len(rows) * step, title, said, parts)
-
-
-def _bar(x: Axis, top: float, thick: int, index: int, name: str, value: float | None) -> Markup:
-    known = finite(value)
-    label = tag(
-        "text", number(known), x=x(known or 0) + 6, y=top + thick / 2 + 4,
-        class_="ink strong" if index == 0 else None, font_size=10.5 if thick < 14 else None,
-    )  # fmt: skip
-    if known is None:
-        return label
-    shape = tag(
-        "rect", hover(name, number(known, 1, "%")), x=x.start, y=top + 1, rx=2,
-        width=max(1.0, x(known) - x.start), height=thick - 2, class_=f"f{series(index)}",
-    )  # fmt: skip
-    return tag("g", shape, label)
+    return svg(chart | size(WIDTH, len(groups) * step), title, said)
 
 
 def reliability(
-    title: str, confidence: np.ndarray, right: np.ndarray, num_bins: int = 15
+    title: str, confidence: np.ndarray, correct: np.ndarray, num_bins: int = 15
 ) -> Markup:
-    """Accuracy of the predictions of each confidence (Guo et al. 2017, fig. 1).
+    """Accuracy in each bin of confidence; on the diagonal the two agree.
 
     Args:
-      confidence: `[M]` max_k p_k.  right: `[M]` bool.  Bins are (a, b], as in the ECE.
+      confidence: `[N]` in [0, 1].  correct: bool `[N]`.
+      num_bins: as in stats.calibration, so that the bars are those of the ECE.
     """
-    bins = np.clip(np.ceil(confidence * num_bins).astype(int) - 1, 0, num_bins - 1)
-    total = np.bincount(bins, minlength=num_bins)
-    hits = np.bincount(bins, right, minlength=num_bins)
-    height = 250
-    x, y = Axis(0, 100, 40, WIDTH - 15), Axis(0, 100, height - 38, 10)
-    parts = []
-    for b in np.flatnonzero(total):
-        accuracy, left = 100 * hits[b] / total[b], x(100 * b / num_bins)
-        text = hover(f"confidence {100 * b / num_bins:.0f} to {100 * (b + 1) / num_bins:.0f} %",
-                     f"accuracy {accuracy:.1f} %", f"{total[b]} images")  # fmt: skip
-        # A bin of few images says little: its bar is paler.
-        opacity = round(0.3 + 0.7 * min(1.0, (total[b] / total.sum() * num_bins) ** 0.5), 2)
-        width = x(100 * (b + 1) / num_bins) - left - 2
-        parts.append(tag("rect", text, x=left + 1, width=width, y=y(accuracy), class_="f0",
-                         height=y.start - y(accuracy), fill_opacity=opacity))  # fmt: skip
-    diagonal = tag("line", x1=x.start, x2=x.end, y1=y.start, y2=y.end, stroke="var(--ink)",
-                   stroke_width=1.5, stroke_dasharray="4 4")  # fmt: skip
+    index = np.clip(np.ceil(confidence * num_bins) - 1, 0, num_bins - 1).astype(int)
+    total, right = np.bincount(index, minlength=num_bins), np.bincount(index, correct, num_bins)
+    bins = [_bin(b, num_bins, right[b], total[b], total.sum()) for b in np.flatnonzero(total)]
+    axis = x_axis("confidence of the prediction, %", tickCount=5)
+    bars = {
+        "data": rows(bins),
+        "mark": {"type": "rect", "fill": palette.series(0)},
+        "encoding": {
+            "x": number_of("low", axis, domain=[0, 100]), "x2": {"field": "high"},
+            "y": number_of("accuracy", y_axis("%"), domain=[0, 100]), "y2": {"datum": 0},
+            "fillOpacity": as_is("opacity"), "description": text_of("said"),
+        },
+    }  # fmt: skip
+    diagonal = {
+        "data": rows([{"at": 0}, {"at": 100}]),
+        "mark": {"type": "line", "stroke": INK, "strokeWidth": 1.5, "strokeDash": [4, 4],
+                 "aria": False},
+        "encoding": {"x": number_of("at", axis), "y": number_of("at", y_axis("%"))},
+    }  # fmt: skip
     said = f"{int(total.sum())} test images in {num_bins} bins of confidence"
-    label = "confidence of the prediction, %"
-    return svg(WIDTH, height, title, said, frame(x, y, label, x.ticks(), "%"), parts, diagonal)
+    return svg({"layer": [bars, diagonal]} | size(WIDTH, 250), title, said)
+
+
+def _bin(place: int, num_bins: int, right: float, images: int, total: int) -> dict:
+    """A bar of the diagram; a bin of few images says little, so its bar is paler."""
+    low, high, accuracy = 100 * place / num_bins, 100 * (place + 1) / num_bins, 100 * right / images
+    opacity = 0.3 + 0.7 * min(1.0, (images / total * num_bins) ** 0.5)
+    said = described(
+        f"confidence {low:.0f} to {high:.0f} %", f"accuracy {accuracy:.1f} %", f"{images} images"
+    )
+    return {"low": low + 0.3, "high": high - 0.3, "accuracy": float(accuracy),
+            "opacity": round(float(opacity), 2), "said": said}  # fmt: skip
 
 
 def scores(title: str, groups: Sequence[tuple[str, str, np.ndarray]], num_bins: int = 24) -> Markup:
@@ -159,21 +209,25 @@ def scores(title: str, groups: Sequence[tuple[str, str, np.ndarray]], num_bins: 
     Args:
       groups: (name, CSS colour, scores `[n]`).
     """
-    everything = np.concatenate([s for _, _, s in groups])
-    low, high = min(0.0, float(everything.min())), max(1.0, float(everything.max()))
-    found = [np.histogram(s, num_bins, (low, high))[0] / max(1, len(s)) * 100 for _, _, s in groups]
-    height = 220
-    x = Axis(low, high, 40, WIDTH - 15)
-    y = Axis(0, max(1.0, *(float(f.max()) for f in found)), height - 38, 10)
-    edges = np.linspace(low, high, num_bins + 1)
-    parts = []
-    for (name, colour, values), shares in zip(groups, found, strict=True):
-        steps = "".join(
-            f"L{x(edges[b]):g} {y(s):g}L{x(edges[b + 1]):g} {y(s):g}" for b, s in enumerate(shares)
-        )
-        outline = f"M{x.start:g} {y.start:g}{steps}L{x.end:g} {y.start:g}Z"
-        parts.append(tag("path", hover(f"{name}: {len(values)} labels"), d=outline, fill=colour,
-                         fill_opacity=0.28, stroke=colour, stroke_width=1.6))  # fmt: skip
+    everything = np.concatenate([values for _, _, values in groups])
+    span = min(0.0, float(everything.min())), max(1.0, float(everything.max()))
+    bins = []
+    for name, colour, values in groups:
+        shares, edges = np.histogram(values, num_bins, span)
+        shares = 100 * shares / max(1, len(values))
+        look = {"colour": colour, "said": described(name, f"{len(values)} labels")}
+        for edge, share in zip(edges, [*shares, shares[-1]], strict=True):
+            bins.append(look | {"score": float(edge), "share": float(share)})
+    axis = x_axis("score that the given label is wrong", tickCount=5)
+    chart = {
+        "data": rows(bins),
+        "mark": {"type": "area", "interpolate": "step-after", "fillOpacity": 0.28,
+                 "strokeWidth": 1.6},
+        "encoding": {
+            "x": number_of("score", axis, domain=span, nice=False),
+            "y": number_of("share", y_axis("%")) | {"stack": None},
+            "stroke": as_is("colour"), **_LOOK,
+        },
+    }  # fmt: skip
     said = ", ".join(f"{len(values)} {name}" for name, _, values in groups)
-    label = "score that the given label is wrong"
-    return svg(WIDTH, height, title, said, frame(x, y, label, x.ticks(), "%"), parts)
+    return svg(chart | size(WIDTH, 220), title, said)

@@ -3,10 +3,26 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from dull_jax.report.markup import Markup, finite, number, tag
-from dull_jax.report.plots import WIDTH, Axis, dash, frame, hover, nice_ticks, series, svg
+from markupsafe import Markup
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 40, 15, 10, 38
+from dull_jax.report import palette
+from dull_jax.report.charts import (
+    WHOLE,
+    WIDTH,
+    Spec,
+    as_is,
+    described,
+    log_ticks,
+    number_of,
+    rows,
+    size,
+    svg,
+    text_of,
+    x_axis,
+    y_axis,
+)  # fmt: skip
+from dull_jax.report.numbers import finite, number
+
 Points = Sequence[tuple[float, float | None]]
 
 
@@ -22,65 +38,56 @@ def lines(
       title: what is drawn.  unit: of the y axis.  span: its range; by default that of the values.
       curves: (method, [(epoch, value or None)]); the first is the run itself, drawn on top.
     """
-    known = [(e, v) for _, points in curves for e, v in points if v is not None]
-    if not known:
+    values = [value for _, points in curves for _, value in points if value is not None]
+    if not values:
         return None
-    height = 190
-    x = Axis(min(e for e, _ in known), max(e for e, _ in known), _LEFT, WIDTH - _RIGHT)
-    low, high = span or span_of([v for _, v in known], unit)
-    y = Axis(low, high, height - _BOTTOM, _TOP)
-    ticks = [tick for tick in x.ticks() if tick == int(tick)]
-    drawn = [_line(x, y, i, *curve, unit) for i, curve in enumerate(curves)]
-    said = "; ".join(f"{n}: {number(_last(p), 2, unit)}" for n, p in curves)
-    return svg(
-        WIDTH,
-        height,
-        title,
-        f"Last value of {said}",
-        frame(x, y, "epoch", ticks, unit),
-        drawn[::-1],
-    )
+    low, high = _widened(*(span or (min(values), max(values))))
+    chart = {
+        # What comes last is drawn on top.
+        "data": rows(r for i in reversed(range(len(curves))) for r in _rows(i, *curves[i], unit)),
+        "encoding": {
+            "x": number_of("epoch", x_axis("epoch", tickCount=5, **WHOLE), zero=False, nice=False),
+            "y": number_of("value", y_axis(unit), domain=[low, high], nice=4),
+            "detail": text_of("series"),
+        },
+        "layer": [_STROKES, _ENDS],
+    }
+    last = "; ".join(f"{name}: {number(_last(points), 2, unit)}" for name, points in curves)
+    return svg(chart | size(WIDTH, 190), title, f"Last value of {last}")
 
 
-def span_of(values: Sequence[float], unit: str = "") -> tuple[float, float]:
-    """The range of the values, widened to the next ticks; percent stays within 0 and 100."""
-    low, high = min(values), max(values)
+_STROKES: Spec = {
+    "mark": {"type": "line", "strokeJoin": "round", "aria": False},
+    "encoding": {
+        "stroke": as_is("colour"), "strokeWidth": as_is("width"), "strokeDash": as_is("dash")
+    },
+}  # fmt: skip
+_ENDS: Spec = {
+    "transform": [{"filter": "datum.said"}],
+    "mark": {"type": "circle", "size": 36, "opacity": 1},
+    "encoding": {"fill": as_is("colour"), "description": text_of("said")},
+}
+
+
+def _rows(index: int, name: str, points: Points, unit: str) -> list[dict]:
+    """The points of a line; the last known one is marked and described."""
+    look = {"series": index, "colour": palette.series(index), "dash": palette.dash(index),
+            "width": 1.5 if index else 2.4}  # fmt: skip
+    line = [look | {"epoch": epoch, "value": value, "said": ""} for epoch, value in points]
+    for row in [row for row in line if row["value"] is not None][-1:]:
+        row["said"] = described(name, f"epoch {row['epoch']:g}", number(row["value"], 2, unit))
+    return line
+
+
+def _widened(low: float, high: float) -> tuple[float, float]:
+    """The range itself, or room around one single value."""
     if high - low < 1e-9:
-        low, high = low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
-    ticks = nice_ticks(low, high)
-    step = ticks[1] - ticks[0] if len(ticks) > 1 else high - low
-    low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    return (max(0.0, low), min(100.0, high)) if unit == "%" else (low, high)
-
-
-def _line(x: Axis, y: Axis, index: int, name: str, points: Points, unit: str) -> Markup | None:
-    kept = [(e, v) for e, v in points if v is not None]
-    if not kept:
-        return None
-    colour = series(index)
-    last = hover(name, f"epoch {kept[-1][0]:g}", number(kept[-1][1], 2, unit))
-    path = tag(
-        "path", d=_path(x, y, points), class_=f"s{colour}", fill="none", stroke_linejoin="round",
-        stroke_width=2.4 if index == 0 else 1.5, stroke_dasharray=dash(index),
-    )  # fmt: skip
-    end = tag("circle", last, cx=x(kept[-1][0]), cy=y(kept[-1][1]), r=3, class_=f"f{colour}")
-    return tag("g", path, end)
-
-
-def _path(x: Axis, y: Axis, points: Points) -> str:
-    """Epochs that were not evaluated are joined over; a value that is undefined breaks the line."""
-    pen, steps = "M", []
-    for epoch, value in points:
-        if value is None:
-            pen = "M"
-            continue
-        steps.append(f"{pen}{x(epoch):g} {y(value):g}")
-        pen = "L"
-    return "".join(steps)
+        return low - (abs(low) * 0.1 or 1), high + (abs(high) * 0.1 or 1)
+    return low, high
 
 
 def _last(points: Points) -> float | None:
-    return next((v for _, v in reversed(points) if v is not None), None)
+    return next((value for _, value in reversed(points) if value is not None), None)
 
 
 def points_of(metrics: Sequence[Mapping[str, object]], key: str) -> Points:
@@ -104,32 +111,41 @@ def scatter(
       names: `[K]`.  peer_index: the compared method's place, for its colour.
       labels: which ones are counted: "true" or "given".
     """
-    height = 250
-    x = _count_axis(counts)
-    y = Axis(0, 100, height - _BOTTOM, _TOP)
-    marks = []
-    for k in sorted(range(len(counts)), key=lambda k: counts[k]):
-        values = [own[k]] + ([] if peer is None else [peer[k]])
-        if counts[k] > 0 and all(math.isfinite(v) for v in values):
-            marks.append(_pair(x(counts[k]), [y(v) for v in values], peer_index, values, names[k]))
-    label = f"training images of the class ({labels} labels, log scale)"
-    return svg(
-        WIDTH, height, title, f"{len(marks)} classes", frame(x, y, label, x.ticks(), "%"), marks
+    points = []
+    for count, name, *values in zip(counts, names, own, own if peer is None else peer, strict=True):
+        if count > 0 and all(math.isfinite(value) for value in values):
+            said = described(name, *(number(v, 1, "%") for v in values[: 1 + (peer is not None)]))
+            points.append(
+                {"count": count, "own": float(values[0]), "peer": float(values[1]), "said": said}
+            )
+    seen = [point["count"] for point in points] or [1]
+    low, high = min(seen) * 0.85, max(seen) * 1.18
+    axis = x_axis(
+        f"training images of the class ({labels} labels, log scale)", values=log_ticks(low, high)
     )
+    chart = {
+        "data": rows(points),
+        "encoding": {
+            "x": number_of("count", axis, type="log", domain=[low, high], nice=False),
+            "description": text_of("said"),
+        },
+        "layer": [*([] if peer is None else _pair(peer_index)), _dots("own", fill="var(--s0)")],
+    }
+    return svg(chart | size(WIDTH, 250), title, f"{len(points)} classes")
 
 
-def _count_axis(counts: Sequence[float]) -> Axis:
-    seen = [c for c in counts if c > 0] or [1]
-    return Axis(min(seen) * 0.85, max(seen) * 1.18, _LEFT, WIDTH - _RIGHT, log=True)
+def _pair(peer_index: int) -> list[Spec]:
+    """The rings of the compared method, and the lines that join them to this run's dots."""
+    join = {
+        "mark": {"type": "rule", "stroke": "var(--line)", "strokeWidth": 1.5, "aria": False},
+        "encoding": {"y": number_of("own", y_axis("%"), domain=[0, 100]), "y2": {"field": "peer"}},
+    }
+    ring = {"stroke": palette.series(peer_index), "strokeWidth": 1.6, "fill": "var(--card)"}
+    return [join, _dots("peer", size=41, **ring)]
 
 
-def _pair(x: float, ys: list[float], index: int, values: list[float], name: str) -> Markup:
-    text = hover(name, *(number(v, 1, "%") for v in values))
-    parts = [tag("circle", text, cx=x, cy=ys[0], r=4, class_="f0")]
-    if len(ys) == 2:
-        colour = f"s{series(index)}"
-        join = tag("line", x1=x, x2=x, y1=ys[0], y2=ys[1], stroke="var(--line)", stroke_width=1.5)
-        ring = tag("circle", text, cx=x, cy=ys[1], r=3.2, class_=colour, fill="var(--card)",
-                   stroke_width=1.6)  # fmt: skip
-        parts = [join, ring, *parts]
-    return tag("g", parts)
+def _dots(field: str, **look: object) -> Spec:
+    return {
+        "mark": {"type": "circle", "size": 64, "opacity": 1, **look},
+        "encoding": {"y": number_of(field, y_axis("%"), domain=[0, 100])},
+    }

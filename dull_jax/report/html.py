@@ -8,30 +8,10 @@ A function of the files in the run's folder (`run.py`); it can be written again 
 import os
 
 from dull_jax import files
-from dull_jax.report.document import document
-from dull_jax.report.markup import tag
+from dull_jax.data.noise import title
+from dull_jax.report import blocks, sections
+from dull_jax.report.numbers import number, percent
 from dull_jax.report.run import Run, read
-from dull_jax.report.sections import (
-    channels,
-    data,
-    headline,
-    learning,
-    predictions,
-    settings,
-    suspects,
-)
-from dull_jax.run_dir import layout
-
-_CHAPTERS = (
-    ("result", "Result", headline.section),
-    ("data", "The data", data.section),
-    ("learning", "Learning", learning.section),
-    ("accuracy", "Groups and classes", learning.accuracy),
-    ("confusion", "Confusion and calibration", predictions.section),
-    ("inside", "Inside the method", channels.section),
-    ("suspects", "Suspicious labels", suspects.section),
-    ("settings", "Settings", settings.section),
-)
 
 
 def write(workdir: str | os.PathLike) -> files.Path:
@@ -43,20 +23,46 @@ def write(workdir: str | os.PathLike) -> files.Path:
     path = files.path_of(workdir) / layout.REPORT / layout.REPORT_PAGE
     text = page(read(workdir))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A lone surrogate, as in an undecodable file name, has no UTF-8; it becomes a '?'.
     with files.whole(path) as file:
-        file.write(text.encode("utf-8", "replace"))
+        file.write(text.encode())
     return path
 
 
 def page(run: Run) -> str:
-    """The whole document; chapters whose files are missing are left out."""
-    chapters = [(key, name, make(run)) for key, name, make in _CHAPTERS]
-    chapters = [chapter for chapter in chapters if chapter[2] is not None]
-    links = [tag("a", name, href=f"#{key}") for key, name, _ in chapters[1:]]
-    return document(
-        f"{run.name}: report of a run",
-        headline.header(run),
-        tag("main", tag("nav", links, aria_label="Chapters"), [made for _, _, made in chapters]),
-        tag("footer", "Written by dull_jax from the files of this run's folder."),
+    """The whole document; sections whose files are missing are left out."""
+    shown, links = sections.of(run)
+    dataset = run.data.get("dataset") or run.result.get("dataset") or "unknown data"
+    return blocks.page(
+        title=f"{run.name}: report of a run",
+        eyebrow="Report of a run",
+        heading=f"{run.name} on {dataset}",
+        lead=[blocks.text(_about(run), "soft")],
+        body=shown,
+        footer="Written by dull_jax from the files of this run's folder.",
+        nav=dict(list(links.items())[1:]),  # the first is in sight
     )
+
+
+def _about(run: Run) -> str:
+    """The run in one line."""
+    data, noise = run.data, run.data.get("noise") or {}
+    size, factor = data.get("num_train"), data.get("imbalance_factor")
+    parts = [
+        f"{number(size, 0)} training images" if size is not None else None,
+        f"{run.num_classes} classes" if run.num_classes else None,
+        f"imbalance factor {factor:g}" if isinstance(factor, int | float) else None,
+        _noise(run, noise) if noise else None,
+        f"{run.result['epochs']} epochs" if run.result.get("epochs") else None,
+        f"seed {run.result['seed']}" if run.result.get("seed") is not None else None,
+        str(run.result["network"]) if run.result.get("network") else None,
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def _noise(run: Run, noise: dict) -> str:
+    if run.in_doubt:
+        return "labels in doubt"
+    name = str(noise.get("name") or "unknown")
+    if name == "none":
+        return "no noise added"
+    return f"{title(name)} noise: {percent(noise.get('realised'))} of labels wrong"

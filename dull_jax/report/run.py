@@ -9,7 +9,7 @@ import numpy as np
 from dull_jax.data.groups import GROUPS, group_of
 from dull_jax.errors import UserError
 from dull_jax.files import Path, path_of
-from dull_jax.report.markup import finite
+from dull_jax.report.numbers import finite
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import read_arrays, read_json, read_metrics
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from dull_jax.report.markup import finite, number, percent
+from dull_jax.report.numbers import finite, number, percent
 from dull_jax.report.run import Run
 
 # A label is called wrong when its score exceeds this, as in stats.metrics.wrong_labels.

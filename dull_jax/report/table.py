@@ -18,7 +18,7 @@ from typing import Any
 
 from dull_jax import streams
 from dull_jax.errors import UserError
-from dull_jax.report.markup import NA
+from dull_jax.report.numbers import NA
 from dull_jax.report.run import lookup, title
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import read_json

@@ -16,7 +16,7 @@ from dull_jax.report import html as report
 from dull_jax.report.run import read
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b</style>")
-_VOID = {"meta", "img", "br", "link", "input", "hr"}
+_VOID = {"meta", "img", "br", "link", "input", "hr"}  # of HTML; SVG closes its own
 _CHAPTERS = (
     "result",
     "data",

@@ -1,49 +1,49 @@
 """The data: how long the tail is, and which labels turned into which."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars, heatmap
-from dull_jax.report.markup import Markup, finite, number, percent, table, tag
-from dull_jax.report.plots import MANY, box_symbol, figure, legend, row
+from dull_jax.report import bars, blocks, heatmap, palette
+from dull_jax.report.charts import INK, MANY
+from dull_jax.report.numbers import finite, number, percent
 from dull_jax.report.run import Run
+
+TITLE, ORDER = "The data", 20
 
 _LISTED = 12
 
 
-def section(run: Run) -> Markup | None:
+def content(run: Run) -> list | None:
     if not run.data.get("counts_true"):
         return None
-    wide = run.num_classes > MANY
     counts, flows, rates = _counts(run), [_transition(run), _largest(run)], _rates(run)
-    if wide:
-        drawn = [row(counts), row(*flows, rates)]
+    if run.num_classes > MANY:
+        figures = [blocks.row([counts]), blocks.row([*flows, rates])]
     else:
-        drawn = row(tag("div", counts, rates, class_="stack"), *flows)
-    about = tag("p", _groups(run), class_="soft")
-    return tag("section", tag("h2", "The data"), about, drawn, id="data")
+        figures = [blocks.row([blocks.row([counts, rates], "stack"), *flows])]
+    return [blocks.text(_groups(run), "soft"), *figures]
 
 
 def _groups(run: Run) -> str:
-    said = str(run.data.get("group_rule") or "unknown rule").rstrip(".")
+    rule = str(run.data.get("group_rule") or "unknown rule").rstrip(".")
     sizes = ", ".join(f"{len(ids)} {group}" for group, ids in run.groups.items())
     kind = "labels as given" if run.in_doubt else "true counts"
-    return f"Groups of classes by {kind} – {said}" + (f" ({sizes} classes)." if sizes else ".")
+    return f"Groups of classes by {kind} – {rule}" + (f" ({sizes} classes)." if sizes else ".")
 
 
 def _counts(run: Run) -> Markup:
     true, given = run.data["counts_true"], run.data.get("counts_given") or run.data["counts_true"]
     names = [run.class_name(k) for k in range(len(true))]
+    many = len(true) > MANY
     shown = None if run.in_doubt else true
     drawing = bars.counts("Images of each class", shown, given, names, run.group_of)
-    groups = [(box_symbol(f"g-{group}"), f"{group}, labels as given") for group in run.groups]
-    shape = "M0 6H12" if len(true) > MANY else "M6 0V12"
-    mark = tag("path", d=shape, stroke="var(--ink)", stroke_width=2)
-    mark = tag("svg", mark, width=12, height=12, aria_hidden="true")
-    truth = [] if run.in_doubt else [(mark, "true labels")]
-    ratio = "" if run.in_doubt else f"true {_imbalance(true)}, "
-    note = f"Imbalance (largest / smallest): {ratio}given {_imbalance(given)}"
-    return figure(
-        "Images of each class", drawing, [note, legend(groups + truth)], scroll=len(true) > MANY
+    legend = [blocks.swatch(f"{g}, labels as given", palette.group(g)) for g in run.groups]
+    if shown:
+        legend.append(blocks.swatch("true labels", INK, "flat" if many else "upright"))
+    ratio = f"true {_imbalance(true)}, " if shown else ""
+    caption = f"Imbalance (largest / smallest): {ratio}given {_imbalance(given)}"
+    return blocks.figure(
+        "Images of each class", drawing, caption, legend=blocks.legend(legend), scroll=many
     )
 
 
@@ -59,37 +59,35 @@ def _transition(run: Run) -> Markup | None:
         return None
     names = [run.class_name(k) for k in range(len(shares))]
     drawing = heatmap.transition("Given label for each true class", shares, names)
-    return figure("From true to given", drawing, "Each row adds up to 1" + (
-        "; numbers are percent." if len(shares) <= MANY else "; classes by id."))  # fmt: skip
+    numbers = "numbers are percent." if len(shares) <= MANY else "classes by id."
+    return blocks.figure("From true to given", drawing, f"Each row adds up to 1; {numbers}")
 
 
 def flows(run: Run) -> np.ndarray | None:
     """`[K, K]` numbers of labels, true class by given class, or None where truth is unknown."""
     if not run.truth_known:
         return None
-    found = np.zeros((run.num_classes, run.num_classes), np.int64)
-    np.add.at(found, (run.labels["clean"], run.labels["given"]), 1)
-    return found
+    counts = np.zeros((run.num_classes, run.num_classes), np.int64)
+    np.add.at(counts, (run.labels["clean"], run.labels["given"]), 1)
+    return counts
 
 
 def _largest(run: Run) -> Markup | None:
-    found = flows(run)
-    if found is None:
+    counts = flows(run)
+    if counts is None:
         return None
-    return largest_pairs(run, found, "Largest flows", "true → given", "No label was changed.")
+    return largest_pairs(run, counts, "Largest flows", "true → given", "No label was changed.")
 
 
 def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str) -> Markup:
     """The largest off-diagonal entries of `[K, K]` counts, as a list."""
     off = counts - np.diag(np.diag(counts))
     order = np.argsort(-off, axis=None, kind="stable")[:_LISTED]
-    pairs = [(i, j, off[i, j]) for i, j in zip(*np.unravel_index(order, off.shape), strict=True)]
+    pairs = zip(*np.unravel_index(order, off.shape), strict=True)
     items = [
-        tag("li", tag("span", f"{run.class_name(i)} → {run.class_name(j)}"), tag("b", f"{n:,}"))
-        for i, j, n in pairs
-        if n > 0
+        (f"{run.class_name(i)} → {run.class_name(j)}", off[i, j]) for i, j in pairs if off[i, j] > 0
     ]
-    return figure(title, tag("ol", items, class_="flow") if items else tag("p", none), note=note)
+    return blocks.figure(title, blocks.counts(items, none), note=note)
 
 
 def _rates(run: Run) -> Markup | None:
@@ -103,13 +101,8 @@ def _rates(run: Run) -> Markup | None:
     rows = [("all labels", percent(noise.get("realised")))]
     for group, ids in run.groups.items():
         rows.append((f"{group} classes", percent(_pooled(run, by_class, ids))))
-    name, wanted = noise.get("name") or "unknown", percent(noise.get("rate"))
-    return figure(
-        "Labels that are wrong",
-        table([], rows),
-        f"Noise: {name}, wanted {wanted}.",
-        "by true class",
-    )
+    caption = f"Noise: {noise.get('name') or 'unknown'}, wanted {percent(noise.get('rate'))}."
+    return blocks.figure("Labels that are wrong", blocks.table([], rows), caption, "by true class")
 
 
 def _pooled(run: Run, by_class: list[float | None], ids: list[int]) -> float | None:

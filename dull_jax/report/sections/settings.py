@@ -3,27 +3,30 @@
 import json
 from typing import Any
 
+from markupsafe import Markup
+
 from dull_jax.fields import flatten
-from dull_jax.report.markup import NA, Markup, table, tag
+from dull_jax.report import blocks
+from dull_jax.report.numbers import NA
 from dull_jax.report.run import Run
+
+TITLE, ORDER = "Settings", 80
 
 _DIGESTS = ("config_fingerprint", "data_digest", "labels_digest")
 
 
-def section(run: Run) -> Markup:
+def content(run: Run) -> list:
     command = run.env.get("command") or run.result.get("command")
-    return tag(
-        "section",
-        tag("h2", "Settings"),
-        tag("pre", _plain(command)) if command else None,
-        table([], [(key, value) for key, value in _machine(run)], class_="wide"),
+    versions = run.env.get("versions") or run.result.get("versions") or {}
+    return [
+        blocks.code(_plain(command)) if command else None,
+        _table(_machine(run)),
         _details("The whole recipe", flatten(run.config)),
-        _details("Package versions", run.env.get("versions") or run.result.get("versions") or {}),
-        id="settings",
-    )
+        _details("Package versions", versions),
+    ]
 
 
-def _machine(run: Run) -> list[tuple[str, str]]:
+def _machine(run: Run) -> dict[str, Any]:
     env, result, data = run.env, run.result, run.data
     noise = {
         key: value for key, value in (data.get("noise") or {}).items() if key != "realised_by_class"
@@ -40,14 +43,15 @@ def _machine(run: Run) -> list[tuple[str, str]]:
         "noise": noise or None,
     }
     facts |= {key.replace("_", " "): result.get(key) or data.get(key) for key in _DIGESTS}
-    return [(key, _plain(value)) for key, value in facts.items() if value is not None]
+    return {key: value for key, value in facts.items() if value is not None}
 
 
 def _details(title: str, values: dict[str, Any]) -> Markup | None:
-    if not values:
-        return None
-    rows = [(key, _plain(value)) for key, value in values.items()]
-    return tag("details", tag("summary", f"{title} ({len(rows)})"), table([], rows, class_="wide"))
+    return blocks.details(f"{title} ({len(values)})", _table(values)) if values else None
+
+
+def _table(values: dict[str, Any]) -> Markup:
+    return blocks.table([], [(key, _plain(value)) for key, value in values.items()], look="wide")
 
 
 def _plain(value: Any) -> str:

@@ -1,33 +1,34 @@
 """The labels that are most likely wrong, to be looked at."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import bars, cards
-from dull_jax.report.markup import Markup, number, percent, table, tag
-from dull_jax.report.plots import box_symbol, figure, legend, row
+from dull_jax.report import bars, blocks
+from dull_jax.report.numbers import number, percent
+from dull_jax.report.pictures import thumbnail
 from dull_jax.report.run import Run
 from dull_jax.report.summary import THRESHOLD
 from dull_jax.stats.metrics import wrong_labels
 
+TITLE, LINK, ORDER = "The most suspicious labels", "Suspicious labels", 70
 
-def section(run: Run) -> Markup | None:
+
+def content(run: Run) -> list | None:
     if not run.has("wrongness") or "given" not in run.labels:
         return None
-    return tag(
-        "section",
-        tag("h2", "The most suspicious labels"),
-        row(_scores(run), _by_group(run)),
-        tag("p", _said(run), class_="soft before"),
-        _cards(run),
-        id="suspects",
-    )
+    cards = _cards(run)
+    return [
+        blocks.row([_scores(run), _by_group(run)]),
+        blocks.text(_introduction(run), "soft before"),
+        blocks.cards(cards) if cards else None,
+    ]
 
 
 def _suspects(run: Run) -> np.ndarray:
     return run.outputs.get("suspects", np.zeros(0, np.int64))
 
 
-def _said(run: Run) -> str:
+def _introduction(run: Run) -> str:
     chosen = _suspects(run)
     if not run.truth_known or not len(chosen):
         return "Most suspicious first. Given label → label that fits better."
@@ -39,52 +40,48 @@ def _said(run: Run) -> str:
     )
 
 
-def _cards(run: Run) -> Markup | None:
+def _cards(run: Run) -> list[Markup]:
     thumbnails = run.outputs.get("thumbnails", [])
-    shown = [
-        _card(run, int(position), thumbnails[i] if i < len(thumbnails) else None)
-        for i, position in enumerate(_suspects(run))
+    return [
+        _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None)
+        for i, index in enumerate(_suspects(run))
     ]
-    return tag("ol", shown, class_="cards") if shown else None
 
 
-def _card(run: Run, position: int, pixels: np.ndarray | None) -> Markup:
-    ids, given = run.labels.get("ids"), int(run.labels["given"][position])
-    true = run.class_name(int(run.labels["clean"][position])) if run.truth_known else None
-    return cards.card(
-        name=str(ids[position]) if ids is not None else f"position {position}",
+def _card(run: Run, index: int, pixels: np.ndarray | None) -> Markup:
+    ids, given = run.labels.get("ids"), int(run.labels["given"][index])
+    return blocks.card(
+        name=str(ids[index]) if ids is not None else f"position {index}",
         given=run.class_name(given),
-        better=_better(run, position),
-        score=f"score {number(run.outputs['wrongness'][position], 3)}",
-        pixels=pixels,
-        true=true,
+        better=_better(run, index),
+        score=f"score {number(run.outputs['wrongness'][index], 3)}",
+        picture="" if pixels is None else thumbnail(pixels),
+        true_class=run.class_name(int(run.labels["clean"][index])) if run.truth_known else None,
     )
 
 
-def _better(run: Run, position: int) -> str:
+def _better(run: Run, index: int) -> str:
     if not run.has("suggested"):
         return ""
-    index = int(run.outputs["suggested"][position])
-    kept = index == int(run.labels["given"][position])
-    return " (none better)" if kept else f" → {run.class_name(index)}"
+    better = int(run.outputs["suggested"][index])
+    kept = better == int(run.labels["given"][index])
+    return " (none better)" if kept else f" → {run.class_name(better)}"
 
 
 def _scores(run: Run) -> Markup | None:
     score = run.outputs["wrongness"].astype(np.float64)
     known = np.isfinite(score)
-    groups = [("labels", "var(--s0)", score[known])]
-    key = None
+    if not known.any():
+        return None
+    groups, legend = [("labels", "var(--s0)", score[known])], None
     if run.truth_known:
         wrong = run.labels["given"] != run.labels["clean"]
         groups = [("rightly labelled", "var(--good)", score[known & ~wrong]),
                   ("wrongly labelled", "var(--bad)", score[known & wrong])]  # fmt: skip
-        key = legend((box_symbol(fill=colour), name) for name, colour, _ in groups)
-    if not known.any():
-        return None
+        legend = blocks.legend([blocks.swatch(name, colour) for name, colour, _ in groups])
     title = "Score of all training labels"
-    return figure(
-        title, bars.scores(title, [g for g in groups if len(g[2])]), key, note="% of each kind"
-    )
+    drawing = bars.scores(title, [group for group in groups if len(group[2])])
+    return blocks.figure(title, drawing, note="% of each kind", legend=legend)
 
 
 def _by_group(run: Run) -> Markup | None:
@@ -95,18 +92,18 @@ def _by_group(run: Run) -> Markup | None:
     if not known.any():
         return None
     given, clean = run.labels["given"][known], run.labels["clean"][known]
-    found = wrong_labels(score[known], given, clean, run.groups, THRESHOLD)
+    quality = wrong_labels(score[known], given, clean, run.groups, THRESHOLD)
     rows = [
         (
             group,
-            percent(found[f"precision_by_given_{group}"]),
-            percent(found[f"recall_by_true_{group}"]),
-            percent(found[f"false_alarm_{group}"]),
+            percent(quality[f"precision_by_given_{group}"]),
+            percent(quality[f"recall_by_true_{group}"]),
+            percent(quality[f"false_alarm_{group}"]),
         )
         for group in run.groups
-    ]  # fmt: skip
+    ]
     head = ["Group", "precision (given)", "recall (true)", "false alarms (true)"]
-    said = (
+    caption = (
         f"Flagged: score above {THRESHOLD}. The group is that of the label's given or true class."
     )
-    return figure("Wrong labels found, by group", table(head, rows), said)
+    return blocks.figure("Wrong labels found, by group", blocks.table(head, rows), caption)

@@ -1,22 +1,23 @@
 """Inside the method: which channel belongs to which class, and the noise it believes in."""
 
 import numpy as np
+from markupsafe import Markup
 
-from dull_jax.report import curves, heatmap
-from dull_jax.report.markup import Markup, number, tag
-from dull_jax.report.plots import MANY, figure, row
+from dull_jax.report import blocks, curves, heatmap
+from dull_jax.report.charts import MANY
+from dull_jax.report.numbers import number
 from dull_jax.report.run import Run
 from dull_jax.stats.metrics import transition_distance
+
+TITLE, ORDER = "Inside the method", 60
 
 _OTHERS = ("test/", "labels/", "time/", "train/loss")  # what every method logs
 _SHOWN = 12
 
 
-def section(run: Run) -> Markup | None:
-    drawn = [row(_gate(run)), row(*_transitions(run)), row(*_own_curves(run))]
-    if not any(drawn):
-        return None
-    return tag("section", tag("h2", "Inside the method"), drawn, id="inside")
+def content(run: Run) -> list | None:
+    rows = [_gate(run), _transitions(run), _own_curves(run)]
+    return [blocks.row(figures) for figures in rows if figures] if any(rows) else None
 
 
 def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -34,41 +35,37 @@ def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.lexsort((-purity, np.where(strength > 0, owner, gate.shape[1]))), owned
 
 
-def _gate(run: Run) -> Markup | None:
+def _gate(run: Run) -> list[Markup]:
     if not run.has("gate"):
-        return None
+        return []
     gate = np.nan_to_num(run.outputs["gate"].astype(np.float64))
     order, owned = sort_channels(gate)
     classes = gate.shape[1]
-    ticks = [(k, f"{run.class_name(k)[:11]}") for k in range(classes)] if classes <= MANY else None
-    height = 20 * classes if classes <= MANY else 340
-    width = 930 if len(gate) > 60 else 560
+    names = [run.class_name(k) for k in range(classes)] if classes <= MANY else None
+    side = 930 if len(gate) > 60 else 560, 20 * classes if classes <= MANY else 340
     axes = ("class", "channels, sorted by the class that owns them")
     title, strongest = "Channel-class matrix G", max(float(gate.max()), 1e-12)
-    drawing = heatmap.picture(title, gate[order].T, axes, (width, height), ticks, strongest)
+    drawing = heatmap.picture(title, gate[order].T, axes, side, names, strongest)
     live = gate[gate.max(1) > 0]
     pure = float((live.max(1) / live.sum(1)).mean()) if len(live) else None
-    said = (
+    caption = (
         f"{len(gate)} channels, {owned.min()} to {owned.max()} a class. Class specificity "
         f"{number(pure, 3)}: 1 when every channel serves one class only, "
         f"{1 / classes:.2g} when all serve all."
     )
-    return figure(title, drawing, said, scroll=True)
+    return [blocks.figure(title, drawing, caption, scroll=True)]
 
 
-def _transitions(run: Run) -> list[Markup | None]:
+def _transitions(run: Run) -> list[Markup]:
     if not run.has("transition_estimate"):
         return []
     estimate = run.outputs["transition_estimate"].astype(np.float64)
     true = run.data.get("transition") if run.data.get("truth_known") else None
-    drawn = [_transition(run, "Estimated by the method", estimate, _distance(estimate, true))]
+    figures = [_transition(run, "estimated by the method", estimate, _distance(estimate, true))]
     if true:
-        drawn.append(
-            _transition(
-                run, "True", np.asarray(true, np.float64), "As realised in the training labels."
-            )
-        )
-    return drawn
+        caption = "As realised in the training labels."
+        figures.append(_transition(run, "true", np.asarray(true, np.float64), caption))
+    return figures
 
 
 def _distance(estimate: np.ndarray, true: list | None) -> str:
@@ -78,18 +75,17 @@ def _distance(estimate: np.ndarray, true: list | None) -> str:
     return f"Rows differ from the true ones in {100 * gap:.1f} % of their mass on average."
 
 
-def _transition(run: Run, title: str, shares: np.ndarray, said: str) -> Markup:
+def _transition(run: Run, kind: str, shares: np.ndarray, caption: str) -> Markup:
     names = [run.class_name(k) for k in range(len(shares))]
-    drawing = heatmap.transition(f"Label transition, {title}", shares, names)
-    return figure("Label transition", drawing, said, note=title.lower())
+    drawing = heatmap.transition(f"Label transition, {kind}", shares, names)
+    return blocks.figure("Label transition", drawing, caption, kind)
 
 
-def _own_curves(run: Run) -> list[Markup | None]:
+def _own_curves(run: Run) -> list[Markup]:
     """Values that only this method logs, such as 'dull/specificity'."""
-    keys = dict.fromkeys(key for line in run.metrics for key in line if "/" in key)
-    keys = sorted(key for key in keys if not key.startswith(_OTHERS))
-    drawn = []
-    for key in keys[:_SHOWN]:
-        drawing = curves.lines(key, [(run.name, curves.points_of(run.metrics, key))])
-        drawn.append(figure(key, drawing) if drawing else None)
-    return drawn
+    keys = sorted({key for line in run.metrics for key in line if "/" in key})
+    own = [key for key in keys if not key.startswith(_OTHERS)][:_SHOWN]
+    drawings = {
+        key: curves.lines(key, [(run.name, curves.points_of(run.metrics, key))]) for key in own
+    }
+    return [blocks.figure(key, drawing) for key, drawing in drawings.items() if drawing]

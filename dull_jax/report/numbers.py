@@ -1,0 +1,28 @@
+"""Numbers as people read them; one that is unknown is 'n/a', never 0."""
+
+import math
+
+NA = "n/a"
+
+
+def finite(value: object) -> float | None:
+    """The number, or None where it is absent, not a number, nan or infinite."""
+    try:
+        number = None if isinstance(value, str | bool) else float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if number is not None and math.isfinite(number) else None
+
+
+def number(value: object, digits: int = 1, unit: str = "") -> str:
+    """'85.2 %' or 'n/a'; the space before the unit does not break."""
+    known = finite(value)
+    if known is None:
+        return NA
+    return f"{known:,.{digits}f}" + (f"\u00a0{unit}" if unit else "")
+
+
+def percent(share: object, digits: int = 1) -> str:
+    """A share in [0, 1] as '85.2 %', or 'n/a'."""
+    known = finite(share)
+    return number(None if known is None else 100 * known, digits, "%")
