@@ -39,6 +39,7 @@ __all__ = [
     "labels_digest",
     "subset_and_labels",
     "tabasco_draw",
+    "title",
 ]
 
 # Raised whenever a change would alter the labels that a specification draws.
@@ -55,6 +56,12 @@ def gathered() -> dict[str, Field]:
     """The fields of `config.noise`: those of every noise, and of each."""
     name = choice("t2h", "which noise; a file of dull_jax/data/noises", [*fields.kinds(_NOISES)])
     return fields.gathered({"name": name}, FIELDS, fields.gathered_of(_NOISES))
+
+
+def title(name: str) -> str:
+    """The noise as people call it; an unknown one, of another version, as it is."""
+    known = fields.kinds(_NOISES)
+    return known[name].TITLE if name in known else name
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -12,6 +12,7 @@ from dull_jax.data.noise import title
 from dull_jax.report import blocks, sections
 from dull_jax.report.numbers import number, percent
 from dull_jax.report.run import Run, read
+from dull_jax.run_dir import layout
 
 
 def write(workdir: str | os.PathLike) -> files.Path:

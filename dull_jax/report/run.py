@@ -6,28 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from dull_jax import methods
 from dull_jax.data.groups import GROUPS, group_of
 from dull_jax.errors import UserError
 from dull_jax.files import Path, path_of
 from dull_jax.report.numbers import finite
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import read_arrays, read_json, read_metrics
-
-_TITLES = {
-    "ce": "Cross-entropy",
-    "la": "Logit adjustment",
-    "dull": "DULL",
-    "dasc": "DaSC",
-    "sfa": "SFA",
-    "tabasco": "TABASCO",
-    "dividemix": "DivideMix",
-    "two_stage": "Two-stage",
-    "self_supervised": "Self-supervised",
-    "ldam_drw": "LDAM-DRW",
-    "elr": "ELR",
-    "co_teaching": "Co-teaching",
-    "rolt": "RoLT",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,7 +85,7 @@ class Run:
 def title(result: dict[str, Any]) -> str:
     """The method as people call it, with its variant: 'DULL (no gate)'."""
     method, variant = str(result.get("method", "")), result.get("variant")
-    return _TITLES.get(method, method) + (f" ({variant})" if variant else "")
+    return methods.title(method) + (f" ({variant})" if variant else "")
 
 
 def lookup(values: Any, *keys: str) -> float | None:

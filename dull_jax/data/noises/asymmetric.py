@@ -10,7 +10,7 @@ from dull_jax.data import draws
 from dull_jax.data.noises import Truth
 from dull_jax.errors import UserError
 
-TITLE = "Asymmetric"
+TITLE = "asymmetric"
 
 # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog (Patrini et al., CVPR 2017).
 CIFAR10_FLIPS = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}

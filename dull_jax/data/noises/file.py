@@ -7,7 +7,7 @@ from dull_jax.data.tables import given_labels
 from dull_jax.errors import UserError
 from dull_jax.fields import choice, path
 
-TITLE = "File"
+TITLE = "given"
 FIELDS = {
     "file": path('noise "file": CSV, JSON or .npy with the given labels'),
     "join": choice("id", 'noise "file": joined by sample id, or by position', ("id", "position")),

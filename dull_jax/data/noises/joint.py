@@ -6,7 +6,7 @@ from dull_jax.data import draws
 from dull_jax.data.noises import Truth
 from dull_jax.errors import UserError
 
-TITLE = "Joint"
+TITLE = "joint"
 
 
 def draw(truth: Truth, rng: np.random.Generator, rate: float) -> np.ndarray:

@@ -4,7 +4,7 @@ import numpy as np
 
 from dull_jax.data.noises import Truth
 
-TITLE = "None"
+TITLE = "no"
 
 
 def draw(truth: Truth, rng: np.random.Generator, rate: float) -> np.ndarray:

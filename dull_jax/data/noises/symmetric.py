@@ -5,7 +5,7 @@ import numpy as np
 from dull_jax.data import draws
 from dull_jax.data.noises import Truth
 
-TITLE = "Symmetric"
+TITLE = "symmetric"
 
 
 def draw(truth: Truth, rng: np.random.Generator, rate: float) -> np.ndarray:

@@ -20,7 +20,7 @@ from dull_jax.data.noises.resemblance import class_distance, class_similarity
 from dull_jax.errors import UserError
 from dull_jax.fields import choice, number
 
-TITLE = "Tail to head"
+TITLE = "tail-to-head"
 FIELDS = {
     "cap": number(0.6, "t2h: largest share of a class that loses its label", 0, 1),
     "profile": choice(

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from dull_jax.report import blocks
 from dull_jax.report.numbers import NA, number, percent
 from dull_jax.report.run import Run
-from dull_jax.report.summary import THRESHOLD, topics
+from dull_jax.report.summary import THRESHOLD, summary
 
 TITLE, ORDER = "Result", 10
 
@@ -30,7 +30,7 @@ def content(run: Run) -> list:
     kinds = (("Test accuracy", "last"), ("Head classes", "head"), ("Medium classes", "medium"),
              ("Tail classes", "tail"))  # fmt: skip
     accuracy = [(number(run.value("accuracy", key), 1, "%"), name) for name, key in kinds]
-    said = topics(run)
+    said = summary(run)
     return [
         blocks.text(_measured(run), "soft"),
         blocks.tiles(accuracy + _labels(run)),
