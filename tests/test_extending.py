@@ -1,6 +1,7 @@
 """The examples of docs/extending.md are complete files, short, and do what the page says."""
 
 import importlib
+import json
 import pathlib
 import re
 
@@ -12,6 +13,7 @@ from dull_jax import config as recipe
 from dull_jax import fields
 from dull_jax.data import noise
 from dull_jax.errors import UserError
+from dull_jax.report import html
 from dull_jax.train import trainer
 
 PAGE = pathlib.Path(__file__).parent.parent / "docs" / "extending.md"
@@ -81,3 +83,20 @@ def test_a_backbone(example, tmp_path):
     assert trainer.train(config, tmp_path / "run")["accuracy"]["last"] > 30
     with pytest.raises(UserError, match="halvings is of patches"):
         trainer.train(small(**{"model.halvings": 2}), tmp_path / "other")
+
+
+def test_a_source(example, tmp_path):
+    example("dull_jax/data/sources/stripes.py")
+    config = small(**{"data.name": "stripes", "data.stripes_each": 60, "method": "la"})
+    result = trainer.train(config, tmp_path / "run")
+    assert result["accuracy"]["last"] > 80
+    assert json.loads((tmp_path / "run" / "data.json").read_text())["num_train"] == 240
+
+
+def test_a_section(example, tmp_path):
+    trainer.train(small(method="ce", **{"train.epochs": 1}), tmp_path / "run")
+    before = html.write(tmp_path / "run").read_text()
+    example("dull_jax/report/sections/largest_classes.py")
+    page = html.write(tmp_path / "run").read_text()
+    assert "Largest classes" not in before and "Largest classes" in page
+    assert page.index("The data") < page.index("Largest classes") < page.index("Learning")

@@ -5,12 +5,11 @@ and `content(run)`: its blocks (`dull_jax.report.blocks`), or None without the f
 name of the file is the id that links lead to.
 """
 
-import importlib
-import pkgutil
 from types import ModuleType
 
 from markupsafe import Markup
 
+from dull_jax import fields
 from dull_jax.report import blocks
 from dull_jax.report.run import Run
 
@@ -28,6 +27,4 @@ def of(run: Run) -> tuple[list[Markup], dict[str, str]]:
 
 
 def _modules() -> list[ModuleType]:
-    names = [module.name for module in pkgutil.iter_modules(__path__)]
-    modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
-    return sorted(modules, key=lambda module: module.ORDER)
+    return sorted(fields.kinds(__name__).values(), key=lambda module: module.ORDER)
