@@ -4,7 +4,7 @@
 class UserError(Exception):
     """A mistake in a flag, a config, a file or the data; its text is one line.
 
-    A door (`main`, `prepare`) prints it without a traceback and leaves with exit code 2; from
+    A command (`main`, `prepare`) prints it without a traceback and leaves with exit code 2; from
     Python it is an ordinary exception.
     """
 

@@ -21,7 +21,7 @@ from absl import flags
 from jax import export as jax_export
 from safetensors import numpy as safetensors
 
-from dull_jax import door, files, inference
+from dull_jax import cli, files, inference
 from dull_jax.errors import UserError
 from dull_jax.inference import Classifier
 from dull_jax.machine import environment
@@ -115,7 +115,7 @@ def write_parameters(classifier: Classifier, output: files.Path) -> None:
 
 
 def define_flags() -> None:
-    """When the module is run, not when it is imported: doors share names of flags."""
+    """When the module is run, not when it is imported: commands share names of flags."""
     flags.DEFINE_string("run", None, "The run's folder.")
     flags.DEFINE_string("output", None, "The .stablehlo (or .zip) file to write.")
     flags.DEFINE_string("safetensors", None, "Also write the weights alone, to this file.")
@@ -124,8 +124,8 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.export --help")
-    run, output = (door.needed_path(name, "export") for name in ("run", "output"))
-    weights = door.path_flag("safetensors")
+    run, output = (cli.needed_path(name, "export") for name in ("run", "output"))
+    weights = cli.path_flag("safetensors")
     check_output("output", output, (".stablehlo", ".zip"))
     if weights:
         check_output("safetensors", weights, (".safetensors",), outputs=[output])
@@ -140,4 +140,4 @@ def main(argv: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    door.run(main)
+    cli.run(main)

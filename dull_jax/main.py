@@ -12,8 +12,8 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
+from dull_jax import cli, files
 from dull_jax import config as recipe
-from dull_jax import door, files
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
 from dull_jax.run_dir import layout
@@ -59,7 +59,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError(f"unexpected argument {argv[1]!r}; settings are --config.field=value")
     if _CONFIG.value is None:
         raise UserError("--config is needed; see python -m dull_jax.main --help")
-    workdir = door.needed_path("workdir", "main")
+    workdir = cli.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
     cluster_init.initialize(_DISTRIBUTED.value, _SECONDS.value)
     results = run(_CONFIG.value, workdir)
@@ -78,4 +78,4 @@ def recipe_help() -> str:
 
 
 if __name__ == "__main__":
-    door.run(main, recipe_help)
+    cli.run(main, recipe_help)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from absl import flags
 
-from dull_jax import door, files, inference
+from dull_jax import cli, files, inference
 from dull_jax.data.own.decode import BadImage
 from dull_jax.data.own.image_index import names_image
 from dull_jax.data.own.image_tree import ImageTree
@@ -249,7 +249,7 @@ def write(output: files.Path, predicted: Sequence[Prediction]) -> None:
 
 
 def define_flags() -> None:
-    """When the module is run, not when it is imported: doors share names of flags."""
+    """When the module is run, not when it is imported: commands share names of flags."""
     flags.DEFINE_string("run", None, "The run's folder.")
     flags.DEFINE_string("input", None, "A folder, a table with a column path, an image or a .npy.")
     flags.DEFINE_string("data_dir", None, "Where a table's paths start; else in its own folder.")
@@ -261,12 +261,12 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.predict --help")
-    run, output = (door.needed_path(name, "predict") for name in ("run", "output"))
-    source = door.needed_path("input", "predict", local=True)
-    root = door.path_flag("data_dir", local=True) or ""
+    run, output = (cli.needed_path(name, "predict") for name in ("run", "output"))
+    source = cli.needed_path("input", "predict", local=True)
+    root = cli.path_flag("data_dir", local=True) or ""
     predict(run, source, output, flags.FLAGS.top_k, flags.FLAGS.batch_size, data_dir=root)
 
 
 if __name__ == "__main__":
     define_flags()
-    door.run(main)
+    cli.run(main)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import door
+from dull_jax import cli
 from dull_jax.data.sources import tfds
 from dull_jax.errors import UserError
 
@@ -40,9 +40,9 @@ def prepare(name: str, source: str = "", data_dir: str = "") -> str:
 def main(argv: Sequence[str]) -> None:
     if len(argv) != 2:
         raise UserError("name one data set: python -m dull_jax.prepare cifar100 [--source=PATH]")
-    source, data_dir = door.path_flag("source", local=True), door.path_flag("data_dir")
+    source, data_dir = cli.path_flag("source", local=True), cli.path_flag("data_dir")
     print(prepare(argv[1], str(source or ""), str(data_dir or "")))
 
 
 if __name__ == "__main__":
-    door.run(main)
+    cli.run(main)

@@ -159,20 +159,20 @@ def test_a_file_that_cannot_be_written(classifier, tmp_path):
         assert not list(tmp_path.iterdir())
 
 
-def door(*flags):
+def command(*flags):
     command = [sys.executable, "-m", "dull_jax.export", *map(str, flags)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_the_door(run, model, tmp_path):
     output = tmp_path / "model.stablehlo"
-    found = door(f"--run={run}", f"--output={output}", f"--safetensors={tmp_path}/p.safetensors")
+    found = command(f"--run={run}", f"--output={output}", f"--safetensors={tmp_path}/p.safetensors")
     assert found.returncode == 0, found.stderr
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model.stablehlo", "p.safetensors"]
     assert "ce, 3 classes" in found.stdout and "cpu, cuda, tpu" in found.stdout
-    found = door(f"--run={tmp_path}", f"--output={output}")
+    found = command(f"--run={tmp_path}", f"--output={output}")
     assert found.returncode == 2 and "there is no run in this folder" in found.stderr
     assert found.stderr.count("\n") == 1
-    assert "--output is needed" in door(f"--run={run}").stderr
-    found = door(f"--run={run}", "--output=.")
+    assert "--output is needed" in command(f"--run={run}").stderr
+    found = command(f"--run={run}", "--output=.")
     assert found.returncode == 2 and "name a file" in found.stderr

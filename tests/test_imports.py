@@ -16,7 +16,7 @@ LAYERS = (
     {"methods"},
     {"config", "train"},
     {"report", "inference"},
-    {"door"},
+    {"cli", "door"},
     {"audit", "main", "prepare", "predict", "export"},
 )
 

@@ -1,4 +1,4 @@
-"""Bad input at the door: one line, exit 2, nothing written. And a demo in small."""
+"""Bad input to a command: one line, exit 2, nothing written. And a demo in small."""
 
 import os
 import subprocess

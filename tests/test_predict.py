@@ -243,24 +243,24 @@ def test_progress_of_long_lists(monkeypatch):
     assert said[0].startswith("1 of 3 images, ") and said[0].endswith(" left")
 
 
-def door(*flags):
+def command(*flags):
     command = [sys.executable, "-m", "dull_jax.predict", *map(str, flags)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
 def test_the_door(run, photos, tmp_path):
     output = tmp_path / "preds.csv"
-    found = door(f"--run={run}", f"--input={photos}", f"--output={output}", "--top_k=9")
+    found = command(f"--run={run}", f"--input={photos}", f"--output={output}", "--top_k=9")
     assert found.returncode == 0, found.stderr
     assert len(rows_of(output)) == 6 and "predicted_3" in output.read_text()  # K = 3
     assert "ce, 3 classes" in found.stdout and os.listdir(tmp_path).count("preds.csv.part") == 0
 
 
 def test_the_door_refuses(run, photos, tmp_path):
-    found = door(f"--run={tmp_path}", f"--input={photos}", f"--output={tmp_path}/x.csv")
+    found = command(f"--run={tmp_path}", f"--input={photos}", f"--output={tmp_path}/x.csv")
     assert found.returncode == 2 and "there is no run in this folder" in found.stderr
     assert found.stderr.startswith("passed over") and "Traceback" not in found.stderr
-    found = door(f"--run={run}", f"--input={photos}")
+    found = command(f"--run={run}", f"--input={photos}")
     assert found.returncode == 2 and "--output is needed" in found.stderr
-    found = door(f"--run={run}", "--top_k=0")
+    found = command(f"--run={run}", "--top_k=0")
     assert found.returncode == 2 and "top_k" in found.stderr

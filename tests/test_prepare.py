@@ -1,4 +1,4 @@
-"""The door `prepare`: what it says, and how it leaves."""
+"""The command `prepare`: what it says, and how it leaves."""
 
 import pathlib
 import subprocess

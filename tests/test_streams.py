@@ -14,7 +14,7 @@ from outside import LONG
 PROGRAM = r"""
 import pathlib, sys
 from absl import logging
-from dull_jax import door
+from dull_jax import cli
 from dull_jax.errors import UserError
 
 def main(argv):
@@ -25,7 +25,7 @@ def main(argv):
     if len(argv) > 2:
         raise UserError(argv[2])
 
-door.run(main)
+cli.run(main)
 """
 
 

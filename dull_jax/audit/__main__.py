@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import door, files
+from dull_jax import cli, files
 from dull_jax.audit import corrected_table, inputs, outputs, page, prediction_files
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.errors import UserError
@@ -19,7 +19,7 @@ from dull_jax.train import parallel
 
 
 def define_flags() -> None:
-    """When the module is run, not when it is imported: doors share names of flags."""
+    """When the module is run, not when it is imported: commands share names of flags."""
     flags.DEFINE_string("run", None, "The folder of a run: the labels it was trained on.")
     flags.DEFINE_integer("folds", 5, "With --run: networks of the cross-validation.", 2, 100)
     flags.DEFINE_integer("epochs", 0, "With --run: of each network; 0: as many as the run's.", 0)
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
     run, probs, labels, classes, data_dir, data_file, apply, output = map(
-        door.path_flag,
+        cli.path_flag,
         ("run", "probs", "labels", "classes", "data_dir", "data_file", "apply", "output"),
     )
     if bool(run) == bool(probs) or bool(probs) != bool(labels):
@@ -104,4 +104,4 @@ def say(text: str) -> None:
 
 if __name__ == "__main__":
     define_flags()
-    door.run(main)
+    cli.run(main)

@@ -1,4 +1,4 @@
-"""The front door of this layer: from a recipe to a recipe without open fields, and its data.
+"""The way into this layer: from a recipe to a recipe without open fields, and its data.
 
     config, dataset = prepare(config)
 

@@ -23,7 +23,7 @@ def quiet(text):
     pass
 
 
-def door(*arguments):
+def command(*arguments):
     command = [sys.executable, "-m", "dull_jax.audit", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -48,7 +48,7 @@ def run(tmp_path_factory):
 
 def test_of_a_run(run, tmp_path):
     workdir, truth = run
-    found = door(f"--run={workdir}", "--folds=3", f"--apply={tmp_path / 'mended.csv'}")
+    found = command(f"--run={workdir}", "--folds=3", f"--apply={tmp_path / 'mended.csv'}")
     assert found.returncode == 0, found.stderr
     assert "fold 3/3" in found.stdout and "suspects.csv" in found.stdout
 
@@ -128,7 +128,7 @@ def test_of_anybodys_predictions(noisy, tmp_path):
     probs, given, true = noisy
     names = files(tmp_path, probs, [f"{n},{label}" for n, label in enumerate(given)], "id,label")
     out = tmp_path / "out"
-    found = door(f"--probs={names[0]}", f"--labels={names[1]}", f"--output={out}")
+    found = command(f"--probs={names[0]}", f"--labels={names[1]}", f"--output={out}")
     assert found.returncode == 0, found.stderr
     suspects = rows_of(out / "suspects.csv")
     assert {int(row["id"]) for row in suspects} == set(np.flatnonzero(given != true))
@@ -216,9 +216,9 @@ def test_nothing_is_overwritten(noisy, tmp_path):
         (photo, "name a .csv file"),
         (".", "cannot be written"),
     ):
-        found = door(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
+        found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
         assert found.returncode == 2 and words in found.stderr
-    found = door(f"--probs={probs}", f"--labels={labels}", f"--output={labels}")
+    found = command(f"--probs={probs}", f"--labels={labels}", f"--output={labels}")
     assert found.returncode == 2 and "is no folder" in found.stderr
     assert {path.name for path in tmp_path.iterdir()} == {"probs.npy", "labels.csv"}
 
@@ -281,7 +281,7 @@ def test_class_names_are_printable(tmp_path):
     (("--run=a", "--max_tail_false_alarms=2"), "max_tail_false_alarms"),
 ])  # fmt: skip
 def test_refusals_are_one_line(arguments, words):
-    found = door(*arguments)
+    found = command(*arguments)
     assert found.returncode == 2 and words in found.stderr
     assert found.stderr.count("\n") == 1 and found.stdout == ""
 

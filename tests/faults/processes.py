@@ -1,4 +1,4 @@
-"""Runs in processes of their own, started at the door as a user starts them, and watched."""
+"""Runs in processes of their own, started as a user starts them, and watched."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def start(*words: str, **variables: str) -> subprocess.Popen:
 
 
 def start_two(*words: str) -> subprocess.Popen:
-    """Two hosts on this machine: the launch script, with the real door."""
+    """Two hosts on this machine: the launch script, with the real cli."""
     main = {"DULL_JAX_MAIN": f"{sys.executable} -m dull_jax.main"}
     return open_process([str(ROOT / "launch/local_multiprocess.sh"), "2", "--", *words], main)
 

@@ -17,7 +17,7 @@ from outside import LONG, our_line
 
 BUSY = """
 import time
-from dull_jax import door
+from dull_jax import cli
 
 def main(argv):
     print("at work", flush=True)
@@ -26,7 +26,7 @@ def main(argv):
     finally:
         time.sleep(0.5)  # what is left to be done at the end
 
-door.run(main)
+cli.run(main)
 """
 
 

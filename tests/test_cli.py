@@ -13,7 +13,7 @@ ROOT = str(pathlib.Path(__file__).parent.parent)
 PROGRAM = """
 from absl import flags
 from ml_collections import config_flags
-from dull_jax import door, errors
+from dull_jax import cli, errors
 
 CONFIG = config_flags.DEFINE_config_file("config", None, "recipe")
 RAISE = flags.DEFINE_string("raise", "", "an error")
@@ -25,7 +25,7 @@ def main(argv):
     print("ran", argv[1:], CONFIG.value and CONFIG.value.lr)
 
 if __name__ == "__main__":
-    door.run(main)
+    cli.run(main)
 """
 
 CONFIG = """
@@ -99,14 +99,14 @@ def test_a_recipe_below_home(call, tmp_path):
 
 NUMBERS = """
 import jax, jax.numpy as jnp
-from dull_jax import door
+from dull_jax import cli
 
 def main(argv):
     key = jax.random.key(0)
     x = jnp.arange(6).reshape(3, 2) * 0.5 + jnp.ones(2) * jnp.float32(1)
     print(x.dtype, (x + jax.random.normal(key, (2,))).tolist(), jax.random.key_data(key))
 
-door.run(main)
+cli.run(main)
 """
 
 
@@ -168,7 +168,7 @@ def test_a_user_without_name_and_home(call, tmp_path):
     """`docker run -u 54321`: no cache, no traceback."""
     environ = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
     become = "main([])  # imports what nobody may read\nos.setgid(54321); os.setuid(54321)\n"
-    text = "import os\n" + NUMBERS.replace("door.run", become + "door.run")
+    text = "import os\n" + NUMBERS.replace("cli.run", become + "cli.run")
     done = subprocess.run(
         [sys.executable, "-c", text],
         capture_output=True,

@@ -1,0 +1,222 @@
+"""How a command starts and ends. It leaves with 0 (done), 2 (the user can mend it: one line),
+75 (stopped by a signal after saving) or 1 (our bug: a traceback).
+
+What the environment says of JAX's numbers is not heard: the same command computes the same.
+
+One of several processes leaves at once when something is wrong: an orderly end would wait for the
+others, which may be waiting for this one.
+"""
+
+import ast
+import logging
+import os
+import re
+import sys
+import time
+import traceback
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import jax
+from absl import app, flags
+
+from dull_jax import files, machine, streams
+from dull_jax.errors import SaveError, Stopped, UserError
+from dull_jax.train import interrupt
+
+_LOST = (
+    "another process of this run has failed or is out of reach, and its own output may say why; "
+    "the same command goes on from the last good checkpoint"
+)
+
+
+# Settings of JAX that change types, shapes or random numbers. It takes them from variables such as
+# JAX_ENABLE_X64, meant for other programs.
+_PINNED = {
+    "jax_enable_x64": False,
+    "jax_numpy_dtype_promotion": "standard",
+    "jax_numpy_rank_promotion": "allow",
+    "jax_default_prng_impl": "threefry2x32",
+    "jax_threefry_partitionable": True,
+    "jax_random_seed_offset": 0,
+    "jax_disable_jit": False,
+}
+
+
+def run(
+    main: Callable[[Sequence[str]], None], more_help: Callable[[], str] | None = None
+) -> NoReturn:
+    """Parses the flags, calls `main` with what is left of the command line, and exits.
+
+    Args:
+      more_help: what `--help` says beside the flags; it may look at their values.
+    """
+    streams.guard()
+    _quieten_libraries()
+    _pin_numbers()
+    _keep_compiled_programs()
+
+    def guarded(argv: Sequence[str]) -> None:
+        interrupt.raise_once()
+        try:
+            _run(main, argv)
+        except KeyboardInterrupt:
+            _leave_alone("interrupted; the same command goes on from what is saved", 75)
+
+    app.run(guarded, flags_parser=lambda argv: _parse(argv, more_help))
+
+
+def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
+    try:
+        main(argv)
+        sys.stdout.flush()
+        interrupt.ignore_all()  # all is done
+    except SaveError as error:
+        _leave_at_once(error, 2)  # or wait for the writer's threads, or crash in them
+    except UserError as error:
+        _leave_alone(error, 2)
+    except Stopped as stopped:
+        _leave(stopped, 75)
+    except Exception as error:
+        if lacking := machine.lacking(error):
+            _leave_at_once(lacking, 2)
+        if not jax.distributed.is_initialized():
+            raise
+        _leave_others(error)
+
+
+def _pin_numbers() -> None:
+    for name, value in _PINNED.items():
+        if (found := jax.config.values.get(name, value)) != value:
+            sys.stderr.write(f"note: {name.upper()}={found} of the environment is not used\n")
+            jax.config.update(name, value)
+
+
+def _quieten_libraries() -> None:
+    """What Orbax's threads print of an error is what it raises to us too, where it is one line.
+
+    And where nothing can be written, joblib and JAX's cache do without; nobody can act on that.
+    """
+    for text in ("joblib will operate in serial mode", "persistent compilation cache"):
+        warnings.filterwarnings("ignore", message=f".*{text}")
+    logging.getLogger("absl").addFilter(lambda record: "orbax" not in record.pathname)
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    show = sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if str(unraisable.exc_value) != "Event loop is closed":  # TensorStore, after a failed save
+            show(unraisable)
+
+    sys.unraisablehook = hook
+
+
+def _keep_compiled_programs() -> None:
+    """A program that was compiled once is there at the next start."""
+    folder = files.cache_folder()
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ and folder:
+        jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
+
+
+def path_flag(name: str, local: bool = False) -> files.Path | None:
+    """The path that a flag names, by `files.path_of`; None where it is not given.
+
+    Args:
+      local: one in a store is refused.
+
+    Raises:
+      UserError: it is given and empty; see `files.path_of`.
+    """
+    value = flags.FLAGS[name].value
+    if value is None:
+        return None
+    if local:
+        files.check_local(f"--{name}", value)
+    return files.path_of(value, f"--{name}")
+
+
+def needed_path(name: str, command: str, local: bool = False) -> files.Path:
+    """`path_flag` of a flag that the command cannot do without. Raises UserError."""
+    found = path_flag(name, local)
+    if found is None:
+        raise UserError(f"--{name} is needed; see python -m dull_jax.{command} --help")
+    return found
+
+
+def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str]:
+    argv = [_with_home(word) for word in argv]
+    others = [word for word in argv if word not in ("--help", "-help", "-h", "--h", "-?")]
+    try:
+        if more_help and len(others) < len(argv):
+            flags.FLAGS(others)
+            app.usage(shorthelp=True, writeto_stdout=True)
+            print(more_help())
+            sys.exit(0)
+        rest = flags.FLAGS(argv)
+        if flags.FLAGS["verbosity"].using_default_value:
+            flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
+        for name in flags.FLAGS:  # a missing config file shows only when its value is touched
+            getattr(flags.FLAGS[name].value, "lock", None)
+        return rest
+    except SystemExit:  # --help; absl would leave with 1
+        sys.exit(0)
+    except Exception as error:  # a config is a program: it can raise anything
+        _leave(_explain(error), 2)
+
+
+def _with_home(word: str) -> str:
+    """`--config=~/x.py`: the shell leaves `~` alone behind a `=`, and the recipe is read here."""
+    name, _, value = word.partition("=")
+    wanted = name.lstrip("-") == "config" and value.startswith("~")
+    return f"{name}={os.path.expanduser(value)}" if wanted else word
+
+
+def _explain(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else repr(error)
+    if "Traceback (most recent call last)" in text:  # ml_collections quotes what a config raised
+        return f"{text.split(': ')[0]}: {text.strip().splitlines()[-1]}"
+    if isinstance(error, flags.Error | UserError):
+        return text
+    if isinstance(error, AttributeError) and text[:1] in ("'", '"'):  # a KeyError, quoted
+        return f"the config has no key {ast.literal_eval(text)}"
+    if isinstance(error, OSError | SyntaxError):
+        return f"--config: {str(error.__cause__ or error).splitlines()[-1]}"
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"--config: {type(error).__name__}: {error} ({place.filename}:{place.lineno})"
+
+
+def _leave_others(error: Exception) -> NoReturn:
+    """After a failure that is ours, or that of a process with which this one was computing."""
+    text = str(error)
+    # What XLA says comes as either type, with the name of a status in front.
+    if isinstance(error, jax.errors.JaxRuntimeError | ValueError) and re.match("[A-Z_]+: ", text):
+        _leave_at_once(f"{_LOST} ({text.splitlines()[0]})", 1)
+    traceback.print_exception(error)
+    _leave_at_once("this process has failed; the others of the run end with it", 1)
+
+
+def _leave_alone(message: object, code: int) -> NoReturn:
+    """For what the other processes of the run, if there are any, may not come to."""
+    (_leave_at_once if jax.distributed.is_initialized() else _leave)(message, code)
+
+
+def _leave_at_once(message: object, code: int) -> NoReturn:
+    interrupt.ignore_all()  # or a signal would make it an orderly end
+    # A thread of the writer may be in the middle of a line.
+    _say(message, before="\n" if isinstance(message, SaveError) else "")
+    sys.stdout.flush()
+    if jax.distributed.is_initialized():
+        time.sleep(1)  # whose end ends the others, before they have said the same
+    os._exit(code)
+
+
+def _leave(message: object, code: int) -> NoReturn:
+    interrupt.ignore_all()
+    _say(message)
+    sys.exit(code)
+
+
+def _say(message: object, before: str = "") -> None:
+    """In one write: `print` makes several, and what another thread says would come between."""
+    sys.stderr.write(f"{before}dull_jax: {' '.join(str(message).split())}\n")
+    sys.stderr.flush()
