@@ -27,7 +27,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.augment.flip = False
     config.augment.cutout = 0
     config.augment.magnitude = 5
-    config.train.view = "strong"  # with a weak view the wrong labels are learnt by heart
+    config.train.view = "strong"  # with a weak view the wrong labels are memorised
 
     config.model.width = 16
 

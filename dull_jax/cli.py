@@ -1,7 +1,7 @@
-"""How a command starts and ends. It leaves with 0 (done), 2 (the user can mend it: one line),
+"""How a command starts and ends. It leaves with 0 (done), 2 (the user can fix it: one line),
 75 (stopped by a signal after saving) or 1 (our bug: a traceback).
 
-What the environment says of JAX's numbers is not heard: the same command computes the same.
+What the environment says of JAX's numbers is not used: the same command computes the same.
 
 One of several processes leaves at once when something is wrong: an orderly end would wait for the
 others, which may be waiting for this one.

@@ -1,4 +1,4 @@
-"""What a user can mend."""
+"""What a user can fix."""
 
 
 class UserError(Exception):

@@ -3,7 +3,7 @@
 Imbalance 50, 40 epochs, the same images, labels, views and optimiser for every method; only the
 fields of the method itself differ, scaled to the number of epochs; two of them, semisup.lambda_u
 and elr.weight, were chosen on a noisy hold-out (docs/methods.md). The network is narrow but deep:
-it begins to learn wrong labels by heart in the last third, as large ones do in the full recipes
+it begins to memorise wrong labels in the last third, as large ones do in the full recipes
 (three stages, twice as wide, never did). view=strong trains on RandAugment with one operation at
 half strength and a small Cutout, as much as 40 epochs can bear. Results: docs/methods.md.
 

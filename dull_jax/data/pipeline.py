@@ -1,6 +1,6 @@
 """Which examples enter which step (host), and how a step gets their images (device).
 
-The order of a sweep is a pure function of (seed, epoch, phase, stream): no iterator has a state,
+The order of a phase is a pure function of (seed, epoch, phase, stream): no iterator has a state,
 so a run stopped anywhere continues exactly. Images that fit live on the device; a step receives
 indices and gathers and augments inside the compiled program. Others come with the indices.
 """
@@ -32,14 +32,14 @@ def images_at(data: Mapping[str, jax.Array], rows: Rows) -> jax.Array:
 
 
 def num_steps(num_examples: int, batch_size: int) -> int:
-    """Steps of one sweep: every example at least once."""
+    """Steps of one phase: every example at least once."""
     return -(-num_examples // batch_size)
 
 
 def batches(
     indices: np.ndarray, batch_size: int, steps: int, seed: tuple[int, int, int], stream: str
 ) -> np.ndarray:
-    """Indices for every step of a sweep.
+    """Indices for every step of a phase.
 
     Each pass over the stream is a fresh permutation; a batch that outruns a pass continues in the
     next, so that batches have one size however many examples there are.

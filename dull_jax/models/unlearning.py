@@ -10,7 +10,7 @@ EPS = 1e-12
 
 
 def wrong_region(
-    gate: jax.Array, given: jax.Array, target: jax.Array, wrongness: jax.Array
+    gate: jax.Array, given: jax.Array, target: jax.Array, label_error_prob: jax.Array
 ) -> jax.Array:
     """r = w G[:, given] (1 - sum_k t_k G[:, k]): channels of the given class, not of the target.
 
@@ -18,12 +18,12 @@ def wrong_region(
       gate: `[C, K]` channel-class matrix G in [0, 1].
       given: int `[B]` given labels.
       target: `[B, K]` (soft) labels believed, rows sum to 1.
-      wrongness: `[B]` in [0, 1], how likely the given label is wrong.
+      label_error_prob: `[B]` in [0, 1], how likely the given label is wrong.
 
     Returns:
       `[B, C]` in [0, 1]; 0 where the given label is believed.
     """
-    return wrongness[:, None] * gate.T[given] * (1 - target @ gate.T)
+    return label_error_prob[:, None] * gate.T[given] * (1 - target @ gate.T)
 
 
 def ascent_direction(

@@ -69,7 +69,7 @@ def rows_sum_to_one(probs: np.ndarray, first: int) -> None:
         return
     row = int(np.flatnonzero(~((np.abs(total - 1) <= _ROUNDING) & (least >= -1e-6)))[0])
     if not np.isfinite(total[row]):
-        raise UserError(f"row {first + row} of the probabilities holds nan or inf; mend or drop it")
+        raise UserError(f"row {first + row} of the probabilities holds nan or inf; fix or drop it")
     if least[row] < -1e-6:
         raise UserError(f"row {first + row} of the probabilities has {least[row]:.4g}; {_HINT}")
     raise UserError(f"row {first + row} of the probabilities sums to {total[row]:.4g}; {_HINT}")

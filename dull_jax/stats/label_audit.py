@@ -70,8 +70,8 @@ class LabelAudit:
     posterior: np.ndarray | None = None
 
 
-class Judge(NamedTuple):
-    """All that is needed to judge a row."""
+class PosteriorModel(NamedTuple):
+    """All that the posterior of a row depends on."""
 
     noise: Noise
     model: LabelModel
@@ -126,8 +126,8 @@ def audit_labels(
     for start, part in audit_input.blocks(probs, rows):
         audit_input.rows_sum_to_one(part, start)
 
-    found, judge = _prepared(probs, given)
-    verdicts = _verdicts(probs, given, judge, rows, posterior)
+    found, posterior_model = _prepared(probs, given)
+    verdicts = _verdicts(probs, given, posterior_model, rows, posterior)
     groups = audit_input.grouped(groups, np.rint(verdicts.counts), class_names)
     inside = {group: np.isin(given, ids) for group, ids in groups.items()}
     suggested, wrong = verdicts.suggested, verdicts.wrong
@@ -139,7 +139,7 @@ def audit_labels(
         flagged,
         groups,
         threshold,
-        judge.model.transition,
+        posterior_model.model.transition,
         (verdicts.counts / len(given)).astype(np.float32),
         in_words(found.name),
         found.gain,
@@ -206,7 +206,9 @@ def in_words(name: str) -> str:
     return KINDS[kind] + rest
 
 
-def _prepared(probs: np.ndarray, given: np.ndarray) -> tuple[noise_structure.NoiseEstimate, Judge]:
+def _prepared(
+    probs: np.ndarray, given: np.ndarray
+) -> tuple[noise_structure.NoiseEstimate, PosteriorModel]:
     """The noise and the scaling, from evenly spaced samples."""
     rows = noise_structure.searched(*probs.shape)
     seen, labels = noise_structure.positive(probs[rows]), given[rows]
@@ -216,17 +218,17 @@ def _prepared(probs: np.ndarray, given: np.ndarray) -> tuple[noise_structure.Noi
         found = noise_structure.lookalikes(seen, labels, counts) or found
     clean = noise_structure.clean_probs(seen, found.noise)
     scaling = temperature_scaling.fit(clean, labels, found.model, found.temperature)
-    return found, Judge(found.noise, found.model, scaling, len(given))
+    return found, PosteriorModel(found.noise, found.model, scaling, len(given))
 
 
 @jax.jit
-def judged(probs: jax.Array, given: jax.Array, judge: Judge) -> jax.Array:
+def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorModel) -> jax.Array:
     """P(true | x, given) `[n, K]` of positive p(given | x) `[n, K]` and labels `[n]`."""
-    prior = judge.model.prior
-    clean = noise_structure.clean_probs(probs, judge.noise)
-    clean = temperature_scaling.scaled(clean, prior, judge.scaling)
-    clean = temperature_scaling.smoothed(clean, prior, judge.size)
-    return label_posterior(clean / prior, given, judge.model)
+    prior = posterior_model.model.prior
+    clean = noise_structure.clean_probs(probs, posterior_model.noise)
+    clean = temperature_scaling.scaled(clean, prior, posterior_model.scaling)
+    clean = temperature_scaling.smoothed(clean, prior, posterior_model.size)
+    return label_posterior(clean / prior, given, posterior_model.model)
 
 
 class _Verdicts(NamedTuple):
@@ -237,9 +239,9 @@ class _Verdicts(NamedTuple):
 
 
 def _verdicts(
-    probs: np.ndarray, given: np.ndarray, judge: Judge, rows: int, keep: bool
+    probs: np.ndarray, given: np.ndarray, posterior_model: PosteriorModel, rows: int, keep: bool
 ) -> _Verdicts:
-    """`judged`, `rows` at a time; the posterior itself only if it is to be kept."""
+    """`posterior_of`, `rows` at a time; the posterior itself only if it is to be kept."""
     wrong = np.empty(len(given), np.float32)
     found = _Verdicts(
         np.empty(len(given), np.int32),
@@ -247,10 +249,12 @@ def _verdicts(
         np.zeros(probs.shape[1]),
         np.empty(probs.shape, np.float32) if keep else None,
     )
-    judge = jax.device_put(judge)
+    posterior_model = jax.device_put(posterior_model)
     for start, part in audit_input.blocks(probs, rows):
         here = slice(start, start + len(part))
-        posterior = np.asarray(judged(noise_structure.positive(part), given[here], judge))
+        posterior = np.asarray(
+            posterior_of(noise_structure.positive(part), given[here], posterior_model)
+        )
         found.suggested[here] = posterior.argmax(1)
         wrong[here] = 1 - posterior[np.arange(len(part)), given[here]]
         found.counts[:] += posterior.sum(0, dtype=np.float64)

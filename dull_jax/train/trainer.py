@@ -72,7 +72,7 @@ def train(
       The contents of result.json.
 
     Raises:
-      UserError: whatever the user can mend; nothing is written for a recipe that cannot run.
+      UserError: whatever the user can fix; nothing is written for a recipe that cannot run.
       Stopped: a signal came; everything is saved.
     """
     recipe.validate(config)

@@ -20,7 +20,7 @@ def case():
         "gate": gate / gate.max(1, keepdims=True),
         "given": rng.integers(0, K, B),
         "target": rng.dirichlet(np.ones(K) * 0.3, B),
-        "wrongness": rng.uniform(0.3, 1, B),
+        "label_error_prob": rng.uniform(0.3, 1, B),
         "w": rng.normal(size=(C, K)),
         "b": rng.normal(size=K),
     }
@@ -36,11 +36,11 @@ def region64(case):
     for i in range(B):
         for c in range(C):
             kept = sum(case["target"][i, k] * case["gate"][c, k] for k in range(K))
-            r[i, c] = case["wrongness"][i] * case["gate"][c, case["given"][i]] * (1 - kept)
+            r[i, c] = case["label_error_prob"][i] * case["gate"][c, case["given"][i]] * (1 - kept)
     return r
 
 
-def feature_gradient(case, wrongness, strength):
+def feature_gradient(case, label_error_prob, strength):
     """Gradient in z of the mean target loss, with partial unlearning."""
 
     def classify(z):
@@ -51,7 +51,7 @@ def feature_gradient(case, wrongness, strength):
             jnp.array(case["gate"]),
             jnp.array(case["given"]),
             jnp.array(case["target"]),
-            jnp.array(wrongness),
+            jnp.array(label_error_prob),
         )
         ascent = unlearning.ascent_direction(z, classify, jnp.array(case["given"]), K, strength / B)
         masked = unlearning.partial_unlearn(z, region, ascent)
@@ -62,7 +62,7 @@ def feature_gradient(case, wrongness, strength):
 
 def test_region_is_the_formula(case):
     found = unlearning.wrong_region(
-        *(jnp.array(case[k]) for k in ("gate", "given", "target", "wrongness"))
+        *(jnp.array(case[k]) for k in ("gate", "given", "target", "label_error_prob"))
     )
     np.testing.assert_allclose(found, region64(case), rtol=1e-5, atol=1e-6)
     assert (found >= 0).all() and (found <= 1).all()
@@ -78,11 +78,11 @@ def test_gradient_is_the_formula(case):
     climb = u * excess * ((p - np.eye(K)[case["given"]]) @ case["w"].T) / B * region
     norms = np.linalg.norm(climb, axis=1, keepdims=True)
     limit = np.minimum(1, np.linalg.norm(learn, axis=1, keepdims=True) / np.maximum(norms, 1e-12))
-    found = feature_gradient(case, case["wrongness"], u)
+    found = feature_gradient(case, case["label_error_prob"], u)
     np.testing.assert_allclose(found, learn - limit * climb, rtol=1e-4, atol=1e-6)
 
 
-def test_no_wrongness_gives_exactly_the_ordinary_gradient(case):
+def test_no_label_error_prob_gives_exactly_the_ordinary_gradient(case):
     def plain(z):
         logits = z @ jnp.array(case["w"]) + jnp.array(case["b"])
         return cross_entropy(logits, jnp.array(case["target"])).mean()
@@ -94,8 +94,8 @@ def test_no_wrongness_gives_exactly_the_ordinary_gradient(case):
 
 def test_channels_outside_the_region_learn_as_ever(case):
     case["gate"][: C // 2] = 0  # these channels belong to no class that could be wrong
-    with_u = feature_gradient(case, case["wrongness"], 3.0)
-    without = feature_gradient(case, case["wrongness"], 0.0)
+    with_u = feature_gradient(case, case["label_error_prob"], 3.0)
+    without = feature_gradient(case, case["label_error_prob"], 0.0)
     np.testing.assert_array_equal(with_u[:, : C // 2], without[:, : C // 2])
     assert not np.allclose(with_u[:, C // 2 :], without[:, C // 2 :])
 
@@ -109,8 +109,8 @@ def test_an_update_lowers_the_wrong_class_while_it_is_above_chance(case):
         return jax.nn.softmax(z @ w + b)[jnp.arange(B), jnp.array(given)]
 
     z = jnp.array(case["z"])
-    step = feature_gradient(case, case["wrongness"], 1.0) - feature_gradient(
-        case, case["wrongness"], 0.0
+    step = feature_gradient(case, case["label_error_prob"], 1.0) - feature_gradient(
+        case, case["label_error_prob"], 0.0
     )
     slope = jax.jvp(believed, (z,), (-step,))[1]
     above = np.asarray(believed(z)) > 1 / K
@@ -122,7 +122,7 @@ def test_an_update_lowers_the_wrong_class_while_it_is_above_chance(case):
 
 
 def test_unlearning_never_outweighs_learning(case):
-    huge = feature_gradient(case, case["wrongness"], 1e6)
-    none = feature_gradient(case, case["wrongness"], 0.0)
+    huge = feature_gradient(case, case["label_error_prob"], 1e6)
+    none = feature_gradient(case, case["label_error_prob"], 0.0)
     term = np.linalg.norm(huge - none, axis=1)
     assert (term <= np.linalg.norm(none, axis=1) * (1 + 1e-4)).all()

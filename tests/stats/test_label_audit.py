@@ -77,9 +77,11 @@ def test_a_row_is_judged_by_bayes():
     unseen = 0.5 / (462 * prior + 1)
     joint = ((1 - unseen) * p + unseen * prior) * table[:, given].T
     model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    judge = label_audit.Judge(noise, model, Scaling(1.5, -0.3), 462)
+    posterior_model = label_audit.PosteriorModel(noise, model, Scaling(1.5, -0.3), 462)
     expected = joint / joint.sum(1, keepdims=True)
-    np.testing.assert_allclose(label_audit.judged(probs, given, judge), expected, atol=2e-4)
+    np.testing.assert_allclose(
+        label_audit.posterior_of(probs, given, posterior_model), expected, atol=2e-4
+    )
 
 
 def test_guard_against_trying_every_threshold():
@@ -207,5 +209,5 @@ def test_bad_groups_are_named(monkeypatch, groups, message):
 def _no_noise(probs, given):
     model = LabelModel(np.eye(3, dtype=np.float32), np.full(3, 1 / 3, np.float32))
     noise = noise_kinds.none(np.ones(3))
-    judge = label_audit.Judge(noise, model, Scaling(1.0, 0.0), len(given))
-    return NoiseEstimate("none", noise, model, 0.0, 1.0), judge
+    posterior_model = label_audit.PosteriorModel(noise, model, Scaling(1.0, 0.0), len(given))
+    return NoiseEstimate("none", noise, model, 0.0, 1.0), posterior_model

@@ -58,7 +58,7 @@ class ImageFiles:
             except (decode.BadImage, OSError) as error:
                 raise UserError(
                     f"{str(path)!r} could be read when the images were scanned, and now cannot "
-                    f"({error}); mend or remove it and start again"
+                    f"({error}); fix or remove it and start again"
                 ) from None
 
         list(_threads(os.getpid()).map(read, range(len(paths))))

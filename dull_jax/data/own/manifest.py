@@ -61,7 +61,7 @@ class Manifest:
             raise UserError(
                 f"{shown(first.path)}: {first.reason}"
                 + (f"; and {more:,} more problem{'s' * (more > 1)}" if more else "")
-                + "; mend or remove what is named, or say on_error=skip"
+                + "; fix or remove what is named, or say on_error=skip"
             )
 
     def with_test(self, share: float, seed: int) -> "Manifest":

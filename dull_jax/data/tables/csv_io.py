@@ -177,7 +177,7 @@ def check_ids(name: str, table: Table) -> None:
                 if key
                 else "the id is empty"
             )
-            raise UserError(f"{name}, row {line}: {wrong}; mend it, or leave the column out")
+            raise UserError(f"{name}, row {line}: {wrong}; fix it, or leave the column out")
         seen.add(key)
 
 

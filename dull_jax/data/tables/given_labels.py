@@ -192,4 +192,4 @@ def _array(path: str, data: bytes, num_samples: int, num_classes: int, by: str) 
 
 def _check_length(path: str, have: int, want: int) -> None:
     if have != want:
-        raise UserError(f"{path}: {have} labels for {want} samples; join by id or mend the file")
+        raise UserError(f"{path}: {have} labels for {want} samples; join by id or fix the file")

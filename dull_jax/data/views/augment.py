@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax import fields
-from dull_jax.data.views import contrast_view, image_ops
+from dull_jax.data.views import image_ops, simclr_view
 from dull_jax.data.views.image_ops import ENHANCE, ID
 from dull_jax.errors import UserError
 from dull_jax.fields import choice, number, switch
@@ -100,7 +100,7 @@ def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> ja
     """One view of each image, normalised: (x / 255 - mean) / std.
 
     name: 'plain', 'weak' (crop, flip), 'strong' (weak, then the policy, then cutout) or 'contrast'
-    (of self-supervision, see `contrast_view`); name and spec are static under jit. keys: typed
+    (of self-supervision, see `simclr_view`); name and spec are static under jit. keys: typed
     PRNG keys [n], not read by 'plain'; the same keys give the strong view of the very weak view.
     images uint8 [n, H, W, C], sides at least 8, C 1 or 3. Returns float32 [n, H, W, C].
     """
@@ -108,8 +108,8 @@ def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> ja
     if name == "plain":
         return normalize(images, spec)
     if name == "contrast":
-        drawn = contrast_view.draw(keys, *images.shape[1:3], spec.flip)
-        return normalize(contrast_view.contrast_images(images, drawn), spec)
+        drawn = simclr_view.draw(keys, *images.shape[1:3], spec.flip)
+        return normalize(simclr_view.contrast_images(images, drawn), spec)
     if spec.crop_pad or spec.flip:
         images = crop_flip(images, *draw_weak(keys, spec), spec.crop_pad)
     if name == "weak":

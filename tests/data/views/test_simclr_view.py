@@ -10,10 +10,10 @@ from PIL import Image
 from test_augment import GREY, RGB, normalized, some_images, some_keys
 
 from dull_jax.data import pipeline
-from dull_jax.data.views import augment, contrast_view
+from dull_jax.data.views import augment, simclr_view
 
-draw = jax.jit(contrast_view.draw, static_argnums=(1, 2, 3))
-contrast_images = jax.jit(contrast_view.contrast_images)
+draw = jax.jit(simclr_view.draw, static_argnums=(1, 2, 3))
+contrast_images = jax.jit(simclr_view.contrast_images)
 view = jax.jit(augment.view, static_argnums=(0, 3))
 
 
@@ -76,7 +76,7 @@ def test_against_plain_numpy(spec, shape):
 def test_the_crop_is_pillows_to_a_grey_level():
     images, keys = some_images(10), some_keys(10, seed=3)
     drawn = jax.device_get(draw(keys, 32, 32, False))
-    found = contrast_view.resized_crop(images, drawn.boxes, drawn.flips)
+    found = simclr_view.resized_crop(images, drawn.boxes, drawn.flips)
     for image, (top, left, h, w), row in zip(images, drawn.boxes, found, strict=True):
         crop = Image.fromarray(image[top : top + h, left : left + w])
         wanted = np.asarray(crop.resize((32, 32), Image.Resampling.BILINEAR), np.float64)
@@ -85,7 +85,7 @@ def test_the_crop_is_pillows_to_a_grey_level():
 
 def test_nothing_drawn_is_nothing_done():
     images = some_images(3)
-    nothing = contrast_view.Draw(
+    nothing = simclr_view.Draw(
         boxes=np.tile(np.int32([0, 0, 32, 32]), (3, 1)),
         flips=np.zeros(3, bool),
         factors=np.ones((3, 3), np.float32),
@@ -97,7 +97,7 @@ def test_nothing_drawn_is_nothing_done():
 
 def test_colours_without_hue_stay_as_they_are():
     grey = np.full((1, 8, 8, 3), 77, np.float32)
-    turned = contrast_view.turn_hue(grey, np.array([0.07], np.float32))
+    turned = simclr_view.turn_hue(grey, np.array([0.07], np.float32))
     np.testing.assert_allclose(turned, grey)
 
 
