@@ -15,7 +15,7 @@ pytestmark = pytest.mark.faults
 LEAVES = 20  # seconds from the line that says what is wrong to the end of the process
 
 
-def mend(folder, options):
+def remount(folder, options):
     subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
 
 
@@ -43,7 +43,7 @@ def test_a_full_disk(size, undisturbed, disk, tally):
         assert seconds < LEAVES
         row["slowest_end"] = max(row.get("slowest_end", 0), round(seconds, 1))
         had = processes.sealed(folder / "run")
-        mend(folder, "size=100m")
+        remount(folder, "size=100m")
         said = processes.end(processes.start(*processes.flags(folder / "run")))
         assert ("continuing after epoch" in said) == bool(had)
         runs.assert_same_run(undisturbed, folder / "run")
@@ -57,7 +57,7 @@ def test_a_disk_without_inodes(inodes, undisturbed, disk, tally):
         lines, seconds = ends(processes.start(*processes.flags(folder / "run")))
         assert len(lines) == 1 and "No space left" in lines[0] and seconds < LEAVES, lines
         row["slowest_end"] = max(row.get("slowest_end", 0), round(seconds, 1))
-        mend(folder, "nr_inodes=100000")
+        remount(folder, "nr_inodes=100000")
         processes.end(processes.start(*processes.flags(folder / "run")))
         runs.assert_same_run(undisturbed, folder / "run")
 
@@ -82,7 +82,7 @@ def test_a_full_disk_under_two_hosts(disk, tally):
         assert {line[:4] for line in lines} == {"[0] ", "[1] "} and len(lines) == 2
         assert seconds < LEAVES
         row["slowest_end"] = round(seconds, 1)
-        mend(folder, "size=100m")
+        remount(folder, "size=100m")
         said = processes.end(processes.start_two(*words))
         assert "continuing after epoch" in said
         assert processes.epochs(folder / "run") == list(range(1, 13))
@@ -93,20 +93,20 @@ def test_a_read_only_disk(undisturbed, disk, tally):
     folder = disk("size=100m")
     words = processes.flags(folder / "run")
     with tally.trial("a read-only disk", count=2):
-        mend(folder, "ro")
+        remount(folder, "ro")
         lines, _ = ends(processes.start(*words))
         assert "cannot be written: Read-only file system" in lines[0]
-        mend(folder, "rw")
+        remount(folder, "rw")
         process = processes.start(*words)
         processes.reach(process, folder / "run", 4)
         process.kill()
         process.communicate()
         had = processes.sealed(folder / "run")
-        mend(folder, "ro")
+        remount(folder, "ro")
         lines, _ = ends(processes.start(*words))
         assert "cannot be written: Read-only file system" in lines[0]
         assert processes.sealed(folder / "run") == had
-        mend(folder, "rw")
+        remount(folder, "rw")
         assert "continuing after epoch" in processes.end(processes.start(*words))
         runs.assert_same_run(undisturbed, folder / "run")
 

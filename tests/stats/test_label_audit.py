@@ -63,7 +63,7 @@ def test_estimates_are_sums_over_the_posterior(world, audit):
         assert numbers.recall == pytest.approx(sum(chosen) / sum(p))
 
 
-def test_a_row_is_judged_by_bayes():
+def test_the_posterior_of_a_row_is_bayes_rule():
     """In float64, step by step, from the noise on."""
     rng = np.random.default_rng(3)
     probs, given = rng.dirichlet(np.ones(SIZE), 6), rng.integers(0, SIZE, 6)

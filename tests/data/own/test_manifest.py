@@ -16,7 +16,7 @@ BAD = ("b/1.png", "b/3.png", "b/4.png")
 def test_policies(scan):
     found = scan(images("fine/1.png", "b/2.png") | {name: b"" for name in BAD})
     found.check("skip")
-    with pytest.raises(UserError, match=r"b/1.png: empty file; and 2 more problems; mend"):
+    with pytest.raises(UserError, match=r"b/1.png: empty file; and 2 more problems; fix"):
         found.check("fail")
     with pytest.raises(UserError, match="must be 'skip' or 'fail', not 'stop'"):
         found.check("stop")
