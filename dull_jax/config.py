@@ -15,14 +15,13 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from dull_jax import fields, files, methods
+from dull_jax import fields, files, methods, optim
 from dull_jax.data import auto, dataset, groups, longtail, noise, sources
 from dull_jax.data.views import augment
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
 from dull_jax.models import network
 from dull_jax.names import quoted, shown
-from dull_jax.train import state
 
 __all__ = ["parse_arg", "suggestion", "to_json"]
 
@@ -73,7 +72,7 @@ def schema() -> dict[str, Field]:
         "augment": augment.FIELDS,
         "model": network.gathered(),
         "train": _TRAIN,
-        "optim": state.FIELDS,
+        "optim": optim.FIELDS,
     }
     for file in pkgutil.iter_modules(methods.__path__):  # helpers too: co-training has fields
         module = importlib.import_module(f"{methods.__name__}.{file.name}")

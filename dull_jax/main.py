@@ -40,7 +40,6 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, A
     The compared runs lie below workdir/compare and take the labels of the main run.
     """
     workdir = files.path_of(workdir, "the workdir")
-    recipe.validate(config)
     results = {config.method: trainer.train(config, workdir, say)}
     for method in config.compare:
         beside = recipe.beside(config, method)

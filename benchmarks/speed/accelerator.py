@@ -26,11 +26,11 @@ from benchmarks.speed import flops, synthetic, train_step
 from configs import cifar100_t2h
 from dull_jax.data import dataset as data
 from dull_jax.data import sources
+from dull_jax.optim import learning_rate
 from dull_jax.stats import metrics
 from dull_jax.train import parallel
 from dull_jax.train.epoch_run import EpochRun
 from dull_jax.train.learner import Learner
-from dull_jax.train.state import learning_rate
 from dull_jax.train.train_phase import MetricAccumulator
 
 CASES = (

@@ -18,11 +18,11 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.methods.base import Phase, Stream
+from dull_jax.optim import learning_rate
 from dull_jax.progress import ProgressMeter
 from dull_jax.run_dir import layout
 from dull_jax.train import parallel
 from dull_jax.train.learner import Learner
-from dull_jax.train.state import learning_rate
 from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -105,6 +106,11 @@ class NoiseSpec:
         module = fields.kind(_NOISES, section["name"], "noise")
         own = {key: section[key] for key in getattr(module, "FIELDS", {})}
         return cls(section["name"], section["rate"], section["seed"], dataset, **own)
+
+    @property
+    def module(self) -> ModuleType:
+        """The file of the noise."""
+        return fields.kind(_NOISES, self.name, "noise")
 
     def options(self) -> dict[str, object]:
         """What else decided the draw, for a run's record."""
@@ -214,18 +220,16 @@ def corrupt(
     array([113,  22,   5])
     """
     clean = _checked(clean, num_classes, ids)
-    module = fields.kind(_NOISES, spec.name, "noise")
     if spec.name not in ("none", "file") and num_classes < 2:
         raise UserError(f"noise {spec.name!r} needs two classes or more, got {num_classes}")
     truth = Truth(clean, num_classes, similarity, distance, features, whole)
     rng = _generator(spec) if stream is None else stream
-    return describe(module.draw(truth, rng, spec.rate, **dict(spec.own)), clean, num_classes)
+    return describe(spec.module.draw(truth, rng, spec.rate, **dict(spec.own)), clean, num_classes)
 
 
 def _generator(spec: NoiseSpec) -> Any:
-    module = fields.kind(_NOISES, spec.name, "noise")
-    if hasattr(module, "generator"):
-        return module.generator(spec.seed)
+    if hasattr(spec.module, "generator"):
+        return spec.module.generator(spec.seed)
     return draws.generator(spec.seed, f"noise {spec.name} {VERSION}")
 
 
@@ -247,7 +251,7 @@ def _checked(labels: np.ndarray, num_classes: int, ids: np.ndarray | None) -> np
 
 def draws_subset(spec: NoiseSpec) -> bool:
     """Whether this noise draws the long-tailed subset with the same random numbers."""
-    return hasattr(fields.kind(_NOISES, spec.name, "noise"), "subset")
+    return hasattr(spec.module, "subset")
 
 
 def subset_and_labels(
@@ -268,7 +272,7 @@ def subset_and_labels(
     if len(short):
         raise UserError(f"class {short[0]} has fewer samples than the {counts[short[0]]} asked for")
     stream = _generator(spec)
-    positions = fields.kind(_NOISES, spec.name, "noise").subset(labels, counts, stream)
+    positions = spec.module.subset(labels, counts, stream)
     return positions, corrupt(spec, labels[positions], num_classes, stream=stream)
 
 

@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 
 from dull_jax.methods.base import Method
 from dull_jax.models import pretrained
+from dull_jax.optim import optimizer
 from dull_jax.train import initial
 from dull_jax.train.parallel import Devices
-from dull_jax.train.state import NetState, optimizer
+from dull_jax.train.state import NetState
 
 Say = Callable[[str], None]
 

@@ -13,7 +13,8 @@ from dull_jax.data.pipeline import Rows
 from dull_jax.data.views.augment import AugmentSpec, view
 from dull_jax.methods.base import Aux, Examples, LossFn, Method
 from dull_jax.models import axis
-from dull_jax.train.state import NetState, scaled_updates, updated_average
+from dull_jax.optim import scaled_updates
+from dull_jax.train.state import NetState, updated_average
 
 
 @dataclasses.dataclass(frozen=True)

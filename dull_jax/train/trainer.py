@@ -28,6 +28,7 @@ from dull_jax.data.prepare import prepare
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Phase
+from dull_jax.optim import learning_rate
 from dull_jax.run_dir import layout, overwrite, seal
 from dull_jax.run_dir.checkpoints import finished_steps
 from dull_jax.run_dir.read import read_metrics
@@ -48,7 +49,6 @@ from dull_jax.train.identity import Owner
 from dull_jax.train.interrupt import Interrupt
 from dull_jax.train.learner import Learner
 from dull_jax.train.progress import Progress
-from dull_jax.train.state import learning_rate
 from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]
