@@ -1,6 +1,7 @@
 """The measured tables in README and docs are those of the committed result files."""
 
 import pathlib
+import re
 import sys
 
 import pytest
@@ -61,3 +62,15 @@ def test_a_wrong_table_is_replaced():
     assert render.rendered(text) == text
     with pytest.raises(KeyError):
         render.rendered("<!-- results: nothing -->\n<!-- end -->")
+
+
+@pytest.mark.parametrize("page", render.DOCUMENTS, ids=lambda path: path.name)
+def test_files_that_a_document_names_are_there(page):
+    folders, rooms = (
+        "tests|configs|launch|benchmarks|docs",
+        "data|stats|models|methods|train|run_dir",
+    )
+    for name in re.findall(rf"`((?:{folders}|dull_jax)/[\w/]+\.\w+)`", page.read_text()):
+        assert (render.ROOT / name).exists(), name
+    for name in re.findall(rf"`((?:{rooms})/[\w/]+)`", page.read_text()):
+        assert any((render.ROOT / "dull_jax").glob(f"{name}*")), name
