@@ -49,6 +49,12 @@ def rows(values: Iterable[Mapping[str, Any]]) -> Spec:
     }
 
 
+def layer(mark: str, encoding: Spec, where: str = "", **look: Any) -> Spec:
+    """Marks of one kind; `where` is a Vega expression of the rows that have one."""
+    transform = {"transform": [{"filter": where}]} if where else {}
+    return {"mark": {"type": mark, **look}, "encoding": encoding, **transform}
+
+
 def number_of(field: str, axis: Spec | None = None, **scale: Any) -> Spec:
     """A channel with the numbers of `field`, on a scale with these properties."""
     return {"field": field, "type": "quantitative", "axis": axis, "scale": scale}
@@ -117,7 +123,6 @@ def svg(chart: Spec, title: str, description: str) -> Markup:
     root = ET.fromstring(drawn)
     for element in list(root.iter()):
         _tidy(element)
-    _drop_empty(root)
     width, height = root.get("width", ""), root.get("height", "")
     root.attrib = {
         "viewBox": f"0 0 {width} {height}", "width": width, "height": height, "fill": "none",
@@ -165,18 +170,3 @@ def _rounded(value: str) -> str:
 
 
 _DECIMALS = re.compile(r"\d+\.\d{2,}")
-
-
-def _drop_empty(element: ET.Element) -> None:
-    """Takes out invisible shapes, and groups that hold nothing or do nothing."""
-    kept = []
-    for child in element:
-        _drop_empty(child)
-        group = child.tag == "g"
-        unpainted = child.tag == "path" and not {"fill", "stroke"} & set(child.keys())
-        hidden = child.get("display") == "none" or child.get("opacity") == "0"
-        empty = (group and len(child) == 0) or (child.tag == "text" and not child.text)
-        if unpainted or hidden or empty:
-            continue
-        kept.append(child[0] if group and len(child) == 1 and not child.attrib else child)
-    element[:] = kept

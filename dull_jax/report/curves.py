@@ -5,22 +5,8 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from dull_jax.report import palette
-from dull_jax.report.charts import (
-    WHOLE,
-    WIDTH,
-    Spec,
-    as_is,
-    described,
-    log_ticks,
-    number_of,
-    rows,
-    size,
-    svg,
-    text_of,
-    x_axis,
-    y_axis,
-)  # fmt: skip
+from dull_jax.report import charts, palette
+from dull_jax.report.charts import Spec
 from dull_jax.report.numbers import finite, number
 
 Points = Sequence[tuple[float, float | None]]
@@ -44,29 +30,35 @@ def lines(
     low, high = _widened(*(span or (min(values), max(values))))
     chart = {
         # What comes last is drawn on top.
-        "data": rows(r for i in reversed(range(len(curves))) for r in _rows(i, *curves[i], unit)),
+        "data": charts.rows(
+            r for i in reversed(range(len(curves))) for r in _rows(i, *curves[i], unit)
+        ),
         "encoding": {
-            "x": number_of("epoch", x_axis("epoch", tickCount=5, **WHOLE), zero=False, nice=False),
-            "y": number_of("value", y_axis(unit), domain=[low, high], nice=4),
-            "detail": text_of("series"),
+            "x": charts.number_of(
+                "epoch", charts.x_axis("epoch", tickCount=5, **charts.WHOLE), zero=False, nice=False
+            ),
+            "y": charts.number_of("value", charts.y_axis(unit), domain=[low, high], nice=4),
+            "detail": charts.text_of("series"),
         },
         "layer": [_STROKES, _ENDS],
     }
     last = "; ".join(f"{name}: {number(_last(points), 2, unit)}" for name, points in curves)
-    return svg(chart | size(WIDTH, 190), title, f"Last value of {last}")
+    return charts.svg(chart | charts.size(charts.WIDTH, 190), title, f"Last value of {last}")
 
 
-_STROKES: Spec = {
-    "mark": {"type": "line", "strokeJoin": "round", "aria": False},
-    "encoding": {
-        "stroke": as_is("colour"), "strokeWidth": as_is("width"), "strokeDash": as_is("dash")
+_STROKES: Spec = charts.layer(
+    "line",
+    {
+        "stroke": charts.as_is("colour"),
+        "strokeWidth": charts.as_is("width"),
+        "strokeDash": charts.as_is("dash"),
     },
-}  # fmt: skip
-_ENDS: Spec = {
-    "transform": [{"filter": "datum.said"}],
-    "mark": {"type": "circle", "size": 36, "opacity": 1},
-    "encoding": {"fill": as_is("colour"), "description": text_of("said")},
-}
+    strokeJoin="round", aria=False,
+)  # fmt: skip
+_ENDS: Spec = charts.layer(
+    "circle", {"fill": charts.as_is("colour"), "description": charts.text_of("said")}, "datum.said",
+    size=36, opacity=1,
+)  # fmt: skip
 
 
 def _rows(index: int, name: str, points: Points, unit: str) -> list[dict]:
@@ -75,7 +67,9 @@ def _rows(index: int, name: str, points: Points, unit: str) -> list[dict]:
             "width": 1.5 if index else 2.4}  # fmt: skip
     line = [look | {"epoch": epoch, "value": value, "said": ""} for epoch, value in points]
     for row in [row for row in line if row["value"] is not None][-1:]:
-        row["said"] = described(name, f"epoch {row['epoch']:g}", number(row["value"], 2, unit))
+        row["said"] = charts.described(
+            name, f"epoch {row['epoch']:g}", number(row["value"], 2, unit)
+        )
     return line
 
 
@@ -114,38 +108,40 @@ def scatter(
     points = []
     for count, name, *values in zip(counts, names, own, own if peer is None else peer, strict=True):
         if count > 0 and all(math.isfinite(value) for value in values):
-            said = described(name, *(number(v, 1, "%") for v in values[: 1 + (peer is not None)]))
+            said = charts.described(
+                name, *(number(v, 1, "%") for v in values[: 1 + (peer is not None)])
+            )
             points.append(
                 {"count": count, "own": float(values[0]), "peer": float(values[1]), "said": said}
             )
     seen = [point["count"] for point in points] or [1]
     low, high = min(seen) * 0.85, max(seen) * 1.18
-    axis = x_axis(
-        f"training images of the class ({labels} labels, log scale)", values=log_ticks(low, high)
+    axis = charts.x_axis(
+        f"training images of the class ({labels} labels, log scale)",
+        values=charts.log_ticks(low, high),
     )
     chart = {
-        "data": rows(points),
+        "data": charts.rows(points),
         "encoding": {
-            "x": number_of("count", axis, type="log", domain=[low, high], nice=False),
-            "description": text_of("said"),
+            "x": charts.number_of("count", axis, type="log", domain=[low, high], nice=False),
+            "description": charts.text_of("said"),
         },
         "layer": [*([] if peer is None else _pair(peer_index)), _dots("own", fill="var(--s0)")],
     }
-    return svg(chart | size(WIDTH, 250), title, f"{len(points)} classes")
+    return charts.svg(chart | charts.size(charts.WIDTH, 250), title, f"{len(points)} classes")
 
 
 def _pair(peer_index: int) -> list[Spec]:
     """The rings of the compared method, and the lines that join them to this run's dots."""
-    join = {
-        "mark": {"type": "rule", "stroke": "var(--line)", "strokeWidth": 1.5, "aria": False},
-        "encoding": {"y": number_of("own", y_axis("%"), domain=[0, 100]), "y2": {"field": "peer"}},
+    ends = {
+        "y": charts.number_of("own", charts.y_axis("%"), domain=[0, 100]),
+        "y2": {"field": "peer"},
     }
+    join = charts.layer("rule", ends, stroke="var(--line)", strokeWidth=1.5, aria=False)
     ring = {"stroke": palette.series(peer_index), "strokeWidth": 1.6, "fill": "var(--card)"}
     return [join, _dots("peer", size=41, **ring)]
 
 
-def _dots(field: str, **look: object) -> Spec:
-    return {
-        "mark": {"type": "circle", "size": 64, "opacity": 1, **look},
-        "encoding": {"y": number_of(field, y_axis("%"), domain=[0, 100])},
-    }
+def _dots(field: str, size: int = 64, **look: object) -> Spec:
+    y = charts.number_of(field, charts.y_axis("%"), domain=[0, 100])
+    return charts.layer("circle", {"y": y}, size=size, opacity=1, **look)

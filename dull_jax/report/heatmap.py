@@ -9,22 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax.report import palette, pictures
-from dull_jax.report.charts import (
-    MANY,
-    ROUND,
-    SOFT,
-    WHOLE,
-    Spec,
-    as_is,
-    class_axis,
-    class_names,
-    described,
-    number_of,
-    rows,
-    svg,
-    text_of,
-)  # fmt: skip
+from dull_jax.report import charts, palette, pictures
+from dull_jax.report.charts import Spec
 
 _LETTER = 6.3  # pixels of a letter, about
 _TITLE = {"titleFontWeight": "bold", "titlePadding": 8}
@@ -46,7 +32,7 @@ def matrix(
     Colour follows the square root of the value: the rare confusions are what one looks for.
     """
     values = np.nan_to_num(np.asarray(values, np.float64))
-    if len(values) > MANY:
+    if len(values) > charts.MANY:
         return picture(title, values, axes, side=(300, 300))
     return _cells(title, values, names, axes, numbers)
 
@@ -63,33 +49,27 @@ def _cells(title, values, names, axes, numbers) -> Markup:
     cell = 26 if len(values) > 10 else min(60, max(30, 160 // len(values)))
     side = cell * len(values)
     flat = _LETTER * max(map(len, names)) <= cell - 4
-    across = class_axis(
+    across = charts.class_axis(
         f"{axes[1]} →", orient="top", labelAngle=0 if flat else -45, labelOverlap=False, **_TITLE
     )
-    down = class_axis(f"← {axes[0]}", labelOverlap=False, **_TITLE)
+    down = charts.class_axis(f"← {axes[0]}", labelOverlap=False, **_TITLE)
+    text = {"text": charts.text_of("number"), "fill": charts.as_is("ink")}
     chart = {
-        "data": rows(_cell_rows(values, names, numbers)),
-        "params": class_names(names),
+        "data": charts.rows(_cell_rows(values, names, numbers)),
+        "params": charts.class_names(names),
         "encoding": {
             "x": _band("column", across, cell), "y": _band("row", down, cell),
-            "description": text_of("said"),
+            "description": charts.text_of("said"),
         },
         "layer": [
-            {
-                "mark": {"type": "rect", "cornerRadius": ROUND},
-                "encoding": {"fill": as_is("fill")},
-            },
-            {
-                "transform": [{"filter": "datum.number"}],
-                "mark": {"type": "text", "fontSize": 10.5},
-                "encoding": {"text": text_of("number"), "fill": as_is("ink")},
-            },
+            charts.layer("rect", {"fill": charts.as_is("fill")}, cornerRadius=charts.ROUND),
+            charts.layer("text", text, "datum.number", fontSize=10.5),
             *_key(side, side),
         ],
         "width": side,
         "height": side,
     }  # fmt: skip
-    return svg(chart, title, f"rows: {axes[0]}; columns: {axes[1]}")
+    return charts.svg(chart, title, f"rows: {axes[0]}; columns: {axes[1]}")
 
 
 def _cell_rows(values: np.ndarray, names: Sequence[str], numbers: np.ndarray | None) -> list[dict]:
@@ -99,7 +79,7 @@ def _cell_rows(values: np.ndarray, names: Sequence[str], numbers: np.ndarray | N
             "row": i, "column": j,
             "fill": f"var(--q{level[i, j]})", "ink": f"var(--t{level[i, j]})",
             "number": "" if numbers is None or value == 0 else str(numbers[i, j]),
-            "said": described(f"{names[i]} → {names[j]}", f"{value:.1%}"),
+            "said": charts.described(f"{names[i]} → {names[j]}", f"{value:.1%}"),
         }
         for (i, j), value in np.ndenumerate(values)
     ]  # fmt: skip
@@ -126,13 +106,13 @@ def picture(
     """
     width, height = side
     shares = np.sqrt(np.clip(np.nan_to_num(values) / top_value, 0, 1))
-    across = {"title": f"{axes[1]} →", "orient": "top", "tickCount": 8, **WHOLE, **_TITLE}
-    down = {"title": f"← {axes[0]}", "tickCount": 8, **WHOLE, **_TITLE}
+    across = {"title": f"{axes[1]} →", "orient": "top", "tickCount": 8, **charts.WHOLE, **_TITLE}
+    down = {"title": f"← {axes[0]}", "tickCount": 8, **charts.WHOLE, **_TITLE}
     if row_names:
-        down = class_axis(down["title"], values=list(range(len(values))), **_TITLE)
+        down = charts.class_axis(down["title"], values=list(range(len(values))), **_TITLE)
     chart = {
-        "data": rows([{"row": 0, "column": 0}]),
-        "params": class_names(row_names or ()),
+        "data": charts.rows([{"row": 0, "column": 0}]),
+        "params": charts.class_names(row_names or ()),
         "layer": [
             _axes_of(values.shape, across, down),
             _image("day", pictures.of_matrix(shares, "light"), side),
@@ -143,27 +123,21 @@ def picture(
         "height": height,
         "view": {"stroke": "var(--line)"},
     }
-    return svg(chart, title, f"rows: {axes[0]}; columns: {axes[1]}")
+    return charts.svg(chart, title, f"rows: {axes[0]}; columns: {axes[1]}")
 
 
 def _axes_of(shape: tuple[int, int], across: Spec, down: Spec) -> Spec:
     """A picture has no axes of its own: they belong to a point that nobody sees."""
-    return {
-        "mark": {"type": "point", "opacity": 0, "aria": False},
-        "encoding": {
-            "x": number_of("column", across, domain=[-0.5, shape[1] - 0.5], nice=False),
-            "y": number_of("row", down, domain=[shape[0] - 0.5, -0.5], nice=False),
-        },
-    }
+    x = charts.number_of("column", across, domain=[-0.5, shape[1] - 0.5], nice=False)
+    y = charts.number_of("row", down, domain=[shape[0] - 0.5, -0.5], nice=False)
+    return charts.layer("point", {"x": x, "y": y}, stroke="none", aria=False)
 
 
 def _image(name: str, address: str, side: tuple[int, int]) -> Spec:
+    corner = {"x": {"value": 0}, "y": {"value": 0}}
     look = {"width": side[0], "height": side[1], "align": "left", "baseline": "top"}
-    return {
-        "name": name,
-        "mark": {"type": "image", "url": address, "aspect": False, "aria": False, **look},
-        "encoding": {"x": {"value": 0}, "y": {"value": 0}},
-    }
+    image = charts.layer("image", corner, url=address, aspect=False, aria=False, **look)
+    return image | {"name": name}
 
 
 def _key(width: float, top: float, top_value: float = 1.0) -> list[Spec]:
@@ -174,25 +148,20 @@ def _key(width: float, top: float, top_value: float = 1.0) -> list[Spec]:
         for i in range(palette.LEVELS)
     ]
     ticks = [
-        {"at": width * share**0.5, "text": f"{round(share * top_value, 3):g}",
+        {"left": width * share**0.5, "text": f"{round(share * top_value, 3):g}",
          "align": "left" if share == 0 else "right" if share == 1 else "center"}
         for share in (0, 0.05, 0.25, 0.5, 1)
     ]  # fmt: skip
-    strip = {
-        "data": rows(boxes),
-        "mark": {"type": "rect", "aria": False},
-        "encoding": {
-            "x": {"field": "left", "type": "quantitative", "scale": None}, "x2": {"field": "right"},
-            "y": {"value": top + 14}, "y2": {"value": top + 22},
-            "fill": as_is("fill"), "description": {"value": None},
-        },
-    }  # fmt: skip
-    text = {
-        "data": rows(ticks),
-        "mark": {"type": "text", "align": {"expr": "datum.align"}, "fill": SOFT, "aria": False},
-        "encoding": {
-            "x": {"field": "at", "type": "quantitative", "scale": None},
-            "y": {"value": top + 33}, "text": text_of("text"), "description": {"value": None},
-        },
-    }  # fmt: skip
-    return [strip, text]
+    # Pixels, not values of the matrix's own axes.
+    place = {
+        "x": {"field": "left", "type": "quantitative", "scale": None},
+        "description": {"value": None},
+    }
+    strip = place | {"x2": {"field": "right"}, "y": {"value": top + 14},
+                     "y2": {"value": top + 22}, "fill": charts.as_is("fill")}  # fmt: skip
+    text = place | {"y": {"value": top + 33}, "text": charts.text_of("text")}
+    return [
+        charts.layer("rect", strip, aria=False) | {"data": charts.rows(boxes)},
+        charts.layer("text", text, aria=False, fill=charts.SOFT, align={"expr": "datum.align"})
+        | {"data": charts.rows(ticks)},
+    ]

@@ -33,7 +33,7 @@ def _width(path):
 
 
 def _texts(drawing):
-    return [text.text for text in ET.fromstring(str(drawing)).iter("text")]
+    return [text.text for text in ET.fromstring(str(drawing)).iter("text") if text.text]
 
 
 def _every_chart(names, values):
