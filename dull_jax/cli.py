@@ -88,8 +88,8 @@ def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
 
 def _pin_numbers() -> None:
     for name, value in _PINNED.items():
-        if (found := jax.config.values.get(name, value)) != value:
-            sys.stderr.write(f"note: {name.upper()}={found} of the environment is not used\n")
+        if (actual := jax.config.values.get(name, value)) != value:
+            sys.stderr.write(f"note: {name.upper()}={actual} of the environment is not used\n")
             jax.config.update(name, value)
 
 
@@ -137,10 +137,10 @@ def path_flag(name: str, local: bool = False) -> files.Path | None:
 
 def needed_path(name: str, command: str, local: bool = False) -> files.Path:
     """`path_flag` of a flag that the command cannot do without. Raises UserError."""
-    found = path_flag(name, local)
-    if found is None:
+    path = path_flag(name, local)
+    if path is None:
         raise UserError(f"--{name} is needed; see python -m dull_jax.{command} --help")
-    return found
+    return path
 
 
 def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str]:

@@ -75,10 +75,10 @@ def expanded(named: str | os.PathLike, name: str = "the path") -> str | os.PathL
         raise UserError(f"{name} is empty; is a variable of the shell not set?")
     if is_remote(text) or not text.startswith("~"):
         return named
-    found = os.path.expanduser(text)
-    if found.startswith("~"):
+    text_at_home = os.path.expanduser(text)
+    if text_at_home.startswith("~"):
         raise UserError(f"{name} = {shown(text)}: no home folder is known for it; write it out")
-    return found
+    return text_at_home
 
 
 def cache_folder() -> pathlib.Path | None:
@@ -99,8 +99,8 @@ def on_disk(path: str) -> str:
         return path
     parent = on_disk(parent)
     for form in ("NFC", "NFD"):
-        if os.path.lexists(found := os.path.join(parent, unicodedata.normalize(form, name))):
-            return found
+        if os.path.lexists(candidate := os.path.join(parent, unicodedata.normalize(form, name))):
+            return candidate
     return os.path.join(parent, name)
 
 

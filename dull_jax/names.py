@@ -40,7 +40,7 @@ def harmless(text: str) -> str:
     >>> harmless("a\x1b[2J\n\tb")
     'a\\x1b[2J\n\tb'
     """
-    return UNSAFE.sub(lambda found: shown(found[0]), text)
+    return UNSAFE.sub(lambda match: shown(match[0]), text)
 
 
 def quoted(value: object) -> str:
@@ -55,10 +55,10 @@ def printable(source: str | os.PathLike, names: Iterable[str]) -> tuple[str, ...
     Raises:
       UserError: two look the same; names `source`.
     """
-    found = tuple(name if name.isprintable() else shown(name) for name in names)
-    if len(set(found)) < len(found):
-        name, _ = Counter(found).most_common(1)[0]
+    printed = tuple(name if name.isprintable() else shown(name) for name in names)
+    if len(set(printed)) < len(printed):
+        name, _ = Counter(printed).most_common(1)[0]
         raise UserError(
             f"{shown(str(source))}: two classes are shown as {quoted(name)}; rename one"
         )
-    return found
+    return printed

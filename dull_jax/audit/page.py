@@ -1,4 +1,4 @@
-"""The page of an audit: what was found, how sure it is, and the suspects to look at.
+"""The page of an audit: what was audit, how sure it is, and the suspects to look at.
 
 One HTML file without scripts and without anything to load, as the report of a run is.
 """
@@ -21,26 +21,26 @@ _MANY = 40  # classes above which a matrix has no room
 
 
 def write(
-    folder: files.Path, samples: AuditInput, found: LabelAudit, caution: str = ""
+    folder: files.Path, samples: AuditInput, audit: LabelAudit, caution: str = ""
 ) -> files.Path:
     """Writes the page and returns its path; `caution` as from `outputs.caution`."""
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        file.write(page(samples, found, caution).encode())
+        file.write(page(samples, audit, caution).encode())
     return path
 
 
-def page(samples: AuditInput, found: LabelAudit, caution: str = "") -> str:
+def page(samples: AuditInput, audit: LabelAudit, caution: str = "") -> str:
     """The whole document."""
     sections = [
-        _overview(samples, found),
-        _noise(samples, found),
-        _suspects(samples, found),
+        _overview(samples, audit),
+        _noise(samples, audit),
+        _suspects(samples, audit),
         _duplicates(samples),
     ]
-    flagged, estimated = int(found.flagged.sum()), found.estimated["all"]
+    flagged, estimated = int(audit.flagged.sum()), audit.estimated["all"]
     summary = (
-        f"Of {len(samples.given):,} labels, {flagged:,} ({percent(found.flagged.mean())}) are "
+        f"Of {len(samples.given):,} labels, {flagged:,} ({percent(audit.flagged.mean())}) are "
         f"probably wrong. About {percent(estimated.precision, 0)} of these truly are, and they "
         f"are about {percent(estimated.recall, 0)} of all wrong labels."
     )
@@ -54,11 +54,11 @@ def page(samples: AuditInput, found: LabelAudit, caution: str = "") -> str:
     )
 
 
-def _overview(samples: AuditInput, found: LabelAudit) -> Markup:
-    score = found.wrong.astype(np.float64)
+def _overview(samples: AuditInput, audit: LabelAudit) -> Markup:
+    score = audit.wrong.astype(np.float64)
     groups = [
-        ("kept", "var(--s0)", score[~found.flagged]),
-        ("flagged", "var(--bad)", score[found.flagged]),
+        ("kept", "var(--s0)", score[~audit.flagged]),
+        ("flagged", "var(--bad)", score[audit.flagged]),
     ]
     title = "P(label is wrong), all labels"
     drawing = bars.scores(title, [group for group in groups if len(group[2])])
@@ -69,11 +69,11 @@ def _overview(samples: AuditInput, found: LabelAudit) -> Markup:
         "predictions alone: the mean probability that a flagged label is wrong, the share of "
         "right labels that are flagged, and the share of wrong ones that are."
     )
-    content = [blocks.row([_by_group(found), histogram]), blocks.text(explained, "soft before")]
-    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, found)])
+    content = [blocks.row([_by_group(audit), histogram]), blocks.text(explained, "soft before")]
+    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, audit)])
 
 
-def _by_group(found: LabelAudit) -> Markup:
+def _by_group(audit: LabelAudit) -> Markup:
     rows = [
         (
             name,
@@ -83,7 +83,7 @@ def _by_group(found: LabelAudit) -> Markup:
             percent(seen.false_alarm),
             percent(seen.recall),
         )
-        for name, seen in found.estimated.items()
+        for name, seen in audit.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
     return blocks.figure(
@@ -91,11 +91,11 @@ def _by_group(found: LabelAudit) -> Markup:
     )
 
 
-def _truth(samples: AuditInput, found: LabelAudit) -> Markup | None:
+def _truth(samples: AuditInput, audit: LabelAudit) -> Markup | None:
     if samples.clean is None:
         return None
-    truth = outputs.against_the_truth(samples, found)
-    alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in found.groups)
+    truth = outputs.against_the_truth(samples, audit)
+    alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in audit.groups)
     return blocks.text(
         f"The noise of these labels was simulated, so the truth is known: precision "
         f"{percent(truth['precision'])}, recall {percent(truth['recall'])}, AUROC "
@@ -103,20 +103,20 @@ def _truth(samples: AuditInput, found: LabelAudit) -> Markup | None:
     )
 
 
-def _noise(samples: AuditInput, found: LabelAudit) -> Markup:
+def _noise(samples: AuditInput, audit: LabelAudit) -> Markup:
     explained = (
-        f"The labels are explained best by: {found.noise} ({number(found.gain, 3)} nats of "
+        f"The labels are explained best by: {audit.noise} ({number(audit.gain, 3)} nats of "
         "evidence a label; about 0 means that nothing speaks for noise)."
     )
-    figures = [_flows(samples, found), _matrix(list(samples.class_names), found.transition)]
+    figures = [_flows(samples, audit), _matrix(list(samples.class_names), audit.transition)]
     return blocks.section(
         "noise", "What kind of noise", [blocks.text(explained), blocks.row(figures)]
     )
 
 
-def _flows(samples: AuditInput, found: LabelAudit) -> Markup:
-    names, flagged = samples.class_names, found.flagged
-    pairs = np.stack([samples.given[flagged], found.suggested[flagged]], 1)
+def _flows(samples: AuditInput, audit: LabelAudit) -> Markup:
+    names, flagged = samples.class_names, audit.flagged
+    pairs = np.stack([samples.given[flagged], audit.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
     items = [(f"{names[kinds[n][0]]} → {names[kinds[n][1]]}", counts[n]) for n in order]
@@ -132,27 +132,27 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _suspects(samples: AuditInput, found: LabelAudit) -> Markup:
-    order = outputs.ranked(found)[:_SHOWN]
+def _suspects(samples: AuditInput, audit: LabelAudit) -> Markup:
+    order = outputs.ranked(audit)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
     cards = [
-        _card(samples, found, int(n), None if pictures is None else pictures[rank])
+        _card(samples, audit, int(n), None if pictures is None else pictures[rank])
         for rank, n in enumerate(order)
     ]
-    more = int(found.flagged.sum()) - len(order)
+    more = int(audit.flagged.sum()) - len(order)
     order_said = "Likeliest first: given label → label that fits better, P(wrong)."
     introduction = order_said + (f" {more:,} more are in {layout.SUSPECTS}." if more else "")
     listed = blocks.cards(cards) if cards else blocks.text("None.")
     return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
 
 
-def _card(samples: AuditInput, found: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
+def _card(samples: AuditInput, audit: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
     names = samples.class_names
     return blocks.card(
         name=str(samples.paths[n] or samples.ids[n]),
         given=names[int(samples.given[n])],
-        better=f" → {names[int(found.suggested[n])]}",
-        score=f"P(wrong) {number(found.wrong[n], 3)}",
+        better=f" → {names[int(audit.suggested[n])]}",
+        score=f"P(wrong) {number(audit.wrong[n], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
         true_class=None if samples.clean is None else names[int(samples.clean[n])],
     )

@@ -93,8 +93,8 @@ def _looks_like(tensors: Mapping[str, np.ndarray]) -> str:
     """The network by its tensors' names."""
     stages: dict[int, set[int]] = {}
     for key in tensors:
-        if found := re.match(r"layer([0-9])\.([0-9]{1,4})\.", key):
-            stages.setdefault(int(found[1]), set()).add(int(found[2]))
+        if match := re.match(r"layer([0-9])\.([0-9]{1,4})\.", key):
+            stages.setdefault(int(match[1]), set()).add(int(match[2]))
     blocks = tuple(len(stages[stage]) for stage in sorted(stages))
     described = f"something else (blocks of its layers: {blocks or 'none'})"
     return _KNOWN.get(("layer1.0.conv3.weight" in tensors, blocks), described)
@@ -121,8 +121,8 @@ def _tensor_name(leaf: str) -> str:
 
 def _part_name(part: str) -> str:
     for pattern, name in _NAMES:
-        if found := re.fullmatch(pattern, part):
-            numbers = [int(number) for number in found.groups()]
+        if match := re.fullmatch(pattern, part):
+            numbers = [int(number) for number in match.groups()]
             # Ours count blocks from 1 and convolutions from 0, the file the other way round.
             shifts = (0, -1) if len(numbers) == 2 else (1,)
             return name.format(*(n + s for n, s in zip(numbers, shifts, strict=False)))

@@ -48,17 +48,17 @@ def load(folders: Iterable[str | os.PathLike]) -> list[dict[str, Any]]:
     Raises:
       UserError: no such folder, an unreadable JSON file, or no result at all.
     """
-    found: dict[str, dict[str, Any]] = {}
+    results: dict[str, dict[str, Any]] = {}
     for folder in map(pathlib.Path, folders):
         if not folder.exists():
             raise UserError(f"{folder}: no such file or folder")
         for path in _files(folder):
             result = read_json(path) or {}
             if "method" in result and "accuracy" in result:
-                found.setdefault(json.dumps(result, sort_keys=True), result)
-    if not found:
+                results.setdefault(json.dumps(result, sort_keys=True), result)
+    if not results:
         raise UserError(f"no results in {', '.join(map(str, folders))}")
-    return list(found.values())
+    return list(results.values())
 
 
 def _files(folder: pathlib.Path) -> list[pathlib.Path]:
@@ -87,7 +87,7 @@ def overview(results: Sequence[Result]) -> str:
     groups = _groups(results)
     sets = sorted({key[:2] for key in groups})
     return "\n\n".join(
-        _across(head, {key[2:]: found for key, found in groups.items() if key[:2] == head})
+        _across(head, {key[2:]: scores for key, scores in groups.items() if key[:2] == head})
         for head in sets
     )
 

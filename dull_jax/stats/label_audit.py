@@ -110,8 +110,8 @@ def audit_labels(
     >>> true = np.repeat([0, 1, 2], [300, 100, 50])
     >>> given = np.where(np.arange(450) % 10 == 0, (true + rng.integers(1, 3, 450)) % 3, true)
     >>> probs = 0.8 * np.eye(3)[true] + 0.2 * rng.dirichlet(np.ones(3), 450)
-    >>> found = audit_labels(probs, given)
-    >>> int(found.flagged.sum()), bool((found.suggested == true).all())
+    >>> audit = audit_labels(probs, given)
+    >>> int(audit.flagged.sum()), bool((audit.suggested == true).all())
     (45, True)
     """
     budget = TAIL_FALSE_ALARMS if max_tail_false_alarms is None else max_tail_false_alarms
@@ -126,7 +126,7 @@ def audit_labels(
     for start, part in audit_input.blocks(probs, rows):
         audit_input.rows_sum_to_one(part, start)
 
-    found, posterior_model = _prepared(probs, given)
+    noise, posterior_model = _prepared(probs, given)
     verdicts = _verdicts(probs, given, posterior_model, rows, posterior)
     groups = audit_input.grouped(groups, np.rint(verdicts.counts), class_names)
     inside = {group: np.isin(given, ids) for group, ids in groups.items()}
@@ -141,8 +141,8 @@ def audit_labels(
         threshold,
         posterior_model.model.transition,
         (verdicts.counts / len(given)).astype(np.float32),
-        in_words(found.name),
-        found.gain,
+        in_words(noise.name),
+        noise.gain,
         {group: estimate(wrong, flagged, members) for group, members in inside.items()},
         verdicts.posterior,
     )
@@ -213,12 +213,12 @@ def _prepared(
     rows = noise_structure.searched(*probs.shape)
     seen, labels = noise_structure.positive(probs[rows]), given[rows]
     counts = np.bincount(given, minlength=probs.shape[1])
-    found = noise_structure.search(seen, labels, counts)
-    if found.name == "none":
-        found = noise_structure.lookalikes(seen, labels, counts) or found
-    clean = noise_structure.clean_probs(seen, found.noise)
-    scaling = temperature_scaling.fit(clean, labels, found.model, found.temperature)
-    return found, PosteriorModel(found.noise, found.model, scaling, len(given))
+    estimate = noise_structure.search(seen, labels, counts)
+    if estimate.name == "none":
+        estimate = noise_structure.lookalikes(seen, labels, counts) or estimate
+    clean = noise_structure.clean_probs(seen, estimate.noise)
+    scaling = temperature_scaling.fit(clean, labels, estimate.model, estimate.temperature)
+    return estimate, PosteriorModel(estimate.noise, estimate.model, scaling, len(given))
 
 
 @jax.jit
@@ -243,7 +243,7 @@ def _verdicts(
 ) -> _Verdicts:
     """`posterior_of`, `rows` at a time; the posterior itself only if it is to be kept."""
     wrong = np.empty(len(given), np.float32)
-    found = _Verdicts(
+    verdicts = _Verdicts(
         np.empty(len(given), np.int32),
         wrong,
         np.zeros(probs.shape[1]),
@@ -255,10 +255,10 @@ def _verdicts(
         posterior = np.asarray(
             posterior_of(noise_structure.positive(part), given[here], posterior_model)
         )
-        found.suggested[here] = posterior.argmax(1)
+        verdicts.suggested[here] = posterior.argmax(1)
         wrong[here] = 1 - posterior[np.arange(len(part)), given[here]]
-        found.counts[:] += posterior.sum(0, dtype=np.float64)
+        verdicts.counts[:] += posterior.sum(0, dtype=np.float64)
         if keep:
-            found.posterior[here] = posterior
+            verdicts.posterior[here] = posterior
     np.clip(wrong, 0, 1, out=wrong)
-    return found
+    return verdicts

@@ -122,12 +122,12 @@ def _result(
     }
 
 
-def _wrong_labels(found: Mapping[str, float], groups: Mapping[str, Any]) -> dict[str, Any]:
-    if not found:
+def _wrong_labels(scores: Mapping[str, float], groups: Mapping[str, Any]) -> dict[str, Any]:
+    if not scores:
         return {}
     by_group = ("false_alarm", "precision_by_given", "recall_by_true", "auroc_by_given")
-    return {name: found[name] for name in ("precision", "recall", "auroc")} | {
-        what: {group: found[f"{what}_{group}"] for group in groups} for what in by_group
+    return {name: scores[name] for name in ("precision", "recall", "auroc")} | {
+        what: {group: scores[f"{what}_{group}"] for group in groups} for what in by_group
     }
 
 

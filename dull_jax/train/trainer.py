@@ -100,11 +100,11 @@ def train(
         say(other)
     with run_lock.locked(folder, config), Interrupt() as interrupt:
         hosts.from_first(lambda: _describe(folder, learner))
-        found = Trainer(folder, learner, interrupt, say).run()
+        outcome = Trainer(folder, learner, interrupt, say).run()
         if stop_signal := hosts.stop_signal(interrupt.signal):
             name = hosts.signal_name(stop_signal)
             raise Stopped(f"stopped by {name} after {config.method} was trained")
-        return found
+        return outcome
 
 
 def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | None:
@@ -114,7 +114,7 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     end, and writes them again.
     """
     try:
-        found = seal.finished(folder)
+        outcome = seal.finished(folder)
     except UserError as error:
         damage = str(error).partition(";")[0]  # without what else would help
         if not finished_steps(folder):
@@ -124,12 +124,12 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
             ) from None
         say(f"{damage}: restored from the last checkpoint")
         return None
-    if found:
+    if outcome:
         before = identity.begun(folder) or {}
         identity.check_recipe(folder, auto.resolve_as_begun(config, before))
         if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
             identity.remember_places(folder, config.data.dir, config.data.file)
-    return found
+    return outcome
 
 
 def _describe(folder: Path, learner: Learner) -> None:

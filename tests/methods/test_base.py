@@ -7,7 +7,6 @@ from co_training import train_set
 from test_every_method import recipe
 
 from dull_jax import methods
-from dull_jax.config import method_names
 from dull_jax.methods import base, ce
 
 
@@ -27,8 +26,10 @@ def test_the_ordinary_phase_is_all_of_the_train_set_once():
     assert phase.streams["main"].columns is columns
 
 
-def test_a_method_is_a_file_with_a_class_method_that_has_a_base():
-    """Helpers have none, and the interface, `base.Method`, has no base."""
+def test_a_method_is_a_file_with_a_title_and_no_helper_has_one():
     folder = pathlib.Path(methods.__path__[0])
-    named = [p.stem for p in folder.glob("*.py") if "\nclass Method(" in p.read_text()]
-    assert sorted(named) == list(method_names())
+    with_a_method = [p.stem for p in folder.glob("*.py") if "\nclass Method(" in p.read_text()]
+    assert sorted(with_a_method) == list(methods.names())
+    for name in methods.names():
+        module = methods.module(name)
+        assert issubclass(module.Method, base.Method) and isinstance(module.COST, base.Cost)
