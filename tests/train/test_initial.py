@@ -10,7 +10,7 @@ import runs
 from dull_jax.errors import Stopped, UserError
 from dull_jax.run_dir.checkpoints import finished_steps, newest
 from dull_jax.run_dir.leaves import by_name
-from dull_jax.train import initial, trainer
+from dull_jax.train import initial, loop, trainer
 from dull_jax.train.learner import Learner
 
 LEAVES = ("nets/0/params/backbone/", "nets/0/batch_stats/backbone/")
@@ -107,13 +107,13 @@ def test_a_continued_run_does_not_look_again(other, tmp_path, monkeypatch):
     shutil.copytree(other, origin)
     config = make(init=str(origin))
     trainer.train(config, tmp_path / "whole", quiet)
-    plain = trainer.Trainer._save_if_due
+    plain = loop.Loop._save_if_due
 
     def stop(self):
         self.interrupt.signal = signal.SIGTERM
         plain(self)
 
-    monkeypatch.setattr(trainer.Trainer, "_save_if_due", stop)
+    monkeypatch.setattr(loop.Loop, "_save_if_due", stop)
     with pytest.raises(Stopped):
         trainer.train(config, tmp_path / "stopped", quiet)
     monkeypatch.undo()

@@ -18,7 +18,7 @@ import runs
 from dull_jax.errors import SaveError, UserError
 from dull_jax.run_dir.checkpoints import digest_files
 from dull_jax.run_dir.read import read_metrics
-from dull_jax.train import trainer
+from dull_jax.train import loop, trainer
 from dull_jax.train.train_phase import MetricAccumulator
 from outside import LONG, our_line
 
@@ -150,7 +150,7 @@ def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, 
     jax.monitoring.register_event_duration_secs_listener(
         lambda name, seconds, **_: compiled.append(name) if "backend_compile" in name else None
     )
-    counts, plain = [], trainer.Trainer._epoch
+    counts, plain = [], loop.Loop._epoch
 
     def counted(self):
         before = len(compiled)
@@ -158,7 +158,7 @@ def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, 
         counts.append(len(compiled) - before)
         return values
 
-    monkeypatch.setattr(trainer.Trainer, "_epoch", counted)
+    monkeypatch.setattr(loop.Loop, "_epoch", counted)
     config = small_recipe("dull", **{"train.epochs": 8, "train.eval_every": 1})
     trainer.train(config, tmp_path, quiet)
     assert counts[0] > 0 and counts[4] > 0, "the first of each kind compiles"
@@ -334,7 +334,7 @@ def test_a_workdir_that_moves_under_a_run_ends_it(short, tmp_path, monkeypatch, 
     folder, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(original, other)
     before = digest_files(other)
-    plain = trainer.Trainer._epoch
+    plain = loop.Loop._epoch
 
     def moving(self):
         if self.at.epoch == 3:
@@ -344,7 +344,7 @@ def test_a_workdir_that_moves_under_a_run_ends_it(short, tmp_path, monkeypatch, 
                 other.rename(folder)
         return plain(self)
 
-    monkeypatch.setattr(trainer.Trainer, "_epoch", moving)
+    monkeypatch.setattr(loop.Loop, "_epoch", moving)
     with pytest.raises(SaveError, match="was moved, deleted or replaced"):
         trainer.train(config, folder, quiet)
     monkeypatch.undo()
