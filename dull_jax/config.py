@@ -33,7 +33,7 @@ _RUN = {
     "compare": several(
         (),
         "methods trained beside it on the same arrays, below workdir/compare",
-        lambda names: True,
+        lambda names: all(isinstance(name, str) for name in names),
         "names of methods",
         numbers=False,
     ),
@@ -133,7 +133,7 @@ def _validate_together(config: ConfigDict) -> None:
 
 def _validate_pretrained(config: ConfigDict) -> None:
     """Weights of a file fit one network only."""
-    wanted = {"name": ("resnet18", "resnet50"), "stem": ("imagenet",), "norm": ("batch",)}
+    wanted = {"name": network.with_weights(), "stem": ("imagenet",), "norm": ("batch",)}
     for field, choices in (wanted | {"width": (0,)}).items():
         if config.model[field] not in choices:
             raise UserError(

@@ -5,7 +5,7 @@ import pytest
 
 from configs import base, cifar10_t2h, cifar100_t2h, digits_t2h
 from dull_jax import config as recipe
-from dull_jax import methods
+from dull_jax import fields, methods
 from dull_jax.errors import UserError
 
 
@@ -75,14 +75,26 @@ def test_what_differs_is_said_in_one_line_whatever_is_in_the_file():
     assert second == r"dull.gate: 'a\x1b[2J' -> 'csg'"
 
 
-def test_every_field_of_the_base_recipe_has_a_comment():
-    import inspect
+def test_every_field_says_what_it_is_and_allows_its_default():
+    for name, field in recipe.schema().items():
+        assert len(field.help) > 3 and "\n" not in field.help, name
+        fields.check(name, field, field.default)
+        is_number = isinstance(field.default, int | float) and not isinstance(field.default, bool)
+        assert field.allowed or not is_number, name
 
-    for line in inspect.getsource(base.get_config).splitlines():
-        field, _, comment = line.partition("  # ")
-        if " = " in field and "ConfigDict()" not in field and "max_" not in field:
-            obvious = ("weight_decay", "momentum", "nesterov", "gamma", "epochs", "noise.seed")
-            assert comment or any(word in field for word in obvious), line
+
+def test_help_of_a_recipe_has_every_field_with_its_value_and_range():
+    config = digits_t2h.get_config()
+    text = recipe.described(config)
+    assert text.count("\n") + 1 == 2 * len(recipe.schema())
+    assert "  --config.optim.momentum=0.9  ([0, 1))\n      sgd: of the running mean" in text
+    assert "  --config.optim.name=sgd  (sgd, adamw)\n" in text
+    assert "  --config.dull.ifd=True  (True, False)\n" in text
+
+
+def test_a_name_is_declared_once():
+    with pytest.raises(ValueError, match="declared twice: cap"):
+        fields.gathered({"cap": fields.text("", "")}, {"cap": fields.text("", "")})
 
 
 @pytest.mark.parametrize("name", ["cifar10_t2h", "cifar100_t2h", "mini.cifar10", "digits_t2h"])

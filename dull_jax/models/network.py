@@ -1,5 +1,6 @@
 """A network: the backbone of `config.model` and the head that the method asks for."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -36,6 +37,17 @@ def gathered() -> dict[str, Field]:
         (*fields.kinds(_BACKBONES), "auto"),
     )
     return fields.gathered({"name": name}, FIELDS, fields.gathered_of(_BACKBONES))
+
+
+def with_weights() -> tuple[str, ...]:
+    """The backbones that `config.model.pretrained` has weights for."""
+    known = fields.kinds(_BACKBONES)
+    return tuple(name for name, module in known.items() if getattr(module, "PRETRAINED", False))
+
+
+def backbone(name: str) -> Callable[..., nn.Module]:
+    """The `Backbone` of that file. Raises UserError, with a suggestion, where there is none."""
+    return fields.kind(_BACKBONES, name, "model.name").Backbone
 
 
 class Network(nn.Module):

@@ -15,13 +15,11 @@ import numpy as np
 from safetensors import numpy as safetensors
 
 from dull_jax.errors import UserError, reason
-from dull_jax.models.backbones import resnet18, resnet50
 from dull_jax.models.layers import Conv, Norm
+from dull_jax.models.network import backbone, with_weights
 from dull_jax.names import shown
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-_NETWORKS = {"resnet18": resnet18.Backbone, "resnet50": resnet50.Backbone}
 
 # (bottleneck blocks?, blocks of each stage): what a file's tensor names tell.
 _KNOWN = {
@@ -58,9 +56,9 @@ def load(path: str | os.PathLike, name: str) -> dict[str, np.ndarray]:
       UserError: not a safetensors file, of another network, or a tensor is missing, unknown, of
         another shape or not finite.
     """
-    if name not in _NETWORKS:
+    if name not in with_weights():
         raise UserError(
-            f"config.model.pretrained is for {' and '.join(_NETWORKS)}, not for {name!r}"
+            f"config.model.pretrained is for {' and '.join(with_weights())}, not for {name!r}"
         )
     tensors = {key: array for key, array in _read(path).items() if not _ignored(key)}
     seen = _looks_like(tensors)
@@ -102,7 +100,7 @@ def _looks_like(tensors: Mapping[str, np.ndarray]) -> str:
 
 def _leaves(name: str) -> dict[str, tuple[int, ...]]:
     """{'params/stage1_block1/Conv_0/kernel': shape} of our network."""
-    network = _NETWORKS[name](conv=Conv, norm=Norm, stem="imagenet")
+    network = backbone(name)(conv=Conv, norm=Norm, stem="imagenet")
     images = jnp.zeros((1, 64, 64, 3))
     variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
     leaves = jax.tree_util.tree_leaves_with_path(variables)
