@@ -37,7 +37,12 @@ def busy():
     """A command that is at work, outside of training: images are read, say."""
     program = [sys.executable, "-c", BUSY]
     process = subprocess.Popen(
-        program, cwd=processes.ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        program,
+        cwd=processes.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # nohup runs these tests
     )
     assert "at work\n" in iter(process.stdout.readline, "")
     return process
