@@ -18,7 +18,7 @@ import runs
 from configs import folder as folder_recipe
 from dull_jax.data import sources
 from dull_jax.errors import Stopped, UserError
-from dull_jax.train import cluster_init, hosts, trainer
+from dull_jax.train import cluster_init, hosts, loop, trainer
 from methods.test_every_method import COUNTS, SHORT, quiet, recipe
 from outside import free_port
 from toy import make_source
@@ -157,7 +157,7 @@ def pair(folder, place):
     seen["busy"] = expect(UserError, recipe("ce"), "busy")
     seen["blind"] = expect(UserError, recipe("ce"), "blind" if first else "elsewhere")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainer, "learning_rate", lambda config, epoch: float("nan"))
+        patch.setattr(loop, "learning_rate", lambda config, epoch: float("nan"))
         seen["nan"] = expect(UserError, recipe("ce"), "nan")
     if first:
         (folder / "full").mkdir()

@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 import photos
 from configs import folder as folder_recipe
 from dull_jax import config as recipe
-from dull_jax.data import dataset
+from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.models import pretrained
 from dull_jax.train.learner import Learner
@@ -30,7 +30,7 @@ def test_the_run_starts_with_them(tmp_path):
     tensors = random_weights("resnet18")
     save_file(tensors, tmp_path / "w.safetensors")
     config = make(tmp_path / "photos", tmp_path / "w.safetensors")
-    learner, said = Learner.build(config, dataset.build(config), Devices(1)), []
+    learner, said = Learner.build(*prepare(config, lambda text: None), Devices(1)), []
     learner.networks.load_initial_weights(said.append)
     params = learner.networks.states[0].params["backbone"]
     np.testing.assert_allclose(

@@ -128,9 +128,9 @@ def test_what_a_run_leaves(undisturbed):
 
 def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path, monkeypatch):
     """In epoch 3: the checkpoint of epoch 2 is kept, and the run goes on from it."""
-    plain = trainer.learning_rate
+    plain = loop.learning_rate
     monkeypatch.setattr(
-        trainer, "learning_rate", lambda c, epoch: np.nan if epoch == 2 else plain(c, epoch)
+        loop, "learning_rate", lambda c, epoch: np.nan if epoch == 2 else plain(c, epoch)
     )
     config = small_recipe("ce", **{"train.checkpoint_every": 1})
     with pytest.raises(UserError, match=r"not finite in epoch 3, step 1, samples digits_"):
