@@ -59,7 +59,7 @@ def instance_discrimination(
     valid: jax.Array,
     temperature: float,
     target: str = "positive",
-    places: jax.Array | None = None,
+    indices: jax.Array | None = None,
 ) -> jax.Array:
     """Cross entropy of telling the other view of an image from a bank of features: DaSC's MIDL.
 
@@ -71,7 +71,7 @@ def instance_discrimination(
       temperature: positive.
       target: "positive", column 0, as the paper; "released", as the released code: the row with
         place i takes column i, or column 0 where there is no such column or it is not in use.
-      places: int `[B]`, for "released": places of the rows in the global batch; None: 0 … B-1.
+      indices: int `[B]`, for "released": indices of the rows in the global batch; None: 0 … B-1.
 
     Returns:
       `[B]`, nats; 0 where the key is alone.
@@ -88,9 +88,9 @@ def instance_discrimination(
     log_probs = jax.nn.log_softmax(jnp.where(used, similarity, NOBODY))
     if target == "positive":
         return -log_probs[:, 0]
-    places = jnp.arange(len(query)) if places is None else places
-    inside = places < len(used)
-    columns = jnp.where(inside & used[jnp.where(inside, places, 0)], places, 0)
+    indices = jnp.arange(len(query)) if indices is None else indices
+    inside = indices < len(used)
+    columns = jnp.where(inside & used[jnp.where(inside, indices, 0)], indices, 0)
     return -jnp.take_along_axis(log_probs, columns[:, None], axis=1)[:, 0]
 
 
@@ -107,8 +107,8 @@ def push(bank: jax.Array, count: jax.Array, rows: jax.Array) -> tuple[jax.Array,
       (bank, count); `filled` says which entries are in use.
     """
     size, skipped = len(bank), max(len(rows) - len(bank), 0)
-    places = (count + jnp.arange(skipped, len(rows))) % size
-    bank = bank.at[places].set(jax.lax.stop_gradient(rows[skipped:]).astype(bank.dtype))
+    indices = (count + jnp.arange(skipped, len(rows))) % size
+    bank = bank.at[indices].set(jax.lax.stop_gradient(rows[skipped:]).astype(bank.dtype))
     total = count + len(rows)
     return bank, jnp.where(total < size, total, size + total % size).astype(jnp.int32)
 

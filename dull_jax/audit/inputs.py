@@ -124,8 +124,8 @@ def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: S
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
     if manifest is not None:
-        places = {name: n for n, name in enumerate(manifest.ids)}
-        rows = np.array([places[name] for name in train.ids])
+        rows_of = {name: n for n, name in enumerate(manifest.ids)}
+        rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
         others = _others(manifest, rows)
     say(

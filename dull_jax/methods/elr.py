@@ -49,14 +49,14 @@ class Method(base.Method):
         c, main = self.config.elr, batch["main"]
         images = main.views[self.config.train.view]
         outputs, stats = base.applied(self.network, params, own, images)
-        logits, places = outputs["logits"], main.indices
+        logits, indices = outputs["logits"], main.indices
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
         # 1. A device keeps the targets of some samples, wherever their images are looked at.
-        seen, seen_probs = axis.all_gather((places, jax.lax.stop_gradient(probs)))
+        seen, seen_probs = axis.all_gather((indices, jax.lax.stop_gradient(probs)))
         targets = own.samples["targets"]
         targets = updated_targets(targets, axis.own_rows(targets, seen), seen_probs, c.beta)
         # 2. The gradient flows through the prediction only.
-        pull = early_learning(probs, axis.of_samples(targets, places))
+        pull = early_learning(probs, axis.of_samples(targets, indices))
         losses = cross_entropy(logits, main.given) + c.weight * pull
         fits = logits.argmax(1) == main.given
         metrics = base.sums(loss=losses, fits=fits, regulariser=pull)

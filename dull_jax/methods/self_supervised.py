@@ -48,7 +48,7 @@ FIELDS = {
 }
 
 VIEWS = ("contrast", "contrast2")
-ASKED = 8192  # images of a larger set whose neighbours are looked at
+QUERIES = 8192  # images of a larger set whose neighbours are looked at
 PROBE_RATE = 10.0  # learning rate of the probe relative to the network's
 
 
@@ -100,13 +100,13 @@ class Method(base.Method):
     def _ask_neighbours(self, run: base.Run) -> None:
         """How often a sample's nearest others have its given label, in percent."""
         given, classes = self.train.given, self.train.num_classes
-        asked = np.unique(np.linspace(0, len(given) - 1, min(len(given), ASKED)).astype(int))
+        queries = np.unique(np.linspace(0, len(given) - 1, min(len(given), QUERIES)).astype(int))
         features = run.observe(0, averaged=True)["features"]
-        nearest = neighbours.votes(features, given, classes, asked).argmax(1)
-        by_class = class_accuracy(nearest, given[asked], classes)
+        nearest = neighbours.votes(features, given, classes, queries).argmax(1)
+        by_class = class_accuracy(nearest, given[queries], classes)
         run.log(
             {
-                "knn/agreement": 100 * float(np.mean(nearest == given[asked])),
+                "knn/agreement": 100 * float(np.mean(nearest == given[queries])),
                 "knn/class_mean": float(np.nanmean(by_class)),
             }
         )

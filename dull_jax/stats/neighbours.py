@@ -15,7 +15,7 @@ def votes(
     features: np.ndarray,
     labels: np.ndarray,
     num_classes: int,
-    asked: np.ndarray | None = None,
+    queries: np.ndarray | None = None,
     *,
     neighbours: int = 200,
     temperature: float = 0.1,
@@ -29,7 +29,7 @@ def votes(
       features: `[N, C]`; only their direction counts.
       labels: int `[N]` in [0, K).
       num_classes: K.
-      asked: int `[n]`, the samples whose neighbours vote; None: all of them.
+      queries: int `[n]`, the samples whose neighbours vote; None: all of them.
       neighbours: how many vote; all others where there are fewer.
       temperature: of the weights.
       block: samples whose similarities are held at once.
@@ -38,18 +38,18 @@ def votes(
       float32 `[n, K]`: shares of the votes, rows sum to 1; zeros where N = 1.
     """
     size = len(features)
-    asked = np.arange(size) if asked is None else asked
+    queries = np.arange(size) if queries is None else queries
     nearest = min(neighbours, size - 1)
     if nearest < 1:
-        return np.zeros((len(asked), num_classes), np.float32)
+        return np.zeros((len(queries), num_classes), np.float32)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     unit = jnp.asarray(features / np.maximum(length, 1e-12), jnp.float32)
-    labels, block = jnp.asarray(labels), min(block, len(asked))
+    labels, block = jnp.asarray(labels), min(block, len(queries))
     parts = []
-    for first in range(0, len(asked), block):  # the last block repeats its last: one program
-        own = asked[np.minimum(np.arange(first, first + block), len(asked) - 1)]
+    for first in range(0, len(queries), block):  # the last block repeats its last: one program
+        own = queries[np.minimum(np.arange(first, first + block), len(queries) - 1)]
         parts.append(_block_votes(own, unit, labels, num_classes, nearest, temperature))
-    return np.concatenate(parts)[: len(asked)]
+    return np.concatenate(parts)[: len(queries)]
 
 
 @partial(jax.jit, static_argnames=("num_classes", "nearest"))
