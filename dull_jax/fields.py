@@ -139,18 +139,27 @@ def kinds(package: str) -> dict[str, ModuleType]:
     >>> "elr" in kinds("dull_jax.methods"), "semisup" in kinds("dull_jax.methods")
     (True, False)
     """
-    folder = importlib.import_module(package).__path__
-    names = sorted(module.name for module in pkgutil.iter_modules(folder))
-    modules = {name: importlib.import_module(f"{package}.{name}") for name in names}
+    modules = {name: importlib.import_module(f"{package}.{name}") for name in _files(package)}
     return {name: module for name, module in modules.items() if hasattr(module, "TITLE")}
 
 
 def kind(package: str, name: str, what: str) -> ModuleType:
-    """The module of that name. Raises UserError, with a suggestion, where there is none."""
-    modules = kinds(package)
-    if name not in modules:
-        raise UserError(f"{what} {name!r}: {suggestion(name, tuple(modules))}")
-    return modules[name]
+    """The module of that name; no other is imported.
+
+    Raises:
+      UserError: there is none; with a suggestion.
+    """
+    if name in _files(package):
+        module = importlib.import_module(f"{package}.{name}")
+        if hasattr(module, "TITLE"):
+            return module
+    raise UserError(f"{what} {name!r}: {suggestion(name, tuple(kinds(package)))}")
+
+
+@functools.cache
+def _files(package: str) -> list[str]:
+    folder = importlib.import_module(package).__path__
+    return sorted(module.name for module in pkgutil.iter_modules(folder))
 
 
 def gathered(*declared: Mapping[str, Field]) -> dict[str, Field]:

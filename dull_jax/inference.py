@@ -171,9 +171,10 @@ def _require(folder: Path, name: str, keys: tuple[str, ...]) -> dict[str, Any]:
 
 def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, ...]) -> Method:
     """The method around an empty train set: predicting needs none."""
-    if config.method not in methods.names():
-        raise KeyError(f"method {config.method!r}")
-    kind = methods.module(config.method).Method
+    try:
+        kind = methods.module(config.method).Method
+    except UserError:  # the method of a recipe that is damaged or of another version
+        raise KeyError(f"method {config.method!r}") from None
     network = models.build(config.model, len(class_names), head=kind.head)
     nobody = np.zeros(0, np.int32)
     return kind(

@@ -47,6 +47,7 @@ def example(tmp_path, monkeypatch):
 def gather_anew():
     """Kinds and fields are listed once, since no file comes while a command runs."""
     fields.kinds.cache_clear()
+    fields._files.cache_clear()
     recipe.schema.cache_clear()
 
 

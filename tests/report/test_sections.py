@@ -25,7 +25,8 @@ def test_a_new_file_is_a_new_section(tmp_path, monkeypatch, ten_classes):
         "    return [blocks.text(f'{run.name} says hello')]\n"
     )
     monkeypatch.setattr(sections, "__path__", [*sections.__path__, str(tmp_path)])
-    monkeypatch.setattr(fields, "kinds", fields.kinds.__wrapped__)  # nothing is kept
+    for listed in ("kinds", "_files"):  # nothing is kept
+        monkeypatch.setattr(fields, listed, getattr(fields, listed).__wrapped__)
     from dull_jax.report import html
     from dull_jax.report.run import read
 
