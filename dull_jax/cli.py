@@ -148,10 +148,7 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
     others = [word for word in argv if word not in ("--help", "-help", "-h", "--h", "-?")]
     try:
         if more_help and len(others) < len(argv):
-            flags.FLAGS(others)
-            app.usage(shorthelp=True, writeto_stdout=True)
-            print(more_help())
-            sys.exit(0)
+            _help(others, more_help)
         rest = flags.FLAGS(argv)
         if flags.FLAGS["verbosity"].using_default_value:
             flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
@@ -162,6 +159,18 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
         sys.exit(0)
     except Exception as error:  # a config is a program: it can raise anything
         _leave(_explain(error), 2)
+
+
+def _help(argv: Sequence[str], more_help: Callable[[], str]) -> NoReturn:
+    """Whoever asks for help has perhaps mistyped the rest: that is said, and no error."""
+    try:
+        flags.FLAGS(argv)
+        more = more_help()
+    except Exception as error:
+        more = f"\n{_explain(error)}"
+    app.usage(shorthelp=True, writeto_stdout=True)
+    print(more)
+    sys.exit(0)
 
 
 def _with_home(word: str) -> str:

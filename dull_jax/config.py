@@ -23,10 +23,24 @@ from dull_jax.fields import Field, choice, flatten, number, path, several, sugge
 from dull_jax.models import network
 from dull_jax.names import quoted, shown
 
-__all__ = ["parse_arg", "suggestion", "to_json"]
+__all__ = [
+    "beside",
+    "changes",
+    "defaults",
+    "described",
+    "difference",
+    "digest",
+    "fingerprint",
+    "numbers",
+    "parse_arg",
+    "resolved",
+    "schema",
+    "suggestion",
+    "to_json",
+    "validate",
+]
 
 _RUN = {
-    "method": text("dull", "a file of dull_jax/methods"),
     "variant": text(
         "", "a name for this setting of the method in tables of results", numbers=False
     ),
@@ -76,10 +90,16 @@ def schema() -> dict[str, Field]:
     }
     for file in pkgutil.iter_modules(methods.__path__):  # helpers too: co-training has fields
         module = importlib.import_module(f"{methods.__name__}.{file.name}")
-        sections[file.name] = getattr(module, "FIELDS", {})
-    return _RUN | {
-        f"{s}.{name}": field for s, own in sections.items() for name, field in own.items()
-    }
+        if file.name in sections:
+            raise ValueError(f"methods/{file.name}.py: there is a section of that name already")
+        if hasattr(module, "TITLE") or hasattr(module, "FIELDS"):
+            sections[file.name] = getattr(module, "FIELDS", {})
+    method = choice("dull", "what is trained; a file of dull_jax/methods", methods.names())
+    return (
+        {"method": method}
+        | _RUN
+        | {f"{s}.{name}": field for s, own in sections.items() for name, field in own.items()}
+    )
 
 
 def defaults() -> ConfigDict:
@@ -117,8 +137,6 @@ def _validate_together(config: ConfigDict) -> None:
             raise UserError(f"config.{name} must hold the fields of the method {name}")
     if config.method in config.compare:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
-    if config.noise.name == "file" and not config.noise.file:
-        raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
     if config.model.pretrained:
         _validate_pretrained(config)
     if not sources.is_own(config.data.name):

@@ -50,8 +50,14 @@ class Field:
         if isinstance(self.default, bool):
             return "True, False"
         if self.low is not None:
-            return f"[{self.low:g}, {self.high:g}{')' if self.below else ']'}"
+            low, high = map(_shown, (self.low, self.high))
+            return f"[{low}, {high}{')' if self.below else ']'}"
         return self.rule
+
+
+def _shown(bound: float) -> str:
+    """'1,000', '0.5', '1e-06'."""
+    return f"{bound:,.0f}" if bound == int(bound) else f"{bound:g}"
 
 
 def number(

@@ -1,6 +1,7 @@
 """Benchmarks: what their docstrings promise, how they time, what their result files begin with."""
 
 import ast
+import importlib
 import json
 import pathlib
 import re
@@ -8,6 +9,7 @@ import re
 import pytest
 
 from benchmarks import result_file, timing
+from benchmarks.speed import scan
 
 ROOT = pathlib.Path(__file__).parent.parent
 COMMANDS = [
@@ -26,6 +28,19 @@ def test_a_benchmark_says_what_it_measures_how_for_how_long_and_where_to(path):
     assert places[0] == 0 and -1 not in places and places == sorted(places), places
     for name in re.findall(r"benchmarks/results/([\w./-]+\.json)", doc):
         assert re.search("[A-Z]{4}", name) or (result_file.RESULTS / name).exists(), name
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_a_benchmark_can_be_imported(path):
+    importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+
+
+def test_the_scan_of_a_few_files(tmp_path, monkeypatch):
+    out = tmp_path / "scan.json"
+    monkeypatch.setattr("sys.argv", ["scan", "--files=40", "--side=16", f"--out={out}"])
+    scan.main()
+    measured = json.loads(out.read_text())
+    assert measured["first"]["files"] == measured["again"]["files"] == 40
 
 
 def test_there_are_benchmarks_of_each_purpose():

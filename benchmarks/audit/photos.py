@@ -31,6 +31,7 @@ from benchmarks import result_file
 from dull_jax import T2HNoise
 from dull_jax.data.longtail import class_counts
 from dull_jax.data.sources import tfds
+from dull_jax.run_dir import layout
 
 TASKS = {
     "three": (T2HNoise(rate=0.08, cap=0.5), {"ship": 1500, "frog": 500, "automobile": 150}),
@@ -93,7 +94,7 @@ def measure(folder: pathlib.Path, task: str, epochs: int) -> dict:
     recipe = ["--config=configs/folder.py", f"--config.data.dir={photos}", f"--workdir={run}"]
     trained = output_of("dull_jax.main", *recipe, f"--config.train.epochs={epochs}")
     audited = output_of("dull_jax.audit", f"--run={run}")
-    summary = json.loads((run / "audit" / "audit.json").read_text())
+    summary = json.loads((run / layout.AUDIT / layout.AUDIT_SUMMARY).read_text())
     scanned = next(n for n, line in enumerate(trained) if line.startswith("dull on "))
     table = next(n for n, line in enumerate(audited) if "the noise looks like" in line)
     end = next(n for n, line in enumerate(audited) if line.startswith("(estimated"))
@@ -117,9 +118,9 @@ def agreement(lines: list[str]) -> float:
 
 def count(run: pathlib.Path, truth: Truth, summary: dict) -> dict[str, dict[str, float]]:
     """By the true classes, what the audit estimates, for each group of given classes."""
-    with (run / "manifest.csv").open(newline="") as file:
+    with (run / layout.MANIFEST).open(newline="") as file:
         paths = {row["id"]: row["path"] for row in csv.DictReader(file)}
-    with np.load(run / "audit" / "audit.npz", allow_pickle=False) as audit:
+    with np.load(run / layout.AUDIT / layout.AUDIT_ARRAYS, allow_pickle=False) as audit:
         ids, given, flagged = audit["ids"], audit["given"], audit["flagged"]
         suggested = audit["suggested"]
     clean = np.array([summary["class_names"].index(truth[paths[key]]) for key in ids])

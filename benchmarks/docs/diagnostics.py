@@ -13,7 +13,7 @@ import pathlib
 import numpy as np
 
 from benchmarks import result_file
-from dull_jax.report import folder
+from dull_jax.report.run import Run, read
 
 _CURVES = (
     "train/unlearned_given",
@@ -27,7 +27,7 @@ _CURVES = (
 )
 
 
-def diagnostics(run: folder.Run) -> dict:
+def diagnostics(run: Run) -> dict:
     """Transition true and estimated, G, and the curves over epochs; plain Python values."""
     return {
         "run": {key: run.result[key] for key in ("dataset", "noise", "seed", "epochs")},
@@ -49,7 +49,7 @@ def main() -> None:
     parser.set_defaults(out=pathlib.Path(result_file.RESULTS, "dull", "digits.json"))
     parser.add_argument("run", help="a workdir")
     args = parser.parse_args()
-    result_file.write_json(args.out, diagnostics(folder.read(args.run)), indent=None)
+    result_file.write_json(args.out, diagnostics(read(args.run)), indent=None)
 
 
 if __name__ == "__main__":

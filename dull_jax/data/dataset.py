@@ -178,7 +178,7 @@ def _describe(
     config: ConfigDict, source: sources.Source, train: TrainSet, clean: np.ndarray
 ) -> dict[str, Any]:
     """data.json: counts, realised noise, transition, digests; plain Python values."""
-    num_classes = train.num_classes
+    num_classes, spec = train.num_classes, noise.NoiseSpec.of(config.noise, config.data.name)
     realised = noise.describe(train.given, clean, num_classes)
     return {
         "dataset": source.name,
@@ -192,9 +192,9 @@ def _describe(
         "counts_given": train.counts.tolist(),
         "noise": {
             "name": config.noise.name,
-            "rate": config.noise.rate if config.noise.name not in ("none", "file") else None,
+            "rate": config.noise.rate if spec.drawn else None,
             "seed": config.noise.seed,
-            "options": noise.NoiseSpec.of(config.noise, config.data.name).options(),
+            "options": spec.options(),
             "version": noise.VERSION,
             "realised": realised.rate,
             "realised_by_class": _json(realised.rate_by_class),

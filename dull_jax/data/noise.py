@@ -9,7 +9,6 @@ The noises are the files of `dull_jax/data/noises`.
 
 import dataclasses
 import hashlib
-import inspect
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -47,6 +46,9 @@ __all__ = [
 VERSION = 1
 
 _NOISES = "dull_jax.data.noises"
+# What means something for labels alone; a recipe may want less.
+_RATE = number(0.0, "share of all labels that end up wrong", 0, 1)
+_SEED = number(0, "of the draw", 0, 2**64)
 FIELDS = {  # of every noise
     "rate": number(0.3, "share of all labels that end up wrong", 0, 1, below=True),
     "seed": number(0, "tabasco_*: 25 is the published draw", 0, 2**31 - 1, follows="seed"),
@@ -69,10 +71,11 @@ def title(name: str) -> str:
 class NoiseSpec:
     """Which noise: a name, the share of labels to make wrong, a seed, and its own fields.
 
-    `rate` is per class for the asymmetric noises and not read by 'none' and 'file'. `dataset` is
-    of 'asymmetric': 'cifar10', 'cifar100', else the next class id.
+    `rate` is per class for the asymmetric noises and not read by 'none' and 'file'. Another spec
+    that differs in a field is `spec.replace(seed=1)`.
 
     Args:
+      dataset: of 'asymmetric': 'cifar10', 'cifar100', else the next class id.
       **own: fields of that noise, `FIELDS` of its file; those left out have their defaults.
 
     Raises:
@@ -82,39 +85,55 @@ class NoiseSpec:
     name: str
     rate: float
     seed: int
+    dataset: str
     own: tuple[tuple[str, Any], ...]
 
     def __init__(
-        self, name: str = "none", rate: float = 0.0, seed: int = 0, dataset: str = "", **own: Any
+        self,
+        name: str = "none",
+        rate: float = 0.0,
+        seed: int = 0,
+        *,
+        dataset: str = "",
+        **own: Any,
     ):
-        module = fields.kind(_NOISES, name, "noise")
-        declared = getattr(module, "FIELDS", {})
+        declared = getattr(fields.kind(_NOISES, name, "noise"), "FIELDS", {})
+        fields.check("noise.rate", _RATE, rate)
+        fields.check("noise.seed", _SEED, seed)
         fields.check_all(f"noise {name}", declared, own)
-        fields.check("noise.seed", FIELDS["seed"], seed)
-        if rate != 1:  # which means something for labels alone, but nothing for a recipe
-            fields.check("noise.rate", FIELDS["rate"], rate)
         values = {key: field.default for key, field in declared.items()} | own
-        if "dataset" in inspect.signature(module.draw).parameters:
-            values["dataset"] = dataset
-        for key, value in (("name", name), ("rate", rate), ("seed", seed)):
+        parts = {"name": name, "rate": rate, "seed": seed, "dataset": dataset}
+        for key, value in (parts | {"own": tuple(values.items())}).items():
             object.__setattr__(self, key, value)
-        object.__setattr__(self, "own", tuple(values.items()))
 
     @classmethod
     def of(cls, section: Mapping[str, Any], dataset: str) -> "NoiseSpec":
         """Of `config.noise`, which holds the fields of all noises."""
         module = fields.kind(_NOISES, section["name"], "noise")
         own = {key: section[key] for key in getattr(module, "FIELDS", {})}
-        return cls(section["name"], section["rate"], section["seed"], dataset, **own)
+        return cls(section["name"], section["rate"], section["seed"], dataset=dataset, **own)
+
+    def replace(self, **changes: Any) -> "NoiseSpec":
+        """The same noise but for these fields. Raises UserError."""
+        parts = {"rate": self.rate, "seed": self.seed, "dataset": self.dataset}
+        return NoiseSpec(self.name, **(parts | dict(self.own) | changes))
 
     @property
     def module(self) -> ModuleType:
         """The file of the noise."""
         return fields.kind(_NOISES, self.name, "noise")
 
+    @property
+    def drawn(self) -> bool:
+        """False where the labels are as they were, or a file's: rate and seed mean nothing."""
+        return getattr(self.module, "DRAWN", True)
+
     def options(self) -> dict[str, object]:
         """What else decided the draw, for a run's record."""
-        return {} if self.name == "file" else dict(self.own)
+        if not self.drawn:
+            return {}
+        context = {"dataset": self.dataset} if hasattr(self.module, "READS_DATASET") else {}
+        return dict(self.own) | context
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,9 +239,9 @@ def corrupt(
     array([113,  22,   5])
     """
     clean = _checked(clean, num_classes, ids)
-    if spec.name not in ("none", "file") and num_classes < 2:
+    if spec.drawn and num_classes < 2:
         raise UserError(f"noise {spec.name!r} needs two classes or more, got {num_classes}")
-    truth = Truth(clean, num_classes, similarity, distance, features, whole)
+    truth = Truth(clean, num_classes, spec.dataset, similarity, distance, features, whole)
     rng = _generator(spec) if stream is None else stream
     return describe(spec.module.draw(truth, rng, spec.rate, **dict(spec.own)), clean, num_classes)
 

@@ -19,7 +19,6 @@ from dull_jax.models.siamese import SiameseHead
 _BACKBONES = "dull_jax.models.backbones"
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 FIELDS = {  # of every backbone, and of the heads
-    "pretrained": path("resnet18, resnet50: a timm safetensors file to start from"),
     "stem": choice("cifar", "cifar (3x3) or imagenet (7x7 and max pool)", ("cifar", "imagenet")),
     "norm": choice("batch", "batch (over the global batch) or group", ("batch", "group")),
     "width": number(0, "channels of the first stage; 0: the network's own", 0, 4096),
@@ -36,7 +35,9 @@ def gathered() -> dict[str, Field]:
         "the backbone; auto, for images of your own: chosen by how many and how large they are",
         (*fields.kinds(_BACKBONES), "auto"),
     )
-    return fields.gathered({"name": name}, FIELDS, fields.gathered_of(_BACKBONES))
+    weights = path(f"{', '.join(with_weights())}: a timm safetensors file to start from")
+    own = {"name": name, "pretrained": weights}
+    return fields.gathered(own, FIELDS, fields.gathered_of(_BACKBONES))
 
 
 def with_weights() -> tuple[str, ...]:

@@ -17,7 +17,6 @@ from dull_jax.errors import UserError
 
 _SLURM = ("JOB_ID", "STEP_NODELIST", "NTASKS", "PROCID", "LOCALID")
 _TPU_PORT = 8482
-_TRIES = 6  # of the metadata server, which may be late
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,13 +30,16 @@ class Process:
     devices: Sequence[int] | None = None  # of this host, that are this process's; None: all
 
 
-def detected() -> Process | None:
+def detected(seconds: float = 60.0) -> Process | None:
     """This process, as Slurm, GKE or a Cloud TPU VM describes it; None: it is alone.
+
+    Args:
+      seconds: to wait for the metadata server of a Cloud TPU VM.
 
     Raises:
       UserError: a Cloud TPU VM does not describe itself.
     """
-    return _slurm() or _gke() or _tpu_vm()
+    return _slurm() or _gke() or _tpu_vm(time.monotonic() + seconds)
 
 
 def _slurm() -> Process | None:
@@ -63,16 +65,19 @@ def _gke() -> Process | None:
     return _of_slices(names.split(","), int(os.environ["TPU_WORKER_ID"]), "")
 
 
-def _tpu_vm() -> Process | None:
+def _tpu_vm(until: float) -> Process | None:
     """A Cloud TPU VM: its metadata server knows the others."""
     if not _has_libtpu() or _no_chips():
         return None
-    index = _metadata("agent-worker-number")
+    index = _metadata("agent-worker-number", until)
     if index is None:
         return None
+    endpoints = _metadata("worker-network-endpoints", until)
+    if not endpoints:
+        raise UserError("this Cloud TPU VM does not say who the others are; give --distributed")
     # Each is a host name, or in the older form name:id:address.
-    workers = [worker.split(":")[-1] for worker in _metadata("worker-network-endpoints").split(",")]
-    return _of_slices(workers, int(index), _metadata("tpu-env") or "")
+    workers = [worker.split(":")[-1] for worker in endpoints.split(",")]
+    return _of_slices(workers, int(index), _metadata("tpu-env", until) or "")
 
 
 def _of_slices(workers: Sequence[str], index: int, tpu_env: str) -> Process:
@@ -101,14 +106,18 @@ def _no_chips() -> bool:
     return "TPU_SKIP_MDS_QUERY" in os.environ
 
 
-def _metadata(name: str) -> str | None:
-    """An attribute of this virtual machine; None: it has none of this name."""
+def _metadata(name: str, until: float) -> str | None:
+    """An attribute of this virtual machine; None: it has none of this name.
+
+    The server may be late: it is asked again until `time.monotonic()` passes `until`.
+    """
     server = os.environ.get("GCE_METADATA_IP", "metadata.google.internal")
     request = urllib.request.Request(
         f"http://{server}/computeMetadata/v1/instance/attributes/{name}",
         headers={"Metadata-Flavor": "Google"},
     )
-    for _ in range(_TRIES):
+    reason = ""
+    while not reason or time.monotonic() < until:
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:
                 return answer.read().decode()

@@ -36,7 +36,7 @@ def initialize(wanted: str, seconds: float, say: Say = print) -> None:
     Raises:
       UserError: `wanted` cannot be read, or not all have come; on every process that has.
     """
-    process = _process(wanted)
+    process = _process(wanted, seconds)
     if process is None or process.count == 1:
         return
     if process.index == 0:
@@ -54,11 +54,11 @@ def initialize(wanted: str, seconds: float, say: Say = print) -> None:
     )
 
 
-def _process(wanted: str) -> Process | None:
+def _process(wanted: str, seconds: float) -> Process | None:
     if wanted == "off":
         return None
     if wanted == "auto":
-        return cluster_env.detected()
+        return cluster_env.detected(seconds)
     parts = re.fullmatch(r"(\[.+\]|[^:,\s]+):(\d{1,5}),(\d{1,6}),(\d{1,6})", wanted)
     if not parts:
         raise UserError(f"--distributed={wanted}: it is auto, off, or HOST:PORT,N,I")

@@ -4,6 +4,7 @@ A noise is a module with a TITLE, its own FIELDS where it has any, and
 
     draw(truth, rng, rate, **fields) -> given labels int [N]
 
+`DRAWN = False` says that it draws nothing, `READS_DATASET` that the data set's name matters to it.
 A noise that draws the long tail too has `subset(labels, counts, rng)` and a `generator(seed)`.
 """
 
@@ -26,6 +27,7 @@ class Truth(NamedTuple):
 
     clean: np.ndarray  # int64 [N]
     num_classes: int
+    dataset: str = ""  # the name of the data set
     similarity: np.ndarray | None = None  # [K, K] of classes
     distance: np.ndarray | None = None  # [N, K] of samples to classes
     features: Callable[[], np.ndarray] | None = None  # [N, …], to compute these two from

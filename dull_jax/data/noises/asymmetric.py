@@ -11,6 +11,7 @@ from dull_jax.data.noises import Truth
 from dull_jax.errors import UserError
 
 TITLE = "asymmetric"
+READS_DATASET = True
 
 # truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog (Patrini et al., CVPR 2017).
 CIFAR10_FLIPS = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
@@ -25,9 +26,9 @@ CIFAR100_SUPERCLASS = np.array([
 # fmt: on
 
 
-def draw(truth: Truth, rng: np.random.Generator, rate: float, *, dataset: str = "") -> np.ndarray:
+def draw(truth: Truth, rng: np.random.Generator, rate: float) -> np.ndarray:
     """Given labels int `[N]`: round(rate * n_i) samples of every class i go to its `next_class`."""
-    target = next_class(dataset, truth.num_classes)
+    target = next_class(truth.dataset, truth.num_classes)
     given = truth.clean.copy()
     for i, positions in enumerate(draws.members(truth.clean, truth.num_classes)):
         given[draws.pick(rng, positions, round(rate * len(positions)))] = target[i]

@@ -8,6 +8,7 @@ from dull_jax.errors import UserError
 from dull_jax.fields import choice, path
 
 TITLE = "given"
+DRAWN = False
 FIELDS = {
     "file": path('noise "file": CSV, JSON or .npy with the given labels'),
     "join": choice("id", 'noise "file": joined by sample id, or by position', ("id", "position")),
@@ -23,6 +24,8 @@ def draw(truth: Truth, rng: np.random.Generator, rate: float, *, file: str, join
     del rng, rate
     if truth.whole is None:
         raise UserError("noise 'file' is not drawn: read the labels and hand them to describe()")
+    if not file:
+        raise UserError("config.noise.name = 'file' needs config.noise.file, the label file")
     # The file speaks of the whole train set, of which the long tail keeps a part.
     given = given_labels.read(file, truth.whole.ids, truth.whole.class_names, by=join)
     given = given[truth.whole.kept]

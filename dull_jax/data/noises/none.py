@@ -5,6 +5,7 @@ import numpy as np
 from dull_jax.data.noises import Truth
 
 TITLE = "no"
+DRAWN = False
 
 
 def draw(truth: Truth, rng: np.random.Generator, rate: float) -> np.ndarray:

@@ -27,11 +27,6 @@ from dull_jax.fields import Field, choice, number, path, text
 
 _OTHERS = "tfds"  # reads the sets that no file is named after
 FIELDS = {
-    "name": text(
-        "digits",
-        "digits, cifar10, cifar100, another TFDS set in ArrayRecord, or your own images: folder, "
-        "csv, clothing1m, webvision",
-    ),
     "dir": path(
         "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
         numbers=False,
@@ -68,7 +63,7 @@ class Source:
     """A data set; `class_names[k]` belongs to label k.
 
     truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
-      they say; of the user's own images nobody vouches for them.
+      they say; those of the user's own images are unverified.
     manifest: of the user's own images.
     """
 
@@ -87,7 +82,9 @@ def names() -> tuple[str, ...]:
 
 def gathered() -> dict[str, Field]:
     """The fields of `config.data` that sources read: those of every source, and of each."""
-    return fields.gathered(FIELDS, fields.gathered_of(__name__))
+    known = ", ".join(name for name in names() if name != _OTHERS)
+    name = text("digits", f"{known}; else cifar10, cifar100 or another TFDS set in ArrayRecord")
+    return fields.gathered({"name": name}, FIELDS, fields.gathered_of(__name__))
 
 
 def is_own(name: str) -> bool:
