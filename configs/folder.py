@@ -1,4 +1,4 @@
-"""DULL on your own photographs in class folders, whose labels nobody vouches for.
+"""DULL on your own photographs in class folders, whose labels are unverified.
 
 Images: DIR/train/<class>/* with an optional DIR/test/<class>/*, or DIR/<class>/*, of which a fifth
 of each class is then held out to be tested on. Network, image side and number of epochs follow

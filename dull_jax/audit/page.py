@@ -1,4 +1,4 @@
-"""The page of an audit: what was audit, how sure it is, and the suspects to look at.
+"""The page of an audit: what was audited, how sure it is, and the suspects to look at.
 
 One HTML file without scripts and without anything to load, as the report of a run is.
 """
@@ -21,26 +21,26 @@ _MANY = 40  # classes above which a matrix has no room
 
 
 def write(
-    folder: files.Path, samples: AuditInput, audit: LabelAudit, caution: str = ""
+    folder: files.Path, samples: AuditInput, verdict: LabelAudit, caution: str = ""
 ) -> files.Path:
     """Writes the page and returns its path; `caution` as from `outputs.caution`."""
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        file.write(page(samples, audit, caution).encode())
+        file.write(page(samples, verdict, caution).encode())
     return path
 
 
-def page(samples: AuditInput, audit: LabelAudit, caution: str = "") -> str:
+def page(samples: AuditInput, verdict: LabelAudit, caution: str = "") -> str:
     """The whole document."""
     sections = [
-        _overview(samples, audit),
-        _noise(samples, audit),
-        _suspects(samples, audit),
+        _overview(samples, verdict),
+        _noise(samples, verdict),
+        _suspects(samples, verdict),
         _duplicates(samples),
     ]
-    flagged, estimated = int(audit.flagged.sum()), audit.estimated["all"]
+    flagged, estimated = int(verdict.flagged.sum()), verdict.estimated["all"]
     summary = (
-        f"Of {len(samples.given):,} labels, {flagged:,} ({percent(audit.flagged.mean())}) are "
+        f"Of {len(samples.given):,} labels, {flagged:,} ({percent(verdict.flagged.mean())}) are "
         f"probably wrong. About {percent(estimated.precision, 0)} of these truly are, and they "
         f"are about {percent(estimated.recall, 0)} of all wrong labels."
     )
@@ -54,11 +54,11 @@ def page(samples: AuditInput, audit: LabelAudit, caution: str = "") -> str:
     )
 
 
-def _overview(samples: AuditInput, audit: LabelAudit) -> Markup:
-    score = audit.wrong.astype(np.float64)
+def _overview(samples: AuditInput, verdict: LabelAudit) -> Markup:
+    score = verdict.wrong.astype(np.float64)
     groups = [
-        ("kept", "var(--s0)", score[~audit.flagged]),
-        ("flagged", "var(--bad)", score[audit.flagged]),
+        ("kept", "var(--s0)", score[~verdict.flagged]),
+        ("flagged", "var(--bad)", score[verdict.flagged]),
     ]
     title = "P(label is wrong), all labels"
     drawing = bars.scores(title, [group for group in groups if len(group[2])])
@@ -69,11 +69,11 @@ def _overview(samples: AuditInput, audit: LabelAudit) -> Markup:
         "predictions alone: the mean probability that a flagged label is wrong, the share of "
         "right labels that are flagged, and the share of wrong ones that are."
     )
-    content = [blocks.row([_by_group(audit), histogram]), blocks.text(explained, "soft before")]
-    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, audit)])
+    content = [blocks.row([_by_group(verdict), histogram]), blocks.text(explained, "soft before")]
+    return blocks.section("overview", "How sure is this?", [*content, _truth(samples, verdict)])
 
 
-def _by_group(audit: LabelAudit) -> Markup:
+def _by_group(verdict: LabelAudit) -> Markup:
     rows = [
         (
             name,
@@ -83,7 +83,7 @@ def _by_group(audit: LabelAudit) -> Markup:
             percent(seen.false_alarm),
             percent(seen.recall),
         )
-        for name, seen in audit.estimated.items()
+        for name, seen in verdict.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
     return blocks.figure(
@@ -91,11 +91,11 @@ def _by_group(audit: LabelAudit) -> Markup:
     )
 
 
-def _truth(samples: AuditInput, audit: LabelAudit) -> Markup | None:
+def _truth(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
     if samples.clean is None:
         return None
-    truth = outputs.against_the_truth(samples, audit)
-    alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in audit.groups)
+    truth = outputs.against_the_truth(samples, verdict)
+    alarms = ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in verdict.groups)
     return blocks.text(
         f"The noise of these labels was simulated, so the truth is known: precision "
         f"{percent(truth['precision'])}, recall {percent(truth['recall'])}, AUROC "
@@ -103,20 +103,20 @@ def _truth(samples: AuditInput, audit: LabelAudit) -> Markup | None:
     )
 
 
-def _noise(samples: AuditInput, audit: LabelAudit) -> Markup:
+def _noise(samples: AuditInput, verdict: LabelAudit) -> Markup:
     explained = (
-        f"The labels are explained best by: {audit.noise} ({number(audit.gain, 3)} nats of "
+        f"The labels are explained best by: {verdict.noise} ({number(verdict.gain, 3)} nats of "
         "evidence a label; about 0 means that nothing speaks for noise)."
     )
-    figures = [_flows(samples, audit), _matrix(list(samples.class_names), audit.transition)]
+    figures = [_flows(samples, verdict), _matrix(list(samples.class_names), verdict.transition)]
     return blocks.section(
         "noise", "What kind of noise", [blocks.text(explained), blocks.row(figures)]
     )
 
 
-def _flows(samples: AuditInput, audit: LabelAudit) -> Markup:
-    names, flagged = samples.class_names, audit.flagged
-    pairs = np.stack([samples.given[flagged], audit.suggested[flagged]], 1)
+def _flows(samples: AuditInput, verdict: LabelAudit) -> Markup:
+    names, flagged = samples.class_names, verdict.flagged
+    pairs = np.stack([samples.given[flagged], verdict.suggested[flagged]], 1)
     kinds, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:_PAIRS]
     items = [(f"{names[kinds[n][0]]} → {names[kinds[n][1]]}", counts[n]) for n in order]
@@ -132,27 +132,27 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _suspects(samples: AuditInput, audit: LabelAudit) -> Markup:
-    order = outputs.ranked(audit)[:_SHOWN]
+def _suspects(samples: AuditInput, verdict: LabelAudit) -> Markup:
+    order = outputs.ranked(verdict)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
     cards = [
-        _card(samples, audit, int(n), None if pictures is None else pictures[rank])
+        _card(samples, verdict, int(n), None if pictures is None else pictures[rank])
         for rank, n in enumerate(order)
     ]
-    more = int(audit.flagged.sum()) - len(order)
+    more = int(verdict.flagged.sum()) - len(order)
     order_said = "Likeliest first: given label → label that fits better, P(wrong)."
     introduction = order_said + (f" {more:,} more are in {layout.SUSPECTS}." if more else "")
     listed = blocks.cards(cards) if cards else blocks.text("None.")
     return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
 
 
-def _card(samples: AuditInput, audit: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
+def _card(samples: AuditInput, verdict: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
     names = samples.class_names
     return blocks.card(
         name=str(samples.paths[n] or samples.ids[n]),
         given=names[int(samples.given[n])],
-        better=f" → {names[int(audit.suggested[n])]}",
-        score=f"P(wrong) {number(audit.wrong[n], 3)}",
+        better=f" → {names[int(verdict.suggested[n])]}",
+        score=f"P(wrong) {number(verdict.wrong[n], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
         true_class=None if samples.clean is None else names[int(samples.clean[n])],
     )

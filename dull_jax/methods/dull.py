@@ -31,7 +31,7 @@ from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
 from dull_jax.stats import label_model, transition
 from dull_jax.stats.class_even import class_even, mixed_prior
-from dull_jax.stats.label_model import class_shares
+from dull_jax.stats.label_model import float32_shares
 
 TITLE = "DULL"
 COST = base.Cost(forward=0, both=1.5)
@@ -135,7 +135,7 @@ class Method(base.Method):
             state = model.average(state, seen["logits"])
             run.memory.update(state._asdict())
         if run.epoch < begin or not state.weight:
-            constants = {"prior": class_shares(self.train.counts)}
+            constants = {"prior": float32_shares(self.train.counts)}
             yield base.whole_set_phase(self, "warmup", constants=constants)
             return
         # 2.
@@ -161,7 +161,7 @@ class Method(base.Method):
         """4. One pass of the student."""
         columns = {"target": targets, "label_error_prob": label_error_prob.astype(np.float32)}
         streams = {"main": base.whole_set_stream(self, columns=columns)}
-        prior = class_shares(targets.sum(0))
+        prior = float32_shares(targets.sum(0))
         constants = {"prior": prior, "unlearn": np.float32(self.config.dull.unlearn * ramp)}
         if self.config.dull.h2t:
             more_streams, mixed_shares = self._head_to_tail(run, targets, prior)

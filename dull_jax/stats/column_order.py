@@ -7,7 +7,7 @@ not, and an audit would accuse half of all labels with great confidence.
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from dull_jax.stats.audit_input import blocks
+from dull_jax.stats.check_probs import blocks
 
 _ROWS = 2**22  # entries of the probabilities that are looked at together
 _SHARE = 0.25  # of the samples of exchanged classes that must be predicted as the other class

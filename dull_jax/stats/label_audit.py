@@ -19,7 +19,7 @@ import jax
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import audit_input, noise_structure, temperature_scaling
+from dull_jax.stats import check_probs, noise_structure, temperature_scaling
 from dull_jax.stats.noise_kinds import Noise
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel, label_posterior
@@ -117,18 +117,18 @@ def audit_labels(
     budget = TAIL_FALSE_ALARMS if max_tail_false_alarms is None else max_tail_false_alarms
     if not 0 <= budget <= 1:
         raise UserError(f"max_tail_false_alarms={budget} must be in [0, 1]")
-    probs = audit_input.matrix(pred_probs)
-    class_names = audit_input.names(class_names, probs.shape[1])
-    given = audit_input.labels(given, probs.shape, class_names)
+    probs = check_probs.matrix(pred_probs)
+    class_names = check_probs.names(class_names, probs.shape[1])
+    given = check_probs.labels(given, probs.shape, class_names)
     rows = max(BLOCK_NUMBERS // probs.shape[1], 1) if block is None else block
     if rows < 1:
         raise UserError(f"block={block} must be 1 or more rows")
-    for start, part in audit_input.blocks(probs, rows):
-        audit_input.rows_sum_to_one(part, start)
+    for start, part in check_probs.blocks(probs, rows):
+        check_probs.rows_sum_to_one(part, start)
 
     noise, posterior_model = _prepared(probs, given)
     verdicts = _verdicts(probs, given, posterior_model, rows, posterior)
-    groups = audit_input.grouped(groups, np.rint(verdicts.counts), class_names)
+    groups = check_probs.grouped(groups, np.rint(verdicts.counts), class_names)
     inside = {group: np.isin(given, ids) for group, ids in groups.items()}
     suggested, wrong = verdicts.suggested, verdicts.wrong
     flagged, threshold = flags(wrong, suggested != given, inside, budget)
@@ -250,7 +250,7 @@ def _verdicts(
         np.empty(probs.shape, np.float32) if keep else None,
     )
     posterior_model = jax.device_put(posterior_model)
-    for start, part in audit_input.blocks(probs, rows):
+    for start, part in check_probs.blocks(probs, rows):
         here = slice(start, start + len(part))
         posterior = np.asarray(
             posterior_of(noise_structure.positive(part), given[here], posterior_model)

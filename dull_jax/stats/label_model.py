@@ -77,7 +77,7 @@ class Estimator:
             weight=np.zeros((), np.float32),
             posterior=np.zeros((size, classes), np.float32),
             transition=np.eye(classes, dtype=np.float32),
-            prior=class_shares(self._given_counts),
+            prior=float32_shares(self._given_counts),
         )
 
     def average(self, state: State, logits: np.ndarray) -> State:
@@ -121,7 +121,7 @@ class Estimator:
         They are the warm-up's last, on what it trained on: it should end before it has memorised
         them. Those of earlier epochs say less.
         """
-        shares = class_shares(self._given_counts)
+        shares = float32_shares(self._given_counts)
         noisy_probs = softmax(logits + self.tau * np.log(shares), axis=1)
         noise, clean_probs = noise_structure.estimate(noisy_probs, self.given)
         balanced = clean_probs / noise.model.prior
@@ -164,6 +164,6 @@ class Estimator:
         }
 
 
-def class_shares(counts: np.ndarray) -> np.ndarray:
+def float32_shares(counts: np.ndarray) -> np.ndarray:
     """float32 `[K]`: `transition.class_shares`."""
     return transition.class_shares(counts).astype(np.float32)

@@ -5,8 +5,8 @@ read just now is never deleted: it is put aside.
 
 Each step says whose it is: the recipe and the labels it was trained with.
 
-Of several processes the first writes and reads, and the others hear from it: state is equal on
-all, so a checkpoint does not depend on how many there are.
+Of several processes the first writes and reads, and the others receive what it read: state is
+equal on all, so a checkpoint does not depend on how many there are.
 
 Where the workdir lies in a store, Orbax and all of this work on a local copy (`RemoteCheckpoints`).
 """

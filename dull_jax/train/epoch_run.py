@@ -17,8 +17,8 @@ from dull_jax.train.learner import Learner
 Observation = dict[str, np.ndarray]  # of `Method.forward`, arrays [N, …]
 
 
-class Stand(Protocol):
-    """What an epoch stands on: a trainer, or a benchmark's stand-in for one."""
+class Trainer(Protocol):
+    """What an epoch needs: a trainer, or a benchmark's stand-in for one."""
 
     config: ConfigDict
     dataset: Dataset
@@ -29,12 +29,12 @@ class Stand(Protocol):
 class EpochRun:
     """`methods.base.Run`. `journal`: what `observe` shall return, call by call, before it looks."""
 
-    def __init__(self, stand: Stand, epoch: int, journal: Sequence[Observation] = ()):
-        self.epoch, self.memory, self.train = epoch, stand.memory, stand.dataset.train
-        self.rng = draws.generator(stand.config.seed, f"method, epoch {epoch}")
+    def __init__(self, trainer: Trainer, epoch: int, journal: Sequence[Observation] = ()):
+        self.epoch, self.memory, self.train = epoch, trainer.memory, trainer.dataset.train
+        self.rng = draws.generator(trainer.config.seed, f"method, epoch {epoch}")
         self.journal: list[Observation] = []
         self.logged: dict[str, float] = {}
-        self._observe, self._replay = stand.learner.passes.observe, list(journal)
+        self._observe, self._replay = trainer.learner.passes.observe, list(journal)
 
     def observe(self, network: int = 0, averaged: bool = False) -> Observation:
         seen = self._replay.pop(0) if self._replay else self._observe(network, averaged)

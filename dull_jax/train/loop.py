@@ -28,11 +28,11 @@ from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import read_metrics
 from dull_jax.train import evaluate, hosts, parallel, result, writer
 from dull_jax.train.checkpoint import Checkpoints
+from dull_jax.train.epoch_lines import Progress
 from dull_jax.train.epoch_run import EpochRun, Observation
 from dull_jax.train.identity import Owner
 from dull_jax.train.interrupt import Interrupt
 from dull_jax.train.learner import Learner
-from dull_jax.train.progress import Progress
 from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]

@@ -273,6 +273,20 @@ def test_meaningless_specifications_are_refused(fields, message):
         NoiseSpec(**fields)
 
 
+def test_another_spec_that_differs_in_a_field():
+    spec = NoiseSpec("t2h", 0.3, 1, cap=0.9)
+    assert spec.replace(seed=2) == NoiseSpec("t2h", 0.3, 2, cap=0.9)
+    assert spec.replace(cap=0.5).options()["cap"] == 0.5 and hash(spec.replace()) == hash(spec)
+    assert NoiseSpec("asymmetric", 0.2, dataset="cifar10").options() == {"dataset": "cifar10"}
+    with pytest.raises(TypeError):
+        NoiseSpec("t2h", 0.3, 0, 0.9)  # which field is it?
+
+
+def test_seeds_of_a_library_may_be_larger_than_those_of_a_recipe():
+    clean = labels_of([30, 20])
+    assert corrupt(NoiseSpec("symmetric", 1.0, 2**40), clean, 2).rate == 1
+
+
 def test_bad_labels_are_named():
     with pytest.raises(UserError, match="label 3 at id c is outside"):
         corrupt(NoiseSpec(), np.array([0, 1, 3]), 3, ids=np.array(["a", "b", "c"]))

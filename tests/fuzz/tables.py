@@ -12,7 +12,7 @@ from dull_jax.data.own.image_index import ImageIndex
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.tables import given_labels
 from dull_jax.data.tables import published_list as lists
-from dull_jax.stats import audit_input as checks
+from dull_jax.stats import check_probs as checks
 
 IDS = np.array([f"s{n}" for n in range(6)])
 NAMES = ("cat", "dog", "fox")

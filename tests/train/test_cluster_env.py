@@ -122,6 +122,11 @@ def test_no_tpu_vm(tpu, monkeypatch):
 
 def test_a_server_that_does_not_answer(tpu, monkeypatch):
     monkeypatch.setenv("GCE_METADATA_IP", "127.0.0.1:1")
-    monkeypatch.setattr(cluster_env.time, "sleep", lambda seconds: None)
     with pytest.raises(UserError, match=r"does not tell agent-worker-number .*--distributed=off"):
+        cluster_env.detected(seconds=0.2)
+
+
+def test_a_worker_that_is_not_told_of_the_others(tpu):
+    tpu |= {"agent-worker-number": "1"}
+    with pytest.raises(UserError, match="does not say who the others are"):
         cluster_env.detected()
