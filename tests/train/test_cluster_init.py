@@ -134,11 +134,11 @@ def test_alone(monkeypatch):
     for name in list(os.environ):
         if name.startswith("SLURM"):
             monkeypatch.delenv(name)
-    assert cluster_init._process("off") is None and cluster_init._process("auto") is None
+    assert cluster_init._process("off", 1) is None and cluster_init._process("auto", 1) is None
     cluster_init.initialize("[::1]:1234,1,0", 1)
 
 
-def test_from_the_door_within_seconds(port, tmp_path):
+def test_from_the_command_line_within_seconds(port, tmp_path):
     flags = ["--config=configs/digits_t2h.py", f"--workdir={tmp_path / 'run'}"]
     flags += [f"--distributed=127.0.0.1:{port},2,0", "--distributed_timeout=1"]
     process = subprocess.Popen(
