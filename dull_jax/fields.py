@@ -162,6 +162,12 @@ def kind(package: str, name: str, what: str) -> ModuleType:
     raise UserError(f"{what} {name!r}: {suggestion(name, tuple(kinds(package)))}")
 
 
+def title(package: str, name: str) -> str:
+    """The TITLE of that kind, as people call it; an unknown one, of another version, as it is."""
+    known = kinds(package)
+    return known[name].TITLE if name in known else name
+
+
 @functools.cache
 def _files(package: str) -> list[str]:
     folder = importlib.import_module(package).__path__

@@ -63,8 +63,7 @@ def gathered() -> dict[str, Field]:
 
 def title(name: str) -> str:
     """The noise as people call it; an unknown one, of another version, as it is."""
-    known = fields.kinds(_NOISES)
-    return known[name].TITLE if name in known else name
+    return fields.title(_NOISES, name)
 
 
 @dataclasses.dataclass(frozen=True, init=False)

@@ -20,5 +20,4 @@ def module(name: str) -> ModuleType:
 
 def title(name: str) -> str:
     """The method as people call it; an unknown one, of another version, as it is."""
-    known = fields.kinds(__name__)
-    return known[name].TITLE if name in known else name
+    return fields.title(__name__, name)
