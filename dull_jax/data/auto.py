@@ -4,7 +4,6 @@ Where it says "auto" (network) or 0 (epochs, image side), what fits is chosen he
 the data alone. A run that was begun keeps what it began with, whatever was added since.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -60,12 +59,9 @@ def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict
 
 
 def _filled(config: ConfigDict, chosen: Mapping[str, str | int]) -> ConfigDict:
-    """A copy with these fields, and with paths that hold wherever an audit is started."""
+    """A copy with these fields; `config.resolved` has made its paths absolute."""
     config = config.copy_and_resolve_references()
     config.update_from_flattened_dict(chosen)
-    for field in ("dir", "file"):
-        if config.data[field]:
-            config.data[field] = os.path.abspath(os.path.expanduser(config.data[field]))
     return config
 
 
