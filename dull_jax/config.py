@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import fields, files, methods, optim
 from dull_jax.data import auto, dataset, groups, longtail, noise, sources
-from dull_jax.data.views import augment
+from dull_jax.data.views import augment, vectors
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
 from dull_jax.models import network
@@ -26,6 +26,7 @@ from dull_jax.names import quoted, shown
 __all__ = [
     "beside",
     "changes",
+    "completed",
     "defaults",
     "described",
     "difference",
@@ -83,7 +84,7 @@ def schema() -> dict[str, Field]:
     sections = {
         "data": fields.gathered(sources.gathered(), longtail.FIELDS, dataset.FIELDS, groups.FIELDS),
         "noise": noise.gathered(),
-        "augment": augment.FIELDS,
+        "augment": fields.gathered(augment.FIELDS, vectors.FIELDS),
         "model": network.gathered(),
         "train": _TRAIN,
         "optim": optim.FIELDS,
@@ -196,14 +197,37 @@ def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
     return ConfigDict(values)
 
 
+def completed(config: ConfigDict) -> ConfigDict:
+    """The recipe of an earlier version, with what it was made without: fields declared `later`."""
+    config = config.copy_and_resolve_references()
+    known = flatten(config)
+    with config.unlocked():
+        for name, field in schema().items():
+            section = name.rpartition(".")[0]
+            if field.later and name not in known and isinstance(config.get(section), ConfigDict):
+                config.update_from_flattened_dict({name: field.default})
+    return config
+
+
 def _recipe(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that make the numbers: those of unused methods and of speed left out."""
+    """The fields that make the numbers: those of unused methods and of speed left out.
+
+    Left out too is a field declared `later` that has its default: the same run was made without.
+    """
     others = [f"{name}." for name in methods.names() if name != flat.get("method")]
     return {
         key: value
         for key, value in flat.items()
-        if _makes_numbers(key) and not key.startswith(tuple(others))
+        if _makes_numbers(key) and not key.startswith(tuple(others)) and not _as_before(key, value)
     }
+
+
+def _as_before(key: str, value: Any) -> bool:
+    field = schema().get(key)
+    if field is None or not field.later:
+        return False
+    default = list(field.default) if isinstance(field.default, tuple) else field.default
+    return value == default
 
 
 def _makes_numbers(key: str) -> bool:

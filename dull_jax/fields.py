@@ -39,6 +39,7 @@ class Field:
     follows: str = ""  # the field whose value it has unless it is set itself
     is_path: bool = False
     numbers: bool = True  # False: it changes where and how fast a run goes, not its numbers
+    later: bool = False  # declared after runs were made without it, which had its default
     sound: Callable[[Any], bool] | None = None  # of `several`
     rule: str = ""  # what `sound` asks for, in words
 

@@ -18,6 +18,7 @@ from dull_jax.data.groups import class_groups
 from dull_jax.data.own import image_files
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.views import vectors
 from dull_jax.errors import UserError
 from dull_jax.fields import number
 
@@ -32,7 +33,8 @@ FIELDS = {
 
 @dataclasses.dataclass(frozen=True)
 class TrainSet:
-    """What training may look at: images uint8 `[N, H, W, C]`, given labels and ids `[N]`."""
+    """What training may look at: images uint8 `[N, H, W, C]`, or vectors floating `[N, V, D]` in
+    their place; given labels and ids `[N]`."""
 
     images: np.ndarray | ImageFiles
     given: np.ndarray
@@ -48,9 +50,19 @@ class TrainSet:
         """`[K]` given labels of each class."""
         return np.bincount(self.given, minlength=self.num_classes)
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """What a network is given of a sample: `(H, W, C)`, or `(D,)` of vectors."""
+        return vectors.input_shape(self.images)
+
+    @property
+    def vector_size(self) -> int:
+        """D; 0 of images."""
+        return self.images.shape[2] if vectors.is_vectors(self.images) else 0
+
     @functools.cached_property
     def channel_statistics(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """(mean, std) of each channel of the images, in [0, 1]."""
+        """(mean, std) of each channel of the images, in [0, 1]; or of each number of vectors."""
         return pipeline.channel_statistics(self.images)
 
 

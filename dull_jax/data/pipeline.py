@@ -14,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.data.views.augment import AugmentSpec, view
+from dull_jax.data.views import vectors
+from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
 
 _LOOKED_AT = 65_536  # images whose pixels stand for all of a larger set
 
@@ -23,11 +25,11 @@ class Rows(NamedTuple):
     """Examples on their way into a program; `…` are devices and steps."""
 
     indices: Any  # int32 […, b] in the set
-    images: Any = None  # uint8 […, b, H, W, C]; None: the program gathers them from its data
+    images: Any = None  # uint8 […, b, H, W, C], or vectors; None: the program has them in its data
 
 
 def images_at(data: Mapping[str, jax.Array], rows: Rows) -> jax.Array:
-    """uint8 `[b, H, W, C]`."""
+    """uint8 `[b, H, W, C]`, or vectors `[b, V, D]`."""
     return data["images"][rows.indices] if rows.images is None else rows.images
 
 
@@ -76,27 +78,29 @@ def example_keys(key: jax.Array, stream: str, first: jax.Array, count: int) -> j
 
 
 def views_of(
-    names: tuple[str, ...], keys: jax.Array, images: jax.Array, spec: AugmentSpec
+    names: tuple[str, ...], keys: jax.Array, images: jax.Array, spec: AugmentSpec | VectorSpec
 ) -> dict[str, jax.Array]:
-    """{name: float32 `[n, H, W, C]`}: the views of uint8 images, each drawn independently.
+    """{name: float32 `[n, H, W, C]` or `[n, D]`}: the views of images or vectors, each drawn alone.
 
     A name may carry a number ("weak2") for a second, independent draw of the same kind.
     """
     made = {}
     for number, name in enumerate(names):
         own_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
-        made[name] = view(name.rstrip("0123456789"), own_keys, images, spec)
+        made[name] = spec.view(name.rstrip("0123456789"), own_keys, images)
     return made
 
 
 def channel_statistics(
     images: np.ndarray | ImageFiles,
 ) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """(mean, std) of each channel of uint8 images `[N, H, W, C]`, in [0, 1].
+    """(mean, std) of each channel of uint8 images `[N, H, W, C]`, in [0, 1]; or of vectors.
 
     Exact integer sums over the histogram of values: no float copy of the set. Of a large set some
     ten thousand, evenly spaced, stand for all, wherever they are held.
     """
+    if vectors.is_vectors(images):
+        return vectors.statistics(images)
     chosen = np.linspace(0, len(images) - 1, min(len(images), _LOOKED_AT)).astype(int)
     counts = np.zeros((images.shape[-1], 256), np.int64)
     for start in range(0, len(chosen), 1024):

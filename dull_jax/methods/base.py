@@ -49,7 +49,7 @@ class Phase:
 class Examples:
     """One stream's part of a step, on one device. b examples."""
 
-    views: dict[str, jax.Array]  # view -> float32 [b, H, W, C], normalised
+    views: dict[str, jax.Array]  # view -> float32 [b, H, W, C] or [b, D], normalised
     given: jax.Array  # int32 [b] given labels
     indices: jax.Array  # int32 [b] in the train set
     columns: dict[str, jax.Array]  # the stream's columns, gathered: [b, …]

@@ -61,7 +61,7 @@ FIELDS = {
     "neighbours": switch(True, "the posterior also uses the neighbours (to 25,000 images)"),
     "h2t": switch(True, "head-to-tail transfer"),
     "h2t_share": number(0.5, "size of its stream relative to the batch", 0.01, 1),
-    "h2t_mix": choice("cutmix", "how its images are mixed", ("cutmix", "mixup")),
+    "h2t_mix": choice("cutmix", "how its images are mixed; vectors: mixup", ("cutmix", "mixup")),
     "h2t_repeats": number(
         3.0, "draws an epoch of a sample in that stream, on average, at most", 0.01, 1e6
     ),

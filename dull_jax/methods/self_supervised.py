@@ -75,7 +75,7 @@ class Method(base.Method):
         c = self.config.self_supervised
         if c.variant != "moco":
             return {}
-        images = jnp.zeros((2, *self.train.images.shape[1:]))
+        images = jnp.zeros((2, *self.train.input_shape))
         shapes = jax.eval_shape(lambda: self.network.init(rng, images, train=False))["params"]
         # Fewer keys than images: in a longer queue an image would meet its own older key.
         size = max(1, min(c.queue, len(self.train.given) - 1))

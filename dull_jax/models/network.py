@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import jax
@@ -10,7 +11,7 @@ from flax import linen as nn
 
 from dull_jax import fields
 from dull_jax.errors import UserError
-from dull_jax.fields import Field, choice, number, path
+from dull_jax.fields import Field, choice, number, path, switch
 from dull_jax.models.contrastive import ContrastiveHead
 from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, LinearHead
 from dull_jax.models.layers import Conv, ModuleDef, Norm
@@ -25,6 +26,12 @@ FIELDS = {  # of every backbone, and of the heads
     "dtype": choice("float32", "of the computation: float32 or bfloat16", tuple(DTYPES)),
     "projector": number(128, "output size of the projector, where a method has one", 1, 65536),
     "channels_per_class": number(4, "disentangled: at least so many channels a class", 0, 1024),
+    "frozen": switch(
+        False,
+        "the pretrained backbone does not learn: each image is embedded once, and the rest is "
+        "trained on its vectors",
+        later=True,
+    ),
 }
 
 
@@ -36,7 +43,13 @@ def gathered() -> dict[str, Field]:
         (*fields.kinds(_BACKBONES), "auto"),
     )
     weights = path(f"{', '.join(with_weights())}: a timm safetensors file to start from")
-    own = {"name": name, "pretrained": weights}
+    probe = choice(
+        "identity",
+        "of a frozen backbone: what learns on its vectors, below the head",
+        (name for name, module in fields.kinds(_BACKBONES).items() if _on_vectors(module)),
+        later=True,
+    )
+    own = {"name": name, "pretrained": weights, "probe": probe}
     return fields.gathered(own, FIELDS, fields.gathered_of(_BACKBONES))
 
 
@@ -51,10 +64,19 @@ def backbone(name: str) -> Callable[..., nn.Module]:
     return fields.kind(_BACKBONES, name, "model.name").Backbone
 
 
-class Network(nn.Module):
-    """Images [B, H, W, C] to features z [B, num_features] and logits [B, K], all float32.
+def _on_vectors(module: ModuleType) -> bool:
+    return getattr(module, "VECTORS", False)
 
-    Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises
+
+def trained(model_config: Any) -> str:
+    """The backbone that learns: the probe, where the one that is named is frozen."""
+    return model_config.probe if model_config.frozen else model_config.name
+
+
+class Network(nn.Module):
+    """Images [B, H, W, C], or vectors [B, D], to features z [B, num_features] and logits [B, K].
+
+    All of them are float32. Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises
     with batch statistics and needs `mutable=["batch_stats"]`. One `init(rng, images, train=False)`
     creates all parameters.
     """
@@ -82,24 +104,38 @@ class Network(nn.Module):
 
 
 def build(
-    model_config: Any, num_classes: int, axis_name: str | None = None, head: str = "linear"
+    model_config: Any,
+    num_classes: int,
+    axis_name: str | None = None,
+    head: str = "linear",
+    vector_size: int = 0,
 ) -> Network:
     """The network that `config.model` describes, with the head named, without parameters.
 
-    `axis_name`: the mapped axis over which batch statistics are shared in training. A step that
-    is not mapped (one device, evaluation) takes None. Raises UserError for an unknown value.
+    Args:
+      axis_name: the mapped axis over which batch statistics are shared in training. A step that is
+        not mapped (one device, evaluation) takes None.
+      vector_size: D, where it is given vectors of that size; 0 where it is given images.
+
+    Raises:
+      UserError: an unknown value; a backbone for vectors that is given images, or the reverse.
     """
     for name in ("stem", "norm", "dtype"):
         fields.check(f"model.{name}", FIELDS[name], model_config[name])
-    backbone = build_backbone(model_config, DTYPES[model_config.dtype], axis_name)
+    backbone = build_backbone(model_config, DTYPES[model_config.dtype], axis_name, vector_size)
     norm = partial(Norm, model_config.norm, axis_name)
     return Network(backbone, build_head(head, model_config, num_classes, backbone.channels, norm))
 
 
-def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.Module:
+def build_backbone(
+    model_config: Any, dtype: Any, axis_name: str | None, vector_size: int = 0
+) -> nn.Module:
     """Raises UserError for a field that is set and of another backbone."""
-    name, stem = model_config.name, model_config.stem
+    name, stem = trained(model_config), model_config.stem
     module = fields.kind(_BACKBONES, name, "model.name")
+    if _on_vectors(module) != bool(vector_size):
+        wanted, there = ("vectors", "images") if _on_vectors(module) else ("images", "vectors")
+        raise UserError(f"model.name={name!r} is for {wanted}, and these are {there}")
     mine = {"width": FIELDS["width"]} | getattr(module, "FIELDS", {})
     stems = getattr(module, "STEMS", ())
     for owner, other in fields.kinds(_BACKBONES).items():
@@ -113,6 +149,8 @@ def build_backbone(model_config: Any, dtype: Any, axis_name: str | None) -> nn.M
         options["stem"] = stem
     elif stem != FIELDS["stem"].default:
         raise UserError(f"model.name={name!r} has no {stem!r} stem; set model.stem='cifar'")
+    if vector_size:
+        return module.Backbone(num_inputs=vector_size, **options)
     norm = partial(Norm, model_config.norm, axis_name, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **options)
 

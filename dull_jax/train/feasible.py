@@ -56,10 +56,13 @@ def check(config: ConfigDict, dataset: Dataset, devices: parallel.Devices) -> No
 
 def least(config: ConfigDict, dataset: Dataset, devices: int) -> Bytes:
     """What a step of the recipe needs at least on each of so many devices."""
-    shape = dataset.train.images.shape[1:]
+    train = dataset.train
+    shape = train.input_shape
     batch = -(-config.train.batch_size // devices)
     method = methods.module(config.method).Method
-    network = models.build(config.model, dataset.train.num_classes, head=method.head)
+    network = models.build(
+        config.model, train.num_classes, head=method.head, vector_size=train.vector_size
+    )
     weights, activations = _sizes(network, (batch, *shape))
     copies = 2 + (config.optim.momentum > 0) + (config.optim.ema > 0)
     sets = (dataset.train.images, dataset.test.images)

@@ -6,7 +6,9 @@ from ml_collections import ConfigDict
 
 from dull_jax import methods, models
 from dull_jax.data.dataset import Dataset, TrainSet
+from dull_jax.data.views import augment as images
 from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
 from dull_jax.methods.base import Method
 from dull_jax.models import pretrained
 from dull_jax.models.axis import AXIS
@@ -25,7 +27,7 @@ class Learner:
     dataset: Dataset
     devices: Devices
     method: Method
-    augment: AugmentSpec
+    augment: AugmentSpec | VectorSpec
     networks: Networks
     phases: PhaseRunner
     passes: Passes
@@ -38,7 +40,7 @@ class Learner:
           UserError: a batch does not divide over the devices.
         """
         train, kind = dataset.train, methods.module(config.method).Method
-        network = models.build(config.model, train.num_classes, AXIS, kind.head)
+        network = models.build(config.model, train.num_classes, AXIS, kind.head, train.vector_size)
         method, augment = kind(config, network, train), augment_spec(config, train)
         for stream, size in method.batch_sizes().items():
             devices.check_batch(f"the batch of stream {stream!r}", size)
@@ -49,10 +51,13 @@ class Learner:
         return cls(config, dataset, devices, method, augment, networks, phases, passes)
 
 
-def augment_spec(config: ConfigDict, train: TrainSet) -> AugmentSpec:
-    """The recipe's augmentation; normalises as pretrained weights want it, or by the images."""
+def augment_spec(config: ConfigDict, train: TrainSet) -> AugmentSpec | VectorSpec:
+    """The recipe's augmentation; normalises as pretrained weights want it, or by the samples."""
+    if train.vector_size:
+        mean, std = train.channel_statistics
+        return VectorSpec(mean, std, train.images.shape[1], config.augment.dropout)
     if config.model.pretrained:
         mean, std = pretrained.MEAN, pretrained.STD
     else:
         mean, std = train.channel_statistics
-    return AugmentSpec(mean=mean, std=std, **config.augment.to_dict())
+    return AugmentSpec(mean, std, **{name: config.augment[name] for name in images.FIELDS})

@@ -34,7 +34,7 @@ class Networks:
         self.config, self.method, self.devices = config, method, devices
         self.optimizer: optax.GradientTransformation = optimizer(config)
         self.observed: dict[tuple[int, bool], dict[str, np.ndarray]] = {}
-        shape = (2, *method.train.images.shape[1:])
+        shape = (2, *method.train.input_shape)
         self._variables = jax.jit(
             lambda key: method.network.init(key, jnp.zeros(shape), train=False)
         )

@@ -9,6 +9,7 @@ import numpy as np
 from dull_jax.data import pipeline
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
 from dull_jax.train import step
 from dull_jax.train.image_store import ImageStore
 from dull_jax.train.networks import Networks
@@ -18,7 +19,11 @@ class Passes:
     """Forward passes of networks over the train, test and held-out images."""
 
     def __init__(
-        self, networks: Networks, dataset: Dataset, train: ImageStore, augment: AugmentSpec
+        self,
+        networks: Networks,
+        dataset: Dataset,
+        train: ImageStore,
+        augment: AugmentSpec | VectorSpec,
     ):
         self._networks, self._devices = networks, networks.devices
         self._dataset, self._train = dataset, train

@@ -10,7 +10,8 @@ import optax
 
 from dull_jax.data import pipeline
 from dull_jax.data.pipeline import Rows
-from dull_jax.data.views.augment import AugmentSpec, view
+from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
 from dull_jax.methods.base import Aux, Examples, LossFn, Method
 from dull_jax.models import axis
 from dull_jax.optim import scaled_updates
@@ -24,7 +25,7 @@ class StepSpec:
     method: Method
     loss_fn: LossFn
     views: Mapping[str, tuple[str, ...]]  # stream -> its views
-    augment: AugmentSpec
+    augment: AugmentSpec | VectorSpec
     optimizer: optax.GradientTransformation
     ema: float  # decay of averaged weights; 0: there are none
     frozen: tuple[str, ...] = ()  # parts of the network that do not learn
@@ -33,7 +34,7 @@ class StepSpec:
 class PhaseInputs(NamedTuple):
     """What is on the devices for a whole phase."""
 
-    data: Any  # 'given' int32 [N], and 'images' uint8 [N, H, W, C] unless the rows bring them
+    data: Any  # 'given' int32 [N], and 'images' [N, …] unless the rows bring them
     columns: Any  # stream -> name -> this device's block of [N, …]
     constants: Any  # name -> array
     lr: Any  # scalar
@@ -145,7 +146,7 @@ def apply_gradients(
 
 
 def forward_pass(
-    function: Callable[[Any, jax.Array], Any], augment: AugmentSpec
+    function: Callable[[Any, jax.Array], Any], augment: AugmentSpec | VectorSpec
 ) -> Callable[..., Any]:
     """(nets, data, rows `[b]`) -> function(nets, plain views): evaluation of one batch."""
 
@@ -153,6 +154,6 @@ def forward_pass(
         images = pipeline.images_at(data, rows)
         # The plain view draws nothing: one key serves all.
         keys = jnp.broadcast_to(jax.random.key(0), (len(images),))
-        return function(nets, view("plain", keys, images, augment))
+        return function(nets, augment.view("plain", keys, images))
 
     return run

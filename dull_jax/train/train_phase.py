@@ -12,6 +12,7 @@ import numpy as np
 from dull_jax.data import pipeline
 from dull_jax.data.pipeline import Rows
 from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
 from dull_jax.errors import UserError
 from dull_jax.methods.base import Phase
 from dull_jax.train import step
@@ -71,7 +72,7 @@ class _Dispatch:
 class PhaseRunner:
     """Runs phases, with one compiled program for each loss, set of views and frozen part."""
 
-    def __init__(self, networks: Networks, images: ImageStore, augment: AugmentSpec):
+    def __init__(self, networks: Networks, images: ImageStore, augment: AugmentSpec | VectorSpec):
         self.networks, self.config, self.devices = networks, networks.config, networks.devices
         self._images, self._augment = images, augment
         self._programs: dict[Any, Callable[..., Any]] = {}

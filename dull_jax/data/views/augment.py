@@ -95,6 +95,10 @@ class AugmentSpec:
         values = {name: getattr(self, name) for name in FIELDS}
         fields.check_all("augment", FIELDS, values)
 
+    def view(self, name: str, keys: jax.Array | None, images: jax.Array) -> jax.Array:
+        """`view` of these images."""
+        return view(name, keys, images, self)
+
 
 def view(name: str, keys: jax.Array, images: jax.Array, spec: AugmentSpec) -> jax.Array:
     """One view of each image, normalised: (x / 255 - mean) / std.

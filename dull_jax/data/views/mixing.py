@@ -10,15 +10,16 @@ def mixed_images(
     """CutMix (Yun et al. 2019) or mixup (Zhang et al. 2018) with the larger share to `rare`.
 
     Args:
-      keys: `[b]`, one per example.  rare, partner: `[b, H, W, C]`.
-      how: 'cutmix' (a rectangle of the partner is pasted) or 'mixup'.
+      keys: `[b]`, one per example.  rare, partner: `[b, H, W, C]`, or vectors `[b, D]`.
+      how: 'cutmix' (a rectangle of the partner is pasted) or 'mixup'; vectors, in which there is
+        nothing to paste, are mixed up in any case.
 
     Returns:
-      (images `[b, H, W, C]`, lambda `[b]`: the exact pixel share of `rare`, at least 1/2).
+      (what is mixed, shaped as `rare`; lambda `[b]`: the exact share of `rare`, at least 1/2).
     """
     lam = jax.vmap(lambda key: jax.random.uniform(key, minval=0.5, maxval=1.0))(keys)
-    if how == "mixup":
-        weight = lam[:, None, None, None]
+    if how == "mixup" or rare.ndim == 2:
+        weight = lam.reshape(-1, *[1] * (rare.ndim - 1))
         return weight * rare + (1 - weight) * partner, lam
     height, width = rare.shape[1:3]
     centre_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, 1)
