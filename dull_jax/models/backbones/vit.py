@@ -53,21 +53,26 @@ class ViT(nn.Module):
         return x[:, None, None]
 
     def with_tokens(self, patches: jax.Array) -> jax.Array:
-        """[B, h, w, width] -> [B, tokens + h * w, width]: positions added, then what is learnt.
+        """[B, h, w, width] -> [B, tokens + h * w, width]: positions added, learnt tokens in front.
 
         Beside registers the class token has no position (timm's `no_embed_class`).
         """
         own_position = int(self.class_token and not self.registers)
         shape = (1, own_position + self.grid**2, self.width)
         kept = self.param("pos_embed", _normal, shape)
-        positions = resampled(kept, self.grid, patches.shape[1:3]).astype(patches.dtype)
-        x = patches.reshape(len(patches), -1, self.width) + positions[:, own_position:]
-        for name, count in (("reg_token", self.registers), ("cls_token", int(self.class_token))):
-            if count:
-                token = self.param(name, _normal, (1, count, self.width)).astype(x.dtype)
-                token = token + positions[:, :own_position] if name == "cls_token" else token
-                x = jnp.concatenate([jnp.broadcast_to(token, (len(x), *token.shape[1:])), x], 1)
-        return x
+        positions = resampled(kept, self.grid, patches.shape[1:3])
+        x = patches.reshape(len(patches), -1, self.width)
+        x = x + positions[:, own_position:].astype(x.dtype)
+        counts = {"cls_token": int(self.class_token), "reg_token": self.registers}
+        learnt = [
+            self.param(name, _normal, (1, count, self.width))
+            for name, count in counts.items()
+            if count
+        ]
+        if own_position:
+            learnt[0] = learnt[0] + positions[:, :1]
+        tokens = [jnp.broadcast_to(t, (len(x), *t.shape[1:])).astype(x.dtype) for t in learnt]
+        return jnp.concatenate([*tokens, x], axis=1)
 
 
 class PatchEmbed(nn.Module):
@@ -82,7 +87,7 @@ class PatchEmbed(nn.Module):
         batch, height, width, channels = images.shape
         if height % self.patch or width % self.patch:
             raise UserError(
-                f"images of {height} x {width} pixels: this ViT has patches of {self.patch} pixels; "
+                f"images of {height} x {width} pixels: a ViT with patches of {self.patch} pixels; "
                 f"set config.model.input_size to a multiple of {self.patch}"
             )
         rows, columns = height // self.patch, width // self.patch
@@ -156,7 +161,7 @@ def attend(q: jax.Array, k: jax.Array, v: jax.Array) -> jax.Array:
 
 
 def resampled(positions: jax.Array, grid: int, shape: tuple[int, int]) -> jax.Array:
-    """[1, E + grid * grid, D] -> [1, E + h * w, D]: bicubic, antialiased; the first E as they are."""
+    """[1, E + grid * grid, D] -> [1, E + h * w, D]: bicubic, antialiased; E as they are."""
     if shape == (grid, grid):
         return positions
     extra = positions.shape[1] - grid * grid

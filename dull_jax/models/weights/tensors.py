@@ -1,4 +1,4 @@
-"""What every layout owes: a safetensors file is read whole, and its tensors are just those wanted."""
+"""What every layout owes: a file is read whole, and its tensors are just those wanted."""
 
 import os
 from collections.abc import Mapping
