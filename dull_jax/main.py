@@ -40,9 +40,11 @@ def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, A
     The compared runs lie below workdir/compare and take the labels of the main run.
     """
     workdir = files.path_of(workdir, "the workdir")
+    embeddings = config.model.cache or os.fspath(workdir / layout.EMBEDDINGS)
     results = {config.method: trainer.train(config, workdir, say)}
     for method in config.compare:
         beside = recipe.beside(config, method)
+        beside.model.cache = embeddings  # which are the same for all
         folder = workdir / layout.COMPARE / method
         results[method] = trainer.train(beside, folder, say, labels=workdir / layout.LABELS)
     return results

@@ -37,15 +37,22 @@ class ProgressMeter:
         self._done = self._first = done
         self._began = self._shown = time.monotonic()
 
-    def step(self, always: bool = False) -> Pace | None:
-        """One more unit is done; the pace where a line about it is due, or `always`."""
-        self._done += 1
+    def step(self, always: bool = False, count: int = 1) -> Pace | None:
+        """`count` more units are done; the pace where a line about it is due, or `always`."""
+        self._done += count
         now = time.monotonic()
         if not always and now - self._shown < self._every:
             return None
-        self._shown, seconds = now, now - self._began
+        self._shown = now
+        return self._pace(now - self._began)
+
+    def pace(self) -> Pace:
+        """How far the job is now."""
+        return self._pace(time.monotonic() - self._began)
+
+    def _pace(self, seconds: float) -> Pace:
         here = self._done - self._first
-        left = seconds / here * (self._total - self._done)
+        left = seconds / max(here, 1) * (self._total - self._done)
         return Pace(self._done, self._total, seconds, here / max(seconds, 1e-9), left)
 
 

@@ -63,7 +63,7 @@ def toy_source(monkeypatch):
 
     def install(counts, **options):
         source = make_source(counts, **options)
-        monkeypatch.setattr(sources, "load", lambda options, manifest=None: source)
+        monkeypatch.setattr(sources, "load", lambda *args, **options: source)
         return source
 
     return install

@@ -15,7 +15,7 @@ LAYERS = (
     {"losses", "contrastive_losses", "mixmatch", "optim", "stats"},
     {"methods"},
     {"config"},
-    {"train"},
+    {"train", "embed"},
     {"report", "inference"},
     {"cli", "door"},
     {"audit", "main", "prepare", "predict", "export"},

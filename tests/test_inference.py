@@ -30,7 +30,7 @@ def trained(folder, method, **fields):
     config.semisup.warmup = 2
     config.update_from_flattened_dict(fields)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "load", lambda options, manifest=None: make_source(COUNTS))
+        patch.setattr(sources, "load", lambda *args, **options: make_source(COUNTS))
         trainer.train(config, folder, lambda text: None)
     return folder
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
+from dull_jax import config as recipe
 from dull_jax import files
 from dull_jax.audit import crossval
 from dull_jax.data import sources
@@ -20,6 +21,7 @@ from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.prepare import prepare
+from dull_jax.embed.dataset import embedded
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.names import shown
@@ -27,6 +29,7 @@ from dull_jax.run_dir import layout
 from dull_jax.run_dir.overwrite import make_audit
 from dull_jax.run_dir.read import read_recipe
 from dull_jax.train import identity
+from dull_jax.train.parallel import Devices
 
 Say = Callable[[str], None]
 
@@ -86,7 +89,7 @@ def of_run(
     Raises:
       UserError: no run, one of another version, or most of its images are gone or changed.
     """
-    config = _recipe(folder)
+    config = recipe.completed(_recipe(folder))
     with _fields_of(folder / layout.CONFIG):
         config.method, config.train.devices = "ce", devices
         config.train.epochs = epochs or config.train.epochs
@@ -94,6 +97,7 @@ def of_run(
         config, dataset = prepare(config, say, labels=folder / layout.LABELS, audit=True)
         if moved:
             identity.remember_places(folder, config.data.dir, config.data.file)
+        dataset = embedded(config, dataset, Devices(devices), folder, say)
         return _of_run(config, dataset, folds, keep, say)
 
 
@@ -142,7 +146,7 @@ def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: S
         probs=probs,
         class_names=train.class_names,
         clean=dataset.clean if dataset.truth_known else None,
-        images=train.images,
+        images=dataset.pictures,
         duplicates=() if manifest is None else manifest.duplicates,
         others=others,
     )

@@ -78,10 +78,18 @@ class Dataset:
     description: dict[str, Any]  # data.json
     labels: labels_file.Labels  # labels.npz
     manifest: Manifest | None = None  # of the user's own images
+    embedded: np.ndarray | ImageFiles | None = None  # the train images, where `train` has vectors
 
     @property
     def truth_known(self) -> bool:
         return self.description["truth_known"]
+
+    @property
+    def pictures(self) -> np.ndarray | ImageFiles | None:
+        """What people look at: the train images; None where there are vectors only."""
+        if self.embedded is None and self.train.vector_size:
+            return None
+        return self.train.images if self.embedded is None else self.embedded
 
     def save(self, path: files.Path) -> None:
         """Writes labels.npz: ids, given and true labels, of the train set and of the holdout.
@@ -104,7 +112,7 @@ def build(
     `prepare.prepare` is the way in: it scans first, and chooses what `config` leaves open.
 
     Args:
-      config: reads `data` and `noise`, in which nothing is left open any more.
+      config: reads `data`, `noise` and `model.frozen`, in which nothing is left open any more.
       saved: a labels.npz to use instead of drawing; of the user's own images its split too,
         whatever was renamed, moved or added since. A file that is not there is none.
       manifest: of the user's own images, from `sources.scan`.
@@ -120,7 +128,7 @@ def build(
         labels = labels_file.load(saved)
         if manifest is not None:
             manifest, labels = begun.restore(manifest, labels, saved, say, partial)
-    source = sources.load(config.data, manifest)
+    source = sources.load(config.data, manifest, in_files=config.model.frozen)
     if len(source.class_names) < 2:
         raise UserError(
             f"data set {config.data.name!r} has one class; there is nothing to tell apart"

@@ -32,6 +32,25 @@ FIELDS = {  # of every backbone, and of the heads
         "trained on its vectors",
         later=True,
     ),
+    "views": number(
+        3,
+        "frozen: vectors of a train image: plain, then weak and strong by turns",
+        1,
+        64,
+        later=True,
+    ),
+    "input_size": number(
+        0,
+        "frozen: pixels that images are brought to for the backbone; 0: as they are",
+        0,
+        1024,
+        later=True,
+    ),
+    "cache": path(
+        "frozen: folder where vectors are kept; empty: embeddings/ in the workdir",
+        numbers=False,
+        later=True,
+    ),
 }
 
 
@@ -76,9 +95,9 @@ def trained(model_config: Any) -> str:
 class Network(nn.Module):
     """Images [B, H, W, C], or vectors [B, D], to features z [B, num_features] and logits [B, K].
 
-    All of them are float32. Call its parts through `network.apply(variables, x, method="embed")`. `train=True` normalises
-    with batch statistics and needs `mutable=["batch_stats"]`. One `init(rng, images, train=False)`
-    creates all parameters.
+    All of them are float32. Call its parts through `network.apply(variables, x, method="embed")`.
+    `train=True` normalises with batch statistics and needs `mutable=["batch_stats"]`. One
+    `init(rng, images, train=False)` creates all parameters.
     """
 
     backbone: nn.Module
@@ -122,7 +141,8 @@ def build(
     """
     for name in ("stem", "norm", "dtype"):
         fields.check(f"model.{name}", FIELDS[name], model_config[name])
-    backbone = build_backbone(model_config, DTYPES[model_config.dtype], axis_name, vector_size)
+    dtype = DTYPES[model_config.dtype]
+    backbone = build_backbone(model_config, dtype, axis_name, vector_size)
     norm = partial(Norm, model_config.norm, axis_name)
     return Network(backbone, build_head(head, model_config, num_classes, backbone.channels, norm))
 
@@ -153,6 +173,15 @@ def build_backbone(
         return module.Backbone(num_inputs=vector_size, **options)
     norm = partial(Norm, model_config.norm, axis_name, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **options)
+
+
+def frozen_backbone(model_config: Any) -> nn.Module:
+    """The backbone that is named, for evaluation with pretrained weights."""
+    dtype = DTYPES[model_config.dtype]
+    module = fields.kind(_BACKBONES, model_config.name, "model.name")
+    stem = {"stem": model_config.stem} if getattr(module, "STEMS", ()) else {}
+    norm = partial(Norm, model_config.norm, None, dtype)
+    return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **stem)
 
 
 def build_head(

@@ -17,11 +17,12 @@ FILES = (LOCK, CONFIG, DATA, ENV, LABELS, MANIFEST, METRICS, OUTPUTS, RESULT)
 
 CHECKPOINTS = "checkpoints"  # a folder a step, Orbax's
 COMPARE = "compare"  # a run a folder, of each compared method
+EMBEDDINGS = "embeddings"  # vectors of the images, where the backbone is frozen
 DIGESTS = "digests"  # a file a step: the step is finished
 EVENTS = "events"  # TensorBoard's
 REPORT = "report"
 UNREADABLE = "unreadable"  # steps that could not be read, and may be whole
-FOLDERS = (CHECKPOINTS, COMPARE, DIGESTS, EVENTS, REPORT, UNREADABLE)
+FOLDERS = (CHECKPOINTS, COMPARE, DIGESTS, EMBEDDINGS, EVENTS, REPORT, UNREADABLE)
 REPORT_PAGE = "index.html"  # in `REPORT`
 
 AUDIT = "audit"  # in a run's folder, unless --output names another

@@ -79,6 +79,11 @@ class Devices:
         return len(self.devices)
 
     @property
+    def own_count(self) -> int:
+        """Of this process."""
+        return self._own
+
+    @property
     def platform(self) -> str:
         return self.devices[0].platform
 
@@ -164,6 +169,14 @@ class Devices:
         return jax.pmap(
             function, axis_name=AXIS, in_axes=(None, None, 0), out_axes=0, devices=self.devices
         )
+
+    def own_forward(self, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+        """function(variables, x) -> arrays, on this process's devices: x `[d, b, …]`.
+
+        No other process has to call it too.
+        """
+        own = self.devices[self._first : self._first + self._own]
+        return jax.pmap(function, in_axes=(None, 0), out_axes=0, devices=own)
 
 
 def assert_replicated(tree: Any) -> None:

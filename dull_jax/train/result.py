@@ -73,7 +73,7 @@ def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        "thumbnails": dataset.train.images[suspects],
+        "thumbnails": dataset.pictures[suspects],
     }
 
 

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax.data import auto
 from dull_jax.data.prepare import prepare
+from dull_jax.embed.dataset import embedded
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path, path_of
 from dull_jax.run_dir import layout, overwrite, seal
@@ -62,6 +63,7 @@ def train(
     )
     identity.check_labels(folder, dataset.description["labels_digest"])
     devices = parallel.Devices(config.train.devices)
+    dataset = embedded(config, dataset, devices, folder, say)
     feasible.check(config, dataset, devices)
     learner = Learner.build(config, dataset, devices)
     if not finished_steps(folder):

@@ -49,7 +49,7 @@ def method(request):
 @pytest.fixture
 def toy(monkeypatch):
     source = make_source(COUNTS, test_each=20)
-    monkeypatch.setattr(sources, "load", lambda options, manifest=None: source)
+    monkeypatch.setattr(sources, "load", lambda *args, **options: source)
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +64,7 @@ def watched(method, tmp_path_factory):
             yield done
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            sources, "load", lambda options, manifest=None: make_source(COUNTS, test_each=20)
-        )
+        patch.setattr(sources, "load", lambda *args, **options: make_source(COUNTS, test_each=20))
         patch.setattr(PhaseRunner, "train_phase", watch)
         trainer.train(recipe(method), folder, quiet)
     return folder, steps
@@ -166,5 +164,5 @@ def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
 
 if __name__ == "__main__":  # the process of the test above
     assert jax.local_device_count() == 2
-    sources.load = lambda options, manifest=None: make_source(COUNTS, test_each=20)
+    sources.load = lambda *args, **options: make_source(COUNTS, test_each=20)
     trainer.train(recipe(sys.argv[1], **SHORT), sys.argv[2], quiet)

@@ -123,5 +123,5 @@ if __name__ == "__main__":  # the process of the test above
     from toy import make_source
 
     assert jax.local_device_count() == 2
-    sources.load = lambda options, manifest=None: make_source(COUNTS, test_each=20)
+    sources.load = lambda *args, **options: make_source(COUNTS, test_each=20)
     trainer.train(recipe("self_supervised", epochs=2, **MOCO), sys.argv[1], quiet)

@@ -116,25 +116,26 @@ def scan(options: ConfigDict, say: Callable[[str], None] = print) -> Manifest | 
     return manifest.with_test(options.test_share, options.seed)
 
 
-def load(options: ConfigDict, manifest: Manifest | None = None) -> Source:
+def load(options: ConfigDict, manifest: Manifest | None = None, in_files: bool = False) -> Source:
     """The images and labels of a data set.
 
     Args:
       options: config.data, in which nothing is left open any more.
       manifest: of the user's own images, from `scan`, or what a run has of it.
+      in_files: the user's own images stay in their files, however few they are.
 
     Raises:
       UserError: more images than memory; else as the source's own `load`.
     """
     if manifest is None:
         return _module(options.name).load(options)
-    return _load_own(options, manifest)
+    return _load_own(options, manifest, in_files)
 
 
-def _load_own(options: ConfigDict, manifest: Manifest) -> Source:
+def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source:
     """The images cut to one size, in memory where they fit, else in their files."""
     size, needed = options.size, len(manifest.ids) * options.size**2 * 3
-    resident = needed <= options.resident_gb * 1e9
+    resident = needed <= options.resident_gb * 1e9 and not in_files
     if resident and needed > (free := memory.free()):
         images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
         raise UserError(

@@ -1,0 +1,1 @@
+"""Embeddings: images through a frozen backbone, once, and kept."""
