@@ -291,7 +291,7 @@ def resolved(config: ConfigDict) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.unlocked():
         for field in filter(_is_path, schema()):
-            if text := _get(config, field):
+            if (text := _get(config, field)) and text not in schema()[field].words:
                 text = os.fspath(files.expanded(text, f"config.{field}"))
                 config.update_from_flattened_dict({field: _absolute(field, text)})
     return config
@@ -299,6 +299,7 @@ def resolved(config: ConfigDict) -> ConfigDict:
 
 def _absolute(field: str, value: Any) -> Any:
     local = _is_path(field) and isinstance(value, str) and value and not files.is_remote(value)
+    local = local and value not in schema()[field].words
     return os.path.abspath(value) if local else value
 
 
