@@ -82,6 +82,11 @@ def with_weights() -> tuple[str, ...]:
     return tuple(name for name, module in known.items() if getattr(module, "WEIGHTS", ""))
 
 
+def has_stems(name: str) -> bool:
+    """Whether `config.model.stem` is a choice for that backbone."""
+    return hasattr(fields.kinds(BACKBONES).get(name), "STEMS")
+
+
 def backbone(name: str) -> Callable[..., nn.Module]:
     """The `Backbone` of that file. Raises UserError, with a suggestion, where there is none."""
     return fields.kind(BACKBONES, name, "model.name").Backbone
@@ -183,7 +188,7 @@ def frozen_backbone(model_config: Any) -> nn.Module:
     """The backbone that is named, for evaluation with pretrained weights."""
     dtype = DTYPES[model_config.dtype]
     module = fields.kind(BACKBONES, model_config.name, "model.name")
-    stem = {"stem": model_config.stem} if getattr(module, "STEMS", ()) else {}
+    stem = {"stem": model_config.stem} if has_stems(model_config.name) else {}
     norm = partial(Norm, model_config.norm, None, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **stem)
 
