@@ -33,8 +33,8 @@ FIELDS = {  # of every backbone, and of the heads
         later=True,
     ),
     "views": number(
-        3,
-        "frozen: vectors of a train image: plain, then weak and strong by turns",
+        2,
+        "frozen: vectors of a train image: of the plain view, then of weak ones",
         1,
         64,
         later=True,
