@@ -67,13 +67,14 @@ def write(
 
 def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
+    pictures = dataset.pictures
     return {
         "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        "thumbnails": dataset.pictures[suspects],
+        **({} if pictures is None else {"thumbnails": pictures[suspects]}),
     }
 
 

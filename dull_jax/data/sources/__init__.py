@@ -7,7 +7,7 @@ labels are worth:
     load(options) -> Source       a published set: its labels are true
     index(options) -> ImageIndex  images of the user's own: the files and their labels, in doubt
 
-`options` is config.data. Of the user's own images every file is opened once (`scan`), and settings
+(`load` of the user's own vectors says of them that their labels are in doubt.) `options` is config.data. Of the user's own images every file is opened once (`scan`), and settings
 may be left open, to be chosen by their number and size (`auto`).
 """
 
@@ -22,6 +22,7 @@ from dull_jax import fields, memory
 from dull_jax.data.own import scan as scans
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, number, path, text
 
@@ -29,6 +30,10 @@ _OTHERS = "tfds"  # reads the sets that no file is named after
 FIELDS = {
     "dir": path(
         "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
+        numbers=False,
+    ),
+    "file": path(
+        "csv: the table of paths and labels; embeddings: a file of vectors, or a folder of shards",
         numbers=False,
     ),
     "size": number(0, "own images: side in pixels; 0: chosen by how large the images are", 0, 1024),
@@ -41,7 +46,7 @@ FIELDS = {
         "skip", "own images: what cannot be read is skipped and listed, or: fail", ("skip", "fail")
     ),
     "test_share": number(
-        0.2, "own images without a test part: about this share is held out", 0.01, 0.9
+        0.2, "own data without a test part: about this share is held out", 0.01, 0.9
     ),
     "resident_gb": number(
         4.0, "images of up to so much memory are held on the device", 0, 1e6, numbers=False
@@ -51,9 +56,12 @@ FIELDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """images uint8 [N, H, W, C]; labels int32 [N]; ids str [N], unique and the same for ever."""
+    """Images uint8 [N, H, W, C], or vectors floating [N, V, D]; labels and ids of each.
 
-    images: np.ndarray | ImageFiles
+    labels: int32 [N].  ids: str [N], unique and the same for ever.
+    """
+
+    images: np.ndarray | ImageFiles | VectorFiles
     labels: np.ndarray
     ids: np.ndarray
 
@@ -65,6 +73,7 @@ class Source:
     truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
       they say; those of the user's own images are unverified.
     manifest: of the user's own images.
+    notices: what was made of the user's own files, a line each.
     """
 
     name: str
@@ -73,6 +82,7 @@ class Source:
     test: Split
     truth_known: bool
     manifest: Manifest | None = None
+    notices: tuple[str, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -132,16 +142,26 @@ def load(options: ConfigDict, manifest: Manifest | None = None, in_files: bool =
     return _load_own(options, manifest, in_files)
 
 
-def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source:
-    """The images cut to one size, in memory where they fit, else in their files."""
-    size, needed = options.size, len(manifest.ids) * options.size**2 * 3
-    resident = needed <= options.resident_gb * 1e9 and not in_files
+def is_resident(what: str, needed: int, options: ConfigDict) -> bool:
+    """Whether samples that need so many bytes are held in memory, as config.data has it.
+
+    Raises:
+      UserError: they are to be, and there is less; `what` says how many they are.
+    """
+    resident = needed <= options.resident_gb * 1e9
     if resident and needed > (free := memory.free()):
-        images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
         raise UserError(
-            f"{images} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
+            f"{what} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
             f"config.data.resident_gb={free / 2e9:.1f} leaves them in files"
         )
+    return resident
+
+
+def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source:
+    """The images cut to one size, in memory where they fit, else in their files."""
+    size = options.size
+    images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
+    resident = not in_files and is_resident(images, len(manifest.ids) * size**2 * 3, options)
 
     def split(part: str) -> Split:
         rows = np.flatnonzero(manifest.splits == part)
