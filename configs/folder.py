@@ -27,7 +27,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.data.profile = "none"  # all images, as long-tailed as they are
     config.noise.name = "none"  # the labels are as wrong as they are
 
-    config.model.name = "auto"
+    config.model.name, config.model.frozen = "auto", True
     config.train.epochs = 0
     config.train.batch_size = 64
     config.train.view = "strong"

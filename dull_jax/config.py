@@ -20,7 +20,7 @@ from dull_jax.data import auto, dataset, groups, longtail, noise, sources
 from dull_jax.data.views import augment, vectors
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
-from dull_jax.models import network
+from dull_jax.models import network, pretrained
 from dull_jax.names import quoted, shown
 
 __all__ = [
@@ -138,7 +138,7 @@ def _validate_together(config: ConfigDict) -> None:
             raise UserError(f"config.{name} must hold the fields of the method {name}")
     if config.method in config.compare:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
-    if config.model.pretrained:
+    if pretrained.is_wanted(config.model):
         _validate_pretrained(config)
     if not sources.is_own(config.data.name):
         for field, left_open in auto.LEFT_OPEN.items():
@@ -151,8 +151,9 @@ def _validate_together(config: ConfigDict) -> None:
 
 
 def _validate_pretrained(config: ConfigDict) -> None:
-    """Weights of a file fit one network only."""
-    wanted = {"name": network.with_weights(), "stem": ("imagenet",), "norm": ("batch",)}
+    """Weights fit one network only."""
+    stem = "imagenet" if network.has_stems(config.model.name) else "cifar"
+    wanted = {"name": network.with_weights(), "stem": (stem,), "norm": ("batch",)}
     for field, choices in (wanted | {"width": (0,)}).items():
         if config.model[field] not in choices:
             raise UserError(
@@ -291,7 +292,7 @@ def resolved(config: ConfigDict) -> ConfigDict:
     config = config.copy_and_resolve_references()
     with config.unlocked():
         for field in filter(_is_path, schema()):
-            if text := _get(config, field):
+            if (text := _get(config, field)) and text not in schema()[field].words:
                 text = os.fspath(files.expanded(text, f"config.{field}"))
                 config.update_from_flattened_dict({field: _absolute(field, text)})
     return config
@@ -299,6 +300,7 @@ def resolved(config: ConfigDict) -> ConfigDict:
 
 def _absolute(field: str, value: Any) -> Any:
     local = _is_path(field) and isinstance(value, str) and value and not files.is_remote(value)
+    local = local and value not in schema()[field].words
     return os.path.abspath(value) if local else value
 
 

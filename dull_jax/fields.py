@@ -38,6 +38,7 @@ class Field:
     choices: Sequence[str] = ()
     follows: str = ""  # the field whose value it has unless it is set itself
     is_path: bool = False
+    words: Sequence[str] = ()  # of a path: values that are words, not paths
     numbers: bool = True  # False: it changes where and how fast a run goes, not its numbers
     later: bool = False  # declared after runs were made without it, which had its default
     sound: Callable[[Any], bool] | None = None  # of `several`

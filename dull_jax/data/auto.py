@@ -17,6 +17,8 @@ from dull_jax.fields import flatten
 # Image sides by how large the images are: the median of their shorter sides -> a side.
 _SIDES = ((40, 32), (90, 64), (160, 96))
 _LARGEST = 128
+# The same for a pretrained network, which was trained with images of 224 pixels.
+PRETRAINED, _SMALL, _PRETRAINED_SIDES = "efficientnet_lite0", 64, (112, 224)
 LEFT_OPEN = {"model.name": "auto", "train.epochs": 0}  # refused for all other sources
 _PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
 _WITH_NETWORK = {  # what `network` sets too
@@ -27,14 +29,19 @@ _WITH_NETWORK = {  # what `network` sets too
 
 def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], None]) -> ConfigDict:
     """The recipe with everything chosen that was left to the data, and says what."""
-    train, pixels = int((manifest.splits == "train").sum()), config.data.size or side(manifest)
-    chosen: dict[str, str | int] = {}
+    train = int((manifest.splits == "train").sum())
+    from_scratch = config.model.pretrained == "none"
+    pretrained = not from_scratch and (config.model.name == "auto" or config.model.frozen)
+    pixels = config.data.size or side(manifest, pretrained)
+    chosen: dict[str, str | int | bool] = {}
     if config.train.epochs == 0:
         chosen["train.epochs"] = int(np.clip(_PRESENTATIONS // max(train, 1), 30, 120))
     if config.data.size == 0:
         chosen["data.size"] = pixels
     if config.model.name == "auto":
-        chosen |= network(train, pixels)
+        chosen |= network(train, pixels) if from_scratch else {"model.name": PRETRAINED}
+    if from_scratch and config.model.frozen:
+        chosen["model.frozen"] = False
     if chosen:
         told = ", ".join(f"{field} = {value}" for field, value in chosen.items())
         say(f"chosen for {train:,} images of {len(manifest.class_names)} classes: {told}")
@@ -55,19 +62,23 @@ def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict
     wanted = ["train.epochs"] * (config.train.epochs == 0) + ["data.size"] * (config.data.size == 0)
     if config.model.name == "auto":
         wanted += ["model.name", *_WITH_NETWORK.get(known.get("model.name"), ())]
+        if known and known.get("model.name") != PRETRAINED:  # of a version that froze nothing, too
+            config = _filled(config, {"model.frozen": False})
     return _filled(config, {field: known[field] for field in wanted if field in known})
 
 
-def _filled(config: ConfigDict, chosen: Mapping[str, str | int]) -> ConfigDict:
+def _filled(config: ConfigDict, chosen: Mapping[str, str | int | bool]) -> ConfigDict:
     """A copy with these fields; `config.resolved` has made its paths absolute."""
     config = config.copy_and_resolve_references()
     config.update_from_flattened_dict(chosen)
     return config
 
 
-def side(manifest: Manifest) -> int:
+def side(manifest: Manifest, pretrained: bool = False) -> int:
     """Pixels: by the median of the images' shorter sides."""
     median = float(np.median(np.minimum(manifest.heights, manifest.widths)))
+    if pretrained:
+        return _PRETRAINED_SIDES[median > _SMALL]
     return next((size for limit, size in _SIDES if median <= limit), _LARGEST)
 
 

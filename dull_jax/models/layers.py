@@ -36,7 +36,7 @@ class Conv(nn.Module):
 
 
 class Norm(nn.Module):
-    """Batch normalisation (momentum 0.9, eps 1e-5) or group normalisation of the last axis.
+    """Batch normalisation (momentum 0.9) or group normalisation of the last axis.
 
     With `axis_name` the batch statistics are those of the whole batch over that mapped axis,
     used only when `train`. Statistics and parameters are float32 whatever `dtype` is.
@@ -45,17 +45,18 @@ class Norm(nn.Module):
     kind: str = "batch"
     axis_name: str | None = None
     dtype: Any = jnp.float32
+    epsilon: float = 1e-5
 
     @nn.compact
     def __call__(self, x: jax.Array, train: bool) -> jax.Array:
         if self.kind == "group":
             # 32 groups (Wu and He 2018); fewer in a narrow layer: a group keeps two channels.
             groups = max(math.gcd(64, x.shape[-1]) // 2, 1)
-            return nn.GroupNorm(groups, epsilon=1e-5, dtype=self.dtype)(x)
+            return nn.GroupNorm(groups, epsilon=self.epsilon, dtype=self.dtype)(x)
         return nn.BatchNorm(
             use_running_average=not train,
             momentum=0.9,
-            epsilon=1e-5,
+            epsilon=self.epsilon,
             dtype=self.dtype,
             axis_name=self.axis_name,
         )(x)

@@ -17,7 +17,7 @@ from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, Li
 from dull_jax.models.layers import Conv, ModuleDef, Norm
 from dull_jax.models.siamese import SiameseHead
 
-_BACKBONES = "dull_jax.models.backbones"
+BACKBONES = "dull_jax.models.backbones"
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 FIELDS = {  # of every backbone, and of the heads
     "stem": choice("cifar", "cifar (3x3) or imagenet (7x7 and max pool)", ("cifar", "imagenet")),
@@ -59,28 +59,37 @@ def gathered() -> dict[str, Field]:
     name = choice(
         "small_cnn",
         "the backbone; auto, for images of your own: chosen by how many and how large they are",
-        (*fields.kinds(_BACKBONES), "auto"),
+        (*fields.kinds(BACKBONES), "auto"),
     )
-    weights = path(f"{', '.join(with_weights())}: a timm safetensors file to start from")
+    weights = path(
+        f"{', '.join(with_weights())}: a file of weights to start from; empty: those of the "
+        "package, where there is one; none: from scratch",
+        words=("none",),
+    )
     probe = choice(
         "identity",
         "of a frozen backbone: what learns on its vectors, below the head",
-        (name for name, module in fields.kinds(_BACKBONES).items() if _on_vectors(module)),
+        (name for name, module in fields.kinds(BACKBONES).items() if _on_vectors(module)),
         later=True,
     )
     own = {"name": name, "pretrained": weights, "probe": probe}
-    return fields.gathered(own, FIELDS, fields.gathered_of(_BACKBONES))
+    return fields.gathered(own, FIELDS, fields.gathered_of(BACKBONES))
 
 
 def with_weights() -> tuple[str, ...]:
     """The backbones that `config.model.pretrained` has weights for."""
-    known = fields.kinds(_BACKBONES)
-    return tuple(name for name, module in known.items() if getattr(module, "PRETRAINED", False))
+    known = fields.kinds(BACKBONES)
+    return tuple(name for name, module in known.items() if getattr(module, "WEIGHTS", ""))
+
+
+def has_stems(name: str) -> bool:
+    """Whether `config.model.stem` is a choice for that backbone."""
+    return hasattr(fields.kinds(BACKBONES).get(name), "STEMS")
 
 
 def backbone(name: str) -> Callable[..., nn.Module]:
     """The `Backbone` of that file. Raises UserError, with a suggestion, where there is none."""
-    return fields.kind(_BACKBONES, name, "model.name").Backbone
+    return fields.kind(BACKBONES, name, "model.name").Backbone
 
 
 def _on_vectors(module: ModuleType) -> bool:
@@ -152,13 +161,13 @@ def build_backbone(
 ) -> nn.Module:
     """Raises UserError for a field that is set and of another backbone."""
     name, stem = trained(model_config), model_config.stem
-    module = fields.kind(_BACKBONES, name, "model.name")
+    module = fields.kind(BACKBONES, name, "model.name")
     if _on_vectors(module) != bool(vector_size):
         wanted, there = ("vectors", "images") if _on_vectors(module) else ("images", "vectors")
         raise UserError(f"model.name={name!r} is for {wanted}, and these are {there}")
     mine = {"width": FIELDS["width"]} | getattr(module, "FIELDS", {})
     stems = getattr(module, "STEMS", ())
-    for owner, other in fields.kinds(_BACKBONES).items():
+    for owner, other in fields.kinds(BACKBONES).items():
         for key, field in getattr(other, "FIELDS", {}).items():
             if key not in mine and model_config[key] != field.default:
                 raise UserError(
@@ -178,8 +187,8 @@ def build_backbone(
 def frozen_backbone(model_config: Any) -> nn.Module:
     """The backbone that is named, for evaluation with pretrained weights."""
     dtype = DTYPES[model_config.dtype]
-    module = fields.kind(_BACKBONES, model_config.name, "model.name")
-    stem = {"stem": model_config.stem} if getattr(module, "STEMS", ()) else {}
+    module = fields.kind(BACKBONES, model_config.name, "model.name")
+    stem = {"stem": model_config.stem} if has_stems(model_config.name) else {}
     norm = partial(Norm, model_config.norm, None, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **stem)
 

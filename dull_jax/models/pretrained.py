@@ -1,169 +1,85 @@
-"""ResNet-18 and ResNet-50 weights in timm's layout (also torchvision's), from a safetensors file.
+"""Weights that a backbone starts from: which file, and what it expects of pixels.
 
-Nothing is downloaded and nothing is unpickled. The backbone is taken, the classifier is not. Such
-weights expect images normalised by ImageNet's `MEAN` and `STD`, and need `config.model.stem` =
-"imagenet" with batch normalisation at the published width.
+The file of a backbone says in which layout its weights come (`WEIGHTS`); a layout is a file of
+`models/weights` with `load`, MEAN and STD of pixels in [0, 1], and `packaged` where an installed
+package ships them. `config.model.pretrained` is a path, "" for the package's where there is one, or
+"none".
 """
 
+import functools
+import hashlib
+import importlib
 import os
-import re
-from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from safetensors import numpy as safetensors
 
-from dull_jax.errors import UserError, reason
-from dull_jax.models.layers import Conv, Norm
-from dull_jax.models.network import backbone, with_weights
-from dull_jax.names import shown
+from dull_jax import fields
+from dull_jax.errors import UserError
+from dull_jax.models.network import BACKBONES, with_weights
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-# (bottleneck blocks?, blocks of each stage): what a file's tensor names tell.
-_KNOWN = {
-    (False, (2, 2, 2, 2)): "resnet18",
-    (False, (3, 4, 6, 3)): "resnet34",
-    (True, (3, 4, 6, 3)): "resnet50",
-    (True, (3, 4, 23, 3)): "resnet101",
-    (True, (3, 8, 36, 3)): "resnet152",
-}
-
-# A module or variable of ours -> its name in the file; {} counts from 0 there.
-_NAMES = (
-    (r"stem", "conv1"),
-    (r"stem_norm", "bn1"),
-    (r"stage(\d)_block(\d+)", "layer{}.{}"),
-    (r"Conv_(\d)", "conv{}"),
-    (r"Norm_(\d)", "bn{}"),
-    (r"shortcut", "downsample.0"),
-    (r"shortcut_norm", "downsample.1"),
-    (r"kernel|scale", "weight"),
-    (r"bias", "bias"),
-    (r"mean", "running_mean"),
-    (r"var", "running_var"),
-)
+NONE = "none"
 
 
-def load(path: str | os.PathLike, name: str) -> dict[str, np.ndarray]:
-    """The backbone `name` from the file: {'params/backbone/…', 'batch_stats/backbone/…': float32}.
+def layout(name: str) -> ModuleType | None:
+    """The layout of the weights of the backbone `name`; None where it has none."""
+    weights = getattr(fields.kind(BACKBONES, name, "model.name"), "WEIGHTS", "")
+    return importlib.import_module(f"dull_jax.models.weights.{weights}") if weights else None
 
-    Kernels come as [H, W, in, out]. Every tensor of the file is used once, but for the classifier
-    (`fc.*`) and the counters `num_batches_tracked`.
 
-    Raises:
-      UserError: not a safetensors file, of another network, or a tensor is missing, unknown, of
-        another shape or not finite.
-    """
+def is_wanted(model_config: Any) -> bool:
+    """Whether the backbone starts from weights of others: named ones, or the package's."""
+    if model_config.pretrained in ("", NONE):
+        return model_config.pretrained == "" and has_package(model_config.name)
+    return True
+
+
+def has_package(name: str) -> bool:
+    """Whether a package ships weights of the backbone `name`."""
+    return name in with_weights() and hasattr(layout(name), "packaged")
+
+
+def source(model_config: Any) -> os.PathLike | str:
+    """The file of weights. Raises UserError: there is none for this network, or no such package."""
+    name = model_config.name
     if name not in with_weights():
         raise UserError(
             f"config.model.pretrained is for {' and '.join(with_weights())}, not for {name!r}"
         )
-    tensors = {key: array for key, array in _read(path).items() if not _ignored(key)}
-    seen = _looks_like(tensors)
-    if seen != name:
-        raise UserError(f"{path}: these look like weights of {seen}, config.model.name is {name!r}")
-    wanted = _leaves(name)
-    _check(path, tensors, {_tensor_name(leaf): shape for leaf, shape in wanted.items()})
-    return {
-        leaf.replace("/", "/backbone/", 1): _ours(tensors[_tensor_name(leaf)]) for leaf in wanted
-    }
+    if model_config.pretrained == NONE or not (model_config.pretrained or has_package(name)):
+        raise UserError(f"config.model.pretrained must name a file of weights for {name!r}")
+    return model_config.pretrained or layout(name).packaged(name)
 
 
-def _read(path: str | os.PathLike) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.load_file(path)
-    except FileNotFoundError:
-        raise UserError(f"config.model.pretrained: there is no file {str(path)!r}") from None
-    except Exception as error:  # SafetensorError, OSError; KeyError for a type NumPy lacks
-        raise UserError(
-            f"{path}: not a safetensors file ({reason(error)}); "
-            "pickled weights (.pth, .bin) are not opened, convert them first"
-        ) from None
+def load(model_config: Any) -> dict[str, np.ndarray]:
+    """The backbone's weights: {'params/backbone/…', 'batch_stats/backbone/…': float32}.
 
-
-def _ignored(key: str) -> bool:
-    return key.startswith("fc.") or key.endswith(".num_batches_tracked")
-
-
-def _looks_like(tensors: Mapping[str, np.ndarray]) -> str:
-    """The network by its tensors' names."""
-    stages: dict[int, set[int]] = {}
-    for key in tensors:
-        if match := re.match(r"layer([0-9])\.([0-9]{1,4})\.", key):
-            stages.setdefault(int(match[1]), set()).add(int(match[2]))
-    blocks = tuple(len(stages[stage]) for stage in sorted(stages))
-    described = f"something else (blocks of its layers: {blocks or 'none'})"
-    return _KNOWN.get(("layer1.0.conv3.weight" in tensors, blocks), described)
-
-
-def _leaves(name: str) -> dict[str, tuple[int, ...]]:
-    """{'params/stage1_block1/Conv_0/kernel': shape} of our network."""
-    network = backbone(name)(conv=Conv, norm=Norm, stem="imagenet")
-    images = jnp.zeros((1, 64, 64, 3))
-    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
-    leaves = jax.tree_util.tree_leaves_with_path(variables)
-    return {"/".join(part.key for part in path): leaf.shape for path, leaf in leaves}
-
-
-def _tensor_name(leaf: str) -> str:
-    """The file's name for one of our leaves.
-
-    >>> _tensor_name("batch_stats/stage2_block1/Norm_0/BatchNorm_0/mean")
-    'layer2.0.bn1.running_mean'
+    Raises:
+      UserError: there is no such file, it is damaged, or of another network.
     """
-    parts = [part for part in leaf.split("/")[1:] if part != "BatchNorm_0"]
-    return ".".join(_part_name(part) for part in parts)
+    path = source(model_config)
+    return layout(model_config.name).load(path, model_config.name)
 
 
-def _part_name(part: str) -> str:
-    for pattern, name in _NAMES:
-        if match := re.fullmatch(pattern, part):
-            numbers = [int(number) for number in match.groups()]
-            # Ours count blocks from 1 and convolutions from 0, the file the other way round.
-            shifts = (0, -1) if len(numbers) == 2 else (1,)
-            return name.format(*(n + s for n, s in zip(numbers, shifts, strict=False)))
-    raise ValueError(f"{part!r} has no name in timm's layout")
+def normalisation(model_config: Any) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """(mean, std) of pixels in [0, 1] that the weights were trained with."""
+    backbone = fields.kind(BACKBONES, model_config.name, "model.name")
+    owner = backbone if hasattr(backbone, "MEAN") else layout(model_config.name)
+    return owner.MEAN, owner.STD
 
 
-def _check(
-    path: str | os.PathLike,
-    tensors: Mapping[str, np.ndarray],
-    wanted: Mapping[str, tuple[int, ...]],
-) -> None:
-    """Raises UserError that names tensors missing, unknown, mis-shaped or not finite."""
-    faults = {
-        "missing": sorted(wanted.keys() - tensors.keys()),
-        "unknown": sorted(tensors.keys() - wanted.keys()),
-    }
-    both = sorted(wanted.keys() & tensors.keys())
-    faults["of another shape"] = [
-        f"{key} {tensors[key].shape}, wanted {_theirs(wanted[key])}"
-        for key in both
-        if tensors[key].shape != _theirs(wanted[key])
-    ]
-    faults["not finite"] = [key for key in both if not np.isfinite(_float32(tensors[key])).all()]
-    said = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in faults.items() if keys]
-    if said:
-        raise UserError(f"{path}: tensors do not fit; {'; '.join(said)}")
+def digest(model_config: Any) -> str:
+    """sha256 of the file of weights, hexadecimal. Raises UserError: it cannot be read."""
+    path = source(model_config)
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise UserError(f"config.model.pretrained: {path}: {error.strerror}") from None
+    return _digest(os.fspath(path), status.st_size, status.st_mtime_ns)
 
 
-def _few(keys: list[str], limit: int = 4) -> str:
-    return ", ".join(shown(key)[:80] for key in keys[:limit]) + (", …" if len(keys) > limit else "")
-
-
-def _theirs(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """[H, W, in, out] as PyTorch has it: [out, in, H, W]."""
-    return tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape
-
-
-def _ours(tensor: np.ndarray) -> np.ndarray:
-    kernel = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-    return np.ascontiguousarray(_float32(kernel))
-
-
-def _float32(tensor: np.ndarray) -> np.ndarray:
-    """What is too large becomes infinite, and is refused as such."""
-    with np.errstate(over="ignore"):
-        return tensor.astype(np.float32)
+@functools.cache
+def _digest(path: str, size: int, changed: int) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -56,8 +56,8 @@ def augment_spec(config: ConfigDict, train: TrainSet) -> AugmentSpec | VectorSpe
     if train.vector_size:
         mean, std = train.channel_statistics
         return VectorSpec(mean, std, train.images.shape[1], config.augment.dropout)
-    if config.model.pretrained:
-        mean, std = pretrained.MEAN, pretrained.STD
+    if pretrained.is_wanted(config.model):
+        mean, std = pretrained.normalisation(config.model)
     else:
         mean, std = train.channel_statistics
     return AugmentSpec(mean, std, **{name: config.augment[name] for name in images.FIELDS})

@@ -78,10 +78,9 @@ class Networks:
             backbone, step = initial.backbone(config.init)
             self.load_backbone(backbone)
             say(f"starting from the backbone of {config.init}, checkpoint {step}")
-        if config.model.pretrained:
-            weights = pretrained.load(config.model.pretrained, config.model.name)
-            self.load_backbone(weights, "config.model.pretrained")
-            say(f"starting from the weights of {config.model.pretrained}")
+        if pretrained.is_wanted(config.model) and not config.model.frozen:
+            self.load_backbone(pretrained.load(config.model), "config.model.pretrained")
+            say(f"starting from the weights of {pretrained.source(config.model)}")
 
     def load_backbone(self, backbone: initial.Leaves, field: str = "config.init") -> None:
         """Gives every network the backbone of another run, or of the file that `field` names."""

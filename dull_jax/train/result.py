@@ -67,14 +67,14 @@ def write(
 
 def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
-    pictures = dataset.pictures
+    pictures = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
     return {
         "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        **({} if pictures is None else {"thumbnails": pictures[suspects]}),
+        **pictures,
     }
 
 

@@ -72,17 +72,17 @@ class VectorSpec:
         Args:
           name: 'plain', 'weak', 'strong' or 'contrast' (any vector, with dropout).
           keys: typed PRNG keys `[n]`, not read by 'plain'.
-          vectors: floating `[n, V, D]`.
+          vectors: floating `[n, V, D]`; for 'plain' further ones may lack.
 
         Returns:
           float32 `[n, D]`.
         """
         if name not in VIEWS:
             raise UserError(f"augment: view {name!r} is unknown; choose one of {VIEWS}")
-        if vectors.ndim != 3 or vectors.shape[1:] != (self.num_views, len(self.mean)):
+        views = vectors.shape[1] if name == "plain" else self.num_views
+        if vectors.ndim != 3 or vectors.shape[1:] != (views, len(self.mean)):
             raise UserError(
-                f"vectors must be [n, {self.num_views}, {len(self.mean)}], not "
-                f"{tuple(vectors.shape)}"
+                f"vectors must be [n, {views}, {len(self.mean)}], not {tuple(vectors.shape)}"
             )
         chosen = self.candidates(name)
         if len(chosen) > 1:

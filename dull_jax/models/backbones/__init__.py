@@ -2,5 +2,6 @@
 
 A backbone is a module with a TITLE, a class or partial `Backbone` of Flax, called with `conv`,
 `norm`, what is set of `width` and of its own FIELDS, and `stem` where it has STEMS to choose from.
-`PRETRAINED` says that `models.pretrained` knows its weights.
+`WEIGHTS` names the layout of its weights, a file of `models/weights`. With VECTORS it is called
+with `num_inputs` instead: it takes vectors, not images.
 """

@@ -6,6 +6,6 @@ from dull_jax.models.backbones.residual import BasicBlock, ResNet
 
 TITLE = "ResNet-18"
 STEMS = ("cifar", "imagenet")
-PRETRAINED = True
+WEIGHTS = "timm_resnet"
 
 Backbone = partial(ResNet, BasicBlock, (2, 2, 2, 2))

@@ -6,6 +6,6 @@ from dull_jax.models.backbones.residual import Bottleneck, ResNet
 
 TITLE = "ResNet-50"
 STEMS = ("cifar", "imagenet")
-PRETRAINED = True
+WEIGHTS = "timm_resnet"
 
 Backbone = partial(ResNet, Bottleneck, (3, 4, 6, 3))
