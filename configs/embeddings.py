@@ -13,7 +13,7 @@ Without a test part a fifth of each class is held out to be tested on.
 
 from ml_collections import ConfigDict
 
-from configs import base
+from configs import base, features
 from dull_jax.config import parse_arg
 
 
@@ -28,13 +28,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.noise.name = "none"  # the labels are as wrong as they are
 
     config.model.name = "identity"
-    config.train.epochs = 60
-    config.train.batch_size = 256
-    config.train.view = "strong"
-    config.train.eval_every = 5
-    config.optim.lr = 0.05
-    config.optim.ema = 0.99
-
-    config.dull.warmup = 0.1
-    config.dull.memory = 0.8
+    features.probe(config)
     return config

@@ -17,7 +17,7 @@ from dull_jax.data import begun, draws, labels_file, longtail, noise, pipeline, 
 from dull_jax.data.groups import class_groups
 from dull_jax.data.own import image_files
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.own.manifest import Manifest, Unused
 from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.data.views import vectors
 from dull_jax.errors import UserError
@@ -79,6 +79,7 @@ class Dataset:
     description: dict[str, Any]  # data.json
     labels: labels_file.Labels  # labels.npz
     manifest: Manifest | None = None  # of the user's own images
+    unused: tuple[Unused, ...] = ()  # samples of the user's own vectors that have no part in it
     embedded: np.ndarray | ImageFiles | None = None  # the train images, where `train` has vectors
 
     @property
@@ -157,7 +158,17 @@ def _assembled(config: ConfigDict, source: sources.Source, labels: labels_file.L
         )
     groups, rule = class_groups(np.bincount(clean, minlength=train.num_classes), config.data.groups)
     description = _describe(config, source, train, clean) | {"groups": groups, "group_rule": rule}
-    return Dataset(train, clean, holdout, test, groups, description, labels, source.manifest)
+    return Dataset(
+        train,
+        clean,
+        holdout,
+        test,
+        groups,
+        description,
+        labels,
+        manifest=source.manifest,
+        unused=source.unused,
+    )
 
 
 def _are_held(config: ConfigDict, source: sources.Source) -> bool:

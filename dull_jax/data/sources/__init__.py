@@ -7,8 +7,9 @@ labels are worth:
     load(options) -> Source       a published set: its labels are true
     index(options) -> ImageIndex  images of the user's own: the files and their labels, in doubt
 
-(`load` of the user's own vectors says of them that their labels are in doubt.) `options` is config.data. Of the user's own images every file is opened once (`scan`), and settings
-may be left open, to be chosen by their number and size (`auto`).
+(`load` of the user's own vectors says of them that their labels are in doubt.) `options` is
+config.data. Of the user's own images every file is opened once (`scan`), and settings may be left
+open, to be chosen by their number and size (`auto`).
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ from ml_collections import ConfigDict
 from dull_jax import fields, memory
 from dull_jax.data.own import scan as scans
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.own.manifest import Manifest, Unused
 from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, number, path, text
@@ -73,7 +74,8 @@ class Source:
     truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
       they say; those of the user's own images are unverified.
     manifest: of the user's own images.
-    notices: what was made of the user's own files, a line each.
+    notices, unused: of the user's own vectors: what was made of their file, a line each, and the
+      samples that are not used.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Source:
     truth_known: bool
     manifest: Manifest | None = None
     notices: tuple[str, ...] = ()
+    unused: tuple[Unused, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -100,6 +103,11 @@ def gathered() -> dict[str, Field]:
 def is_own(name: str) -> bool:
     """Whether `name`, of config.data, means images of the user's own."""
     return hasattr(_module(name), "index")
+
+
+def places(name: str) -> tuple[str, ...]:
+    """The fields of config.data that say where a source's own data is, which may be moved."""
+    return getattr(_module(name), "PLACES", ("dir",) if is_own(name) else ())
 
 
 def _module(name: str) -> ModuleType:

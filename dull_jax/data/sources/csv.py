@@ -23,6 +23,7 @@ from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
 TITLE = "CSV"
+PLACES = ("dir", "file")
 
 _ROOT = "--config.data.dir"
 _LEFT_OUT = "left out"  # in manifest.csv and corrected tables: a file that is no usable image

@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from dull_jax import fields, files
 from dull_jax.data import test_part
 from dull_jax.data.own.image_index import HELD_OUT, split_word
+from dull_jax.data.own.manifest import Unused
 from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
 from dull_jax.data.vectors import checks, formats, labels
@@ -18,6 +19,7 @@ from dull_jax.errors import UserError
 from dull_jax.names import printable, quoted, shown
 
 TITLE = "Embeddings"
+PLACES = ("file", "labels")
 FIELDS = {
     "labels": fields.path(
         "embeddings: a table of ids and labels; empty: the file of vectors has them",
@@ -57,11 +59,16 @@ def read(
     found = formats.read(file)
     about = labels.of(found, os.fspath(table))
     vectors = checks.check(found)
-    splits, notices = _parts(about)
+    words = _words(about)
+    splits, notices = _parts(words)
     names, kept, more = _classes(found.name, about.labels, splits)
     number = {name: k for k, name in enumerate(names)}
     given = np.array([number.get(label, -1) for label in about.labels], np.int32)
     ids = np.array(about.ids, str)
+    unused = tuple(
+        Unused(about.ids[n], "", about.labels[n], words[n], "left out", "no part of training")
+        for n in np.flatnonzero(~kept).tolist()
+    )
 
     def split(rows: np.ndarray) -> Split:
         return Split(vectors.subset(rows), given[rows], ids[rows])
@@ -80,29 +87,34 @@ def read(
         test=split(rows[held_out]),
         truth_known=False,
         notices=(*about.notices, *notices, *more),
+        unused=unused,
     )
 
 
-def _parts(about: Labelled) -> tuple[np.ndarray, tuple[str, ...]]:
-    """'train', 'test' or '' of each sample; 'unused' of a second held-out part, which is told."""
+def _words(about: Labelled) -> list[str]:
+    """'train', 'test', 'val' or '' of each sample."""
     if about.splits is None:
-        return np.full(len(about.ids), "", "U6"), ()
-    known = {text: split_word(f"{about.where}, split", text) for text in dict.fromkeys(about.splits)}
-    words = np.array([known[text] for text in about.splits], "U6")
-    there = [word for word in HELD_OUT if word in known.values()]
-    for word in there[1:]:
-        words[words == word] = "unused"
-    words[np.isin(words, there[:1])] = "test"
-    count = int((words == "unused").sum())
-    told = [f"{count:,} samples of split {word} are not used: there is {there[0]}"
-            for word in there[1:]]  # fmt: skip
-    return words, tuple(told)
+        return [""] * len(about.ids)
+    known = {text: split_word(about.where, text) for text in dict.fromkeys(about.splits)}
+    return [known[text] for text in about.splits]
+
+
+def _parts(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """'train', 'test' or '' of each; 'unused' of a second held-out part, which is told."""
+    counts = Counter(words)
+    there = [word for word in HELD_OUT if word in counts]
+    part = dict.fromkeys(there, "unused") | dict.fromkeys(there[:1], "test")
+    told = [
+        f"{counts[word]:,} samples of split {word} are not used: there is {there[0]}"
+        for word in there[1:]
+    ]
+    return np.array([part.get(word, word) for word in words], "U6"), tuple(told)
 
 
 def _classes(
     name: str, given: Sequence[str], splits: np.ndarray
 ) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
-    """(names of the classes that can be trained on, bool [N] of what has one, what was left out)."""
+    """(classes that can be trained on, bool [N]: what is of one and used, what was left out)."""
     outside = np.isin(splits, ("test", "unused"))
     trained = {label for label, out in zip(given, outside, strict=True) if not out}
     names = class_labels.in_order(trained)

@@ -56,7 +56,8 @@ def chosen(name: str, there: Iterable[str]) -> dict[str, str]:
         fitting = [column for column in there if column.lower() in names]
         if len(fitting) > 1:
             raise UserError(f"{name}: both {' and '.join(map(quoted, fitting[:2]))}; keep one")
-        found |= {what: column for column in fitting}
+        if fitting:
+            found[what] = fitting[0]
     if "vectors" not in found:
         needed = ", ".join(_NAMES["vectors"])
         has = ", ".join(map(quoted, there[:10])) or "nothing"

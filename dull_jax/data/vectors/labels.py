@@ -70,9 +70,7 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
     return Labelled(_ids(found), [labels[n] for n in order], splits, where, notices)
 
 
-def _joined(
-    found: Embeddings, name: str, table: csv_io.Table
-) -> tuple[list[int], tuple[str, ...]]:
+def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:
     """(the row of the table that each vector has, what was made of it)."""
     if found.ids is None or "id" not in table.columns:
         return _by_position(found, name, table)

@@ -54,9 +54,9 @@ def _array(
         at, order = _data_offset(path, member) + begin, "F" if fortran else "C"
         return np.memmap(path, dtype, "r", at, shape, order)
     if size > (free := memory.free()):
+        what = f"{member.filename} is compressed and takes {memory.shown(size)} of memory"
         raise UserError(
-            f"{name}: {member.filename} is compressed and needs {memory.shown(size)} of memory, and "
-            f"there are {memory.shown(free)}; save it by np.savez, which is mapped"
+            f"{name}: {what}, there are {memory.shown(free)}; save it by np.savez, which is mapped"
         )
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)

@@ -21,12 +21,12 @@ def read(name: str, path: pathlib.Path) -> Embeddings:
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:  # which checks all offsets against the file
-        metadata = file.metadata() or {}
-        column = chosen(name, dict.fromkeys((*file.keys(), *metadata)))
+        tensors, metadata = tuple(file.keys()), file.metadata() or {}
+        column = chosen(name, dict.fromkeys((*tensors, *metadata)))
         vectors = as_vectors(name, _mapped(name, path, column["vectors"]))
         texts = {}
         for what in TEXTS:
-            if (key := column.get(what)) in file.keys():  # noqa: SIM118, it is no dict
+            if (key := column.get(what)) in tensors:
                 texts[what] = as_text(name, what, file.get_tensor(key))
             elif key is not None:
                 texts[what] = _listed(name, what, metadata[key])
