@@ -79,6 +79,12 @@ def is_searched(queries: int, size: int) -> bool:
     return jax.default_backend() == "cpu" and queries * size > EXACT
 
 
+def check(size: int) -> None:
+    """Raises UserError if the graph of so many samples needs a package that is not installed."""
+    if is_searched(size, size):
+        neighbour_search.package(size)
+
+
 def unit_rows(features: np.ndarray) -> np.ndarray:
     """float32 `[N, C]`, rows of length 1 or 0. Raises UserError for a row that is not finite."""
     unit = np.array(features, np.float32)
