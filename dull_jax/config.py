@@ -20,7 +20,7 @@ from dull_jax.data import auto, dataset, groups, longtail, noise, sources
 from dull_jax.data.views import augment, vectors
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, flatten, number, path, several, suggestion, text, to_json
-from dull_jax.models import network
+from dull_jax.models import network, pretrained
 from dull_jax.names import quoted, shown
 
 __all__ = [
@@ -138,7 +138,7 @@ def _validate_together(config: ConfigDict) -> None:
             raise UserError(f"config.{name} must hold the fields of the method {name}")
     if config.method in config.compare:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
-    if config.model.pretrained:
+    if pretrained.is_wanted(config.model):
         _validate_pretrained(config)
     if not sources.is_own(config.data.name):
         for field, left_open in auto.LEFT_OPEN.items():
@@ -151,8 +151,9 @@ def _validate_together(config: ConfigDict) -> None:
 
 
 def _validate_pretrained(config: ConfigDict) -> None:
-    """Weights of a file fit one network only."""
-    wanted = {"name": network.with_weights(), "stem": ("imagenet",), "norm": ("batch",)}
+    """Weights fit one network only."""
+    stem = "imagenet" if network.has_stems(config.model.name) else "cifar"
+    wanted = {"name": network.with_weights(), "stem": (stem,), "norm": ("batch",)}
     for field, choices in (wanted | {"width": (0,)}).items():
         if config.model[field] not in choices:
             raise UserError(

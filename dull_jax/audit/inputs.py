@@ -4,6 +4,7 @@ Here of a run; `prediction_files` has the same of anybody's predictions.
 """
 
 import dataclasses
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.prepare import prepare
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.embed.dataset import embedded
 from dull_jax.errors import UserError
 from dull_jax.files import Path
@@ -107,17 +109,18 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     Raises:
       UserError: one is not there, and its flag is named; or the run has no such place.
     """
-    if data_file and options.name != "csv":
+    places = sources.places(options.name)
+    if data_file and "file" not in places:
         raise UserError(
             "--data_file: this run was not told of its images by a table; use --data_dir"
         )
     for field, text in (("dir", data_dir), ("file", data_file)):
         if text:
             options[field] = os.path.abspath(files.expanded(text, f"--data_{field}"))
-        where = options[field] if sources.is_own(options.name) else ""
+        where = options[field] if field in places else ""
         if where and not os.path.exists(where):
             raise UserError(
-                f"{folder}: {shown(where)}, where the images of this run should be, is not there; "
+                f"{folder}: {shown(where)}, where the data of this run should be, is not there; "
                 f"name the place where they are now: --data_{field}=NEW"
             )
     return bool(data_dir or data_file)
@@ -127,7 +130,9 @@ def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: S
     make_audit(keep)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
-    if manifest is not None:
+    if manifest is None and dataset.pictures is None:
+        contents, others = _contents(train.images), _others_of_vectors(dataset)
+    elif manifest is not None:
         rows_of = {name: n for n, name in enumerate(manifest.ids)}
         rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
@@ -171,6 +176,25 @@ def _fields_of(path: Path) -> Iterator[None]:
         raise UserError(
             f"{path} is damaged or of another version ({error} is not there); train again"
         ) from None
+
+
+def _contents(vectors: np.ndarray | VectorFiles) -> np.ndarray:
+    """str `[N]`, equal for equal vectors: those of copies of one image."""
+    blocks = vectors.blocks() if isinstance(vectors, VectorFiles) else (vectors,)
+    plain = (row.tobytes() for block in blocks for row in block[:, 0])
+    return np.array([hashlib.sha256(row).hexdigest()[:16] for row in plain])
+
+
+def _others_of_vectors(dataset: Dataset) -> tuple[Other, ...]:
+    """All samples of the file of vectors but those to train on."""
+    test, holdout, names = dataset.test, dataset.holdout, dataset.train.class_names
+    columns = [(test.ids, test.labels, "test"), (holdout.ids, holdout.given, "train")]
+    others = [
+        Other(str(key), "", names[label], split)
+        for ids, labels, split in columns
+        for key, label in zip(ids, labels, strict=True)
+    ]
+    return (*others, *(Other(f.id, f.path, f.label, f.split, f.status) for f in dataset.unused))
 
 
 def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:

@@ -17,7 +17,10 @@ from dull_jax.fields import flatten
 # Image sides by how large the images are: the median of their shorter sides -> a side.
 _SIDES = ((40, 32), (90, 64), (160, 96))
 _LARGEST = 128
-LEFT_OPEN = {"model.name": "auto", "train.epochs": 0}  # refused for all other sources
+# The same for a pretrained network, which was trained with images of 224 pixels.
+PRETRAINED, _SMALL, _PRETRAINED_SIDES = "efficientnet_lite0", 64, (112, 224)
+# Refused for all other sources.
+LEFT_OPEN = {"model.name": "auto", "optim.name": "auto", "train.epochs": 0}
 _PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
 _WITH_NETWORK = {  # what `network` sets too
     "small_cnn": ("model.stages", "model.width"),
@@ -27,14 +30,20 @@ _WITH_NETWORK = {  # what `network` sets too
 
 def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], None]) -> ConfigDict:
     """The recipe with everything chosen that was left to the data, and says what."""
-    train, pixels = int((manifest.splits == "train").sum()), config.data.size or side(manifest)
-    chosen: dict[str, str | int] = {}
+    train = int((manifest.splits == "train").sum())
+    from_scratch = config.model.pretrained == "none"
+    pretrained = not from_scratch and (config.model.name == "auto" or config.model.frozen)
+    pixels = config.data.size or side(manifest, pretrained)
+    chosen: dict[str, str | int | bool] = {}
     if config.train.epochs == 0:
         chosen["train.epochs"] = int(np.clip(_PRESENTATIONS // max(train, 1), 30, 120))
     if config.data.size == 0:
         chosen["data.size"] = pixels
     if config.model.name == "auto":
-        chosen |= network(train, pixels)
+        chosen |= network(train, pixels) if from_scratch else {"model.name": PRETRAINED}
+    chosen |= optimiser(config, pretrained)
+    if from_scratch and config.model.frozen:
+        chosen["model.frozen"] = False
     if chosen:
         told = ", ".join(f"{field} = {value}" for field, value in chosen.items())
         say(f"chosen for {train:,} images of {len(manifest.class_names)} classes: {told}")
@@ -53,22 +62,38 @@ def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict
         return config
     known = flatten(dict(begun))
     wanted = ["train.epochs"] * (config.train.epochs == 0) + ["data.size"] * (config.data.size == 0)
+    wanted += ["optim.name"] * (config.optim.name == "auto") + ["optim.lr"] * (config.optim.lr == 0)
     if config.model.name == "auto":
         wanted += ["model.name", *_WITH_NETWORK.get(known.get("model.name"), ())]
+        if known and known.get("model.name") != PRETRAINED:  # of a version that froze nothing, too
+            config = _filled(config, {"model.frozen": False})
     return _filled(config, {field: known[field] for field in wanted if field in known})
 
 
-def _filled(config: ConfigDict, chosen: Mapping[str, str | int]) -> ConfigDict:
+def _filled(config: ConfigDict, chosen: Mapping[str, str | int | bool]) -> ConfigDict:
     """A copy with these fields; `config.resolved` has made its paths absolute."""
     config = config.copy_and_resolve_references()
     config.update_from_flattened_dict(chosen)
     return config
 
 
-def side(manifest: Manifest) -> int:
+def side(manifest: Manifest, pretrained: bool = False) -> int:
     """Pixels: by the median of the images' shorter sides."""
     median = float(np.median(np.minimum(manifest.heights, manifest.widths)))
+    if pretrained:
+        return _PRETRAINED_SIDES[median > _SMALL]
     return next((size for limit, size in _SIDES if median <= limit), _LARGEST)
+
+
+def optimiser(config: ConfigDict, pretrained: bool) -> dict[str, str | float]:
+    """A head on vectors by AdamW, which no scale of theirs troubles; networks by SGD."""
+    frozen, name, chosen = pretrained and config.model.frozen, config.optim.name, {}
+    if name == "auto":
+        name = chosen["optim.name"] = "adamw" if frozen else "sgd"
+    if config.optim.lr == 0:
+        sgd = 0.01 if pretrained and not frozen else 0.05
+        chosen["optim.lr"] = 1e-3 if name == "adamw" else sgd
+    return chosen
 
 
 def network(num_train: int, pixels: int) -> dict[str, str | int]:

@@ -17,7 +17,8 @@ from dull_jax.data import begun, draws, labels_file, longtail, noise, pipeline, 
 from dull_jax.data.groups import class_groups
 from dull_jax.data.own import image_files
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.own.manifest import Manifest, Unused
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.data.views import vectors
 from dull_jax.errors import UserError
 from dull_jax.fields import number
@@ -36,7 +37,7 @@ class TrainSet:
     """What training may look at: images uint8 `[N, H, W, C]`, or vectors floating `[N, V, D]` in
     their place; given labels and ids `[N]`."""
 
-    images: np.ndarray | ImageFiles
+    images: np.ndarray | ImageFiles | VectorFiles
     given: np.ndarray
     ids: np.ndarray
     class_names: tuple[str, ...]
@@ -78,6 +79,7 @@ class Dataset:
     description: dict[str, Any]  # data.json
     labels: labels_file.Labels  # labels.npz
     manifest: Manifest | None = None  # of the user's own images
+    unused: tuple[Unused, ...] = ()  # samples of the user's own vectors that have no part in it
     embedded: np.ndarray | ImageFiles | None = None  # the train images, where `train` has vectors
 
     @property
@@ -116,7 +118,8 @@ def build(
       saved: a labels.npz to use instead of drawing; of the user's own images its split too,
         whatever was renamed, moved or added since. A file that is not there is none.
       manifest: of the user's own images, from `sources.scan`.
-      say: is told of images that are new since `saved`, or gone.
+      say: is told what was made of the user's own files, and of images that are new since `saved`,
+        or gone.
       partial: go on without images that are gone, which training must not.
 
     Raises:
@@ -129,6 +132,8 @@ def build(
         if manifest is not None:
             manifest, labels = begun.restore(manifest, labels, saved, say, partial)
     source = sources.load(config.data, manifest, in_files=config.model.frozen)
+    for notice in source.notices:
+        say(notice)
     if len(source.class_names) < 2:
         raise UserError(
             f"data set {config.data.name!r} has one class; there is nothing to tell apart"
@@ -144,10 +149,37 @@ def build(
 
 def _assembled(config: ConfigDict, source: sources.Source, labels: labels_file.Labels) -> Dataset:
     clean = labels["clean"]
+    test = source.test
     train, holdout = (_train_set(source, labels, part) for part in ("", "holdout_"))
+    if _are_held(config, source):
+        train, holdout, test = (
+            dataclasses.replace(part, images=part.images.in_memory())
+            for part in (train, holdout, test)
+        )
     groups, rule = class_groups(np.bincount(clean, minlength=train.num_classes), config.data.groups)
     description = _describe(config, source, train, clean) | {"groups": groups, "group_rule": rule}
-    return Dataset(train, clean, holdout, source.test, groups, description, labels, source.manifest)
+    return Dataset(
+        train,
+        clean,
+        holdout,
+        test,
+        groups,
+        description,
+        labels,
+        manifest=source.manifest,
+        unused=source.unused,
+    )
+
+
+def _are_held(config: ConfigDict, source: sources.Source) -> bool:
+    """Whether these are vectors in files, and so few that memory is to hold them."""
+    images = (source.train.images, source.test.images)
+    if not isinstance(images[0], VectorFiles):
+        return False
+    _, views, size = images[0].shape
+    count = sum(map(len, images))
+    what = f"{count:,} samples of {views * size:,} numbers"
+    return sources.is_resident(what, sum(part.nbytes for part in images), config.data)
 
 
 def _train_set(source: sources.Source, labels: labels_file.Labels, part: str) -> TrainSet:
@@ -187,7 +219,10 @@ def _corrupt(
     spec: noise.NoiseSpec, source: sources.Source, indices: np.ndarray
 ) -> noise.NoisyLabels:
     def pixels() -> np.ndarray:
-        return source.train.images[indices].reshape(len(indices), -1) / np.float32(255)
+        images = source.train.images[indices]
+        if vectors.is_vectors(images):
+            return images[:, 0].astype(np.float32)
+        return images.reshape(len(indices), -1) / np.float32(255)
 
     clean, classes = source.train.labels[indices], source.class_names
     whole = noise.Whole(source.train.ids, classes, indices)
@@ -240,10 +275,14 @@ def _json(array: np.ndarray) -> list[Any]:
 
 
 def _digest(train: TrainSet, test: sources.Split) -> str:
-    """Of everything that is trained on and scored; an image in a file counts by its id."""
+    """Of everything that is trained on and scored; an image in a file counts by its id.
+
+    Vectors count by their bytes, wherever they are: their ids do not tell what they are.
+    """
     digest = hashlib.sha256()
     for images, ids in ((train.images, train.ids), (test.images, test.ids)):
         content = ids.astype("<U40") if isinstance(images, ImageFiles) else images
-        digest.update(np.ascontiguousarray(content).data)
+        for block in content.blocks() if isinstance(content, VectorFiles) else (content,):
+            digest.update(np.ascontiguousarray(block).data)
     digest.update(np.ascontiguousarray(test.labels.astype("<i8")).data)
     return digest.hexdigest()

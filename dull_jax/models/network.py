@@ -33,8 +33,8 @@ FIELDS = {  # of every backbone, and of the heads
         later=True,
     ),
     "views": number(
-        3,
-        "frozen: vectors of a train image: plain, then weak and strong by turns",
+        2,
+        "frozen: vectors of a train image: of the plain view, then of weak ones",
         1,
         64,
         later=True,
@@ -80,6 +80,11 @@ def with_weights() -> tuple[str, ...]:
     """The backbones that `config.model.pretrained` has weights for."""
     known = fields.kinds(BACKBONES)
     return tuple(name for name, module in known.items() if getattr(module, "WEIGHTS", ""))
+
+
+def has_stems(name: str) -> bool:
+    """Whether `config.model.stem` is a choice for that backbone."""
+    return hasattr(fields.kinds(BACKBONES).get(name), "STEMS")
 
 
 def backbone(name: str) -> Callable[..., nn.Module]:
@@ -164,11 +169,12 @@ def build_backbone(
     stems = getattr(module, "STEMS", ())
     for owner, other in fields.kinds(BACKBONES).items():
         for key, field in getattr(other, "FIELDS", {}).items():
-            if key not in mine and model_config[key] != field.default:
+            if key not in mine and _plain(model_config[key]) != field.default:
                 raise UserError(
                     f"model.{key} is of {owner}; {name} has its own: leave it at {field.default}"
                 )
-    options = {key: model_config[key] for key in mine if model_config[key] != mine[key].default}
+    values = {key: _plain(model_config[key]) for key in mine}
+    options = {key: value for key, value in values.items() if value != mine[key].default}
     if stems:
         options["stem"] = stem
     elif stem != FIELDS["stem"].default:
@@ -179,11 +185,16 @@ def build_backbone(
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **options)
 
 
+def _plain(value: Any) -> Any:
+    """A tuple where JSON has made a list of it."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def frozen_backbone(model_config: Any) -> nn.Module:
     """The backbone that is named, for evaluation with pretrained weights."""
     dtype = DTYPES[model_config.dtype]
     module = fields.kind(BACKBONES, model_config.name, "model.name")
-    stem = {"stem": model_config.stem} if getattr(module, "STEMS", ()) else {}
+    stem = {"stem": model_config.stem} if has_stems(model_config.name) else {}
     norm = partial(Norm, model_config.norm, None, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **stem)
 

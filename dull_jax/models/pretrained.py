@@ -41,12 +41,14 @@ def has_package(name: str) -> bool:
 
 
 def source(model_config: Any) -> os.PathLike | str:
-    """The file of weights. Raises UserError: no such network, or no such package."""
+    """The file of weights. Raises UserError: there is none for this network, or no such package."""
     name = model_config.name
     if name not in with_weights():
         raise UserError(
             f"config.model.pretrained is for {' and '.join(with_weights())}, not for {name!r}"
         )
+    if model_config.pretrained == NONE or not (model_config.pretrained or has_package(name)):
+        raise UserError(f"config.model.pretrained must name a file of weights for {name!r}")
     return model_config.pretrained or layout(name).packaged(name)
 
 

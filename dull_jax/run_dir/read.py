@@ -47,9 +47,16 @@ def read_recipe(folder: Path) -> ConfigDict:
     """The recipe of a run; empty when there is none. Raises UserError."""
     path = folder / layout.CONFIG
     try:
-        return ConfigDict(read_json(path) or {})
+        return ConfigDict(_tuples(read_json(path) or {}))
     except (ValueError, KeyError, TypeError) as error:  # a name with a dot, or of a method
         raise UserError(f"{path} is damaged or of another version ({reason(error)})") from None
+
+
+def _tuples(value: Any) -> Any:
+    """A recipe's own kind of sequence, in place of JSON's."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 def read_metrics(folder: Path) -> tuple[list[dict[str, Any]], int]:
@@ -85,7 +92,9 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def inputs_of(folder: Path) -> list[Path]:
-    """The images and the table that a run was trained on, wherever they were then."""
+    """The images or vectors and the table that a run was trained on, wherever they were then."""
     about = (read_json(folder / layout.CONFIG) or {}).get("data")
-    named = [about.get(field) for field in ("dir", "file")] if isinstance(about, dict) else []
+    named = (
+        [about.get(field) for field in ("dir", "file", "labels")] if isinstance(about, dict) else []
+    )
     return [files.parsed(path) for path in named if isinstance(path, str) and path]

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import memory, methods, models
 from dull_jax.data.dataset import Dataset
-from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own import image_files
 from dull_jax.errors import UserError
 from dull_jax.models.network import Network
 from dull_jax.train import parallel
@@ -70,7 +70,7 @@ def least(config: ConfigDict, dataset: Dataset, devices: int) -> Bytes:
         images=4 * batch * math.prod(shape),
         activations=activations,
         state=copies * weights * method.num_networks,
-        resident=sum(x.nbytes for x in sets if not isinstance(x, ImageFiles)),
+        resident=sum(x.nbytes for x in sets if not image_files.in_files(x)),
     )
 
 

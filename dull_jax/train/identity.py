@@ -10,6 +10,7 @@ from dull_jax import config as recipe
 from dull_jax import machine
 from dull_jax.errors import UserError
 from dull_jax.files import Path, write_text
+from dull_jax.names import shown
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import RESTART, read_json
 
@@ -31,30 +32,47 @@ def check_recipe(folder: Path, config: ConfigDict) -> None:
 
 
 def check_labels(folder: Path, digest: str) -> None:
-    """Raises UserError where the run was begun on labels of another digest than `digest`.
+    """Raises UserError where the run was begun on labels of another digest than `digest`."""
+    _check_digest(folder, "labels_digest", digest, f"{folder / layout.LABELS} holds other labels")
 
-    A description of the data that is damaged says nothing: it is written anew.
+
+def check_vectors(folder: Path, digest: str, file: str) -> None:
+    """Raises UserError where the run was begun on other vectors, or tested on other samples.
+
+    Images of the user's own need no such check: what they show is their id.
+
+    Args:
+      digest: of all that is trained on and scored.
+      file: of the vectors, as a recipe has it.
     """
+    what = f"{shown(file)} holds other vectors, or others to test on,"
+    _check_digest(folder, "data_digest", digest, what)
+
+
+def _check_digest(folder: Path, key: str, digest: str, what: str) -> None:
+    """A description of the data that is damaged says nothing: it is written anew."""
     try:
         about = read_json(folder / layout.DATA) or {}
     except UserError:
         return
-    before = about.get("labels_digest", digest)
+    before = about.get(key, digest)
     if before != digest:
         raise UserError(
-            f"{folder / layout.LABELS} holds other labels than this run began with (their digest: "
-            f"{str(before)[:12]} -> {digest[:12]}); put the file back, or start in another workdir"
+            f"{what} than this run began with (their digest: {str(before)[:12]} -> {digest[:12]}); "
+            "put the file back, or start in another workdir"
         )
 
 
-def remember_places(folder: Path, data_dir: str = "", data_file: str = "") -> None:
-    """The run's images, or its table, lie elsewhere now: its recipe remembers where.
+def remember_places(
+    folder: Path, data_dir: str = "", data_file: str = "", data_labels: str = ""
+) -> None:
+    """What the run is trained on lies elsewhere now: its recipe remembers where.
 
     Args:
-      data_dir, data_file: absolute; "" leaves what is there.
+      data_dir, data_file, data_labels: absolute; "" leaves what is there.
     """
     config = begun(folder)
-    places = {"dir": data_dir, "file": data_file}
+    places = {"dir": data_dir, "file": data_file, "labels": data_labels}
     wanted = {field: place for field, place in places.items() if place}
     about = (config or {}).get("data")
     if isinstance(about, dict) and wanted.items() - about.items():

@@ -4,8 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from dull_jax.data.own import image_files
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.pipeline import Rows
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.train.parallel import Devices
 
 _AHEAD = 4  # requests that Grain has ready before they are asked for
@@ -16,9 +18,14 @@ Request = Mapping[str, np.ndarray]  # stream -> indices […, B] in the set
 class ImageStore:
     """A set's images; `data` is what programs are called with, and `rows` what changes."""
 
-    def __init__(self, images: np.ndarray | ImageFiles, devices: Devices, **columns: np.ndarray):
+    def __init__(
+        self,
+        images: np.ndarray | ImageFiles | VectorFiles,
+        devices: Devices,
+        **columns: np.ndarray,
+    ):
         """columns: further arrays `[N, …]` of the set, which are on the devices in any case."""
-        self._files = images if isinstance(images, ImageFiles) else None
+        self._files = images if image_files.in_files(images) else None
         held = columns if self._files is not None else {"images": images, **columns}
         self.data, self._devices = devices.replicate(held), devices
 
@@ -48,7 +55,7 @@ class ImageStore:
 class _Reads:
     """Requests as a source of Grain: item n holds the images of request n."""
 
-    def __init__(self, files: ImageFiles, requests: Sequence[Request]):
+    def __init__(self, files: ImageFiles | VectorFiles, requests: Sequence[Request]):
         self._files, self._requests = files, requests
 
     def __len__(self) -> int:

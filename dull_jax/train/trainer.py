@@ -48,7 +48,7 @@ def train(
     """
     recipe.validate(config)
     config, folder = recipe.resolved(config), path_of(folder, "the workdir")
-    inputs = [config.data.file, config.noise.file, config.model.pretrained]
+    inputs = [config.data.file, config.data.labels, config.noise.file, config.model.pretrained]
     hosts.from_first(lambda: overwrite.check_run(folder, inputs))
     if finished := hosts.from_first(lambda: _finished(folder, config, say)):
         say(f"{folder}: {config.method} is already trained")
@@ -62,6 +62,8 @@ def train(
         labels=own if own.exists() else labels,
     )
     identity.check_labels(folder, dataset.description["labels_digest"])
+    if dataset.train.vector_size:
+        identity.check_vectors(folder, dataset.description["data_digest"], config.data.file)
     devices = parallel.Devices(config.train.devices)
     dataset = embedded(config, dataset, devices, folder, say)
     feasible.check(config, dataset, devices)
@@ -99,8 +101,9 @@ def _finished(folder: Path, config: ConfigDict, say: Say) -> dict[str, Any] | No
     if outcome:
         before = identity.begun(folder) or {}
         identity.check_recipe(folder, auto.resolve_as_begun(config, before))
-        if all(map(os.path.exists, filter(None, (config.data.dir, config.data.file)))):
-            identity.remember_places(folder, config.data.dir, config.data.file)
+        places = (config.data.dir, config.data.file, config.data.labels)
+        if all(map(os.path.exists, filter(None, places))):
+            identity.remember_places(folder, *places)
     return outcome
 
 

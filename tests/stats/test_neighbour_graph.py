@@ -39,7 +39,7 @@ def test_some_are_asked_of_all():
 
 
 def test_an_accelerator_selects_the_same():
-    block = next(neighbour_graph._cosines(neighbour_graph.unit_rows(random(40)), np.arange(40)))
+    block = next(neighbour_graph.cosines(neighbour_graph.unit_rows(random(40)), np.arange(40)))
     host, device = (
         select(block, 6)
         for select in (neighbour_graph._select_on_host, neighbour_graph._select_on_device)

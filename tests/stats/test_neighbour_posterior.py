@@ -117,7 +117,7 @@ def test_the_mean_of_two_predictions_and_its_boldness():
 
 def test_epochs_of_the_same_shape_compile_once():
     certain = model(np.eye(3), [1 / 3] * 3)
-    before = neighbours._estimate._cache_size()
+    before = neighbours.estimate._cache_size()
     for seed in range(3):
         neighbours.leave_one_out(*case(33, seed), certain)
-    assert neighbours._estimate._cache_size() == before + 1
+    assert neighbours.estimate._cache_size() == before + 1

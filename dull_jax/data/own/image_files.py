@@ -5,6 +5,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 
@@ -79,8 +80,13 @@ def _threads(process: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "images")
 
 
-def subset(images: "np.ndarray | ImageFiles", indices: np.ndarray) -> "np.ndarray | ImageFiles":
-    """Rows of images, wherever they are: a copy in memory, or files still."""
-    if isinstance(images, ImageFiles):
+def in_files(images: object) -> bool:
+    """Whether they are taken from files, as `ImageFiles` and `VectorFiles` are, or in memory."""
+    return hasattr(images, "subset")
+
+
+def subset(images: Any, indices: np.ndarray) -> Any:
+    """Rows of images or vectors, wherever they are: a copy in memory, or files still."""
+    if in_files(images):
         return images.subset(indices)
     return np.ascontiguousarray(images[indices])

@@ -90,6 +90,14 @@ def split_of(word: str) -> str | None:
     return match.lastgroup if match else None
 
 
+def split_word(where: str, text: str) -> str:
+    """`split_of` a cell of a table. Raises UserError, which begins with `where`, for others."""
+    if (word := split_of(text)) is None:
+        words = ", ".join(("train", *HELD_OUT))
+        raise UserError(f"{where}: split {quoted(text)} is none of {words}")
+    return word
+
+
 def from_entries(
     root: pathlib.Path,
     entries: Sequence[Entry],

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dull_jax.data import draws
+from dull_jax.data import test_part
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_index import Problem
 from dull_jax.data.tables import class_labels, csv_io
@@ -67,10 +67,8 @@ class Manifest:
     def with_test(self, share: float, seed: int) -> "Manifest":
         """Holds out a test split where there is none: about `share` of each class.
 
-        An image is held out if a number in [0, 1), a hash of `seed` and its id, is below `share`:
-        whatever is added, removed or renamed beside it changes nothing. Every class with two images
-        or more has at least one on each side, but content whose label is contradicted stays in
-        train: nothing can be measured against it.
+        Which, see `test_part.drawn`. Content whose label is contradicted stays in train: nothing
+        can be measured against it.
 
         Raises:
           UserError: `share` is not between 0 and 1, or no image can be spared.
@@ -81,14 +79,8 @@ class Manifest:
             raise UserError(f"test_share must be between 0 and 1, not {share}")
         _, content, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
         contradicted = copies[content] > 1
-        numbers = _numbers(self.ids, seed)
-        held_out = (numbers < share) & ~contradicted
-        for members in draws.members(self.labels, len(self.class_names)):
-            free = members[~contradicted[members]]
-            if not np.any(held_out[members]):
-                held_out[free[np.argsort(numbers[free])[:1]]] = True
-            if np.all(held_out[members]):
-                held_out[members[np.argsort(numbers[members])[-1:]]] = False
+        classes = len(self.class_names)
+        held_out = test_part.drawn(self.ids, self.labels, classes, share, seed, contradicted)
         splits = np.where(held_out, "test", "train")
         if not np.any(splits == "test"):
             raise UserError(
@@ -146,9 +138,3 @@ class Unused(NamedTuple):
     status: str  # "duplicate" or "left out"
     reason: str
     content: str = ""  # of a duplicate: as in `Manifest.contents`
-
-
-def _numbers(ids: np.ndarray, seed: int) -> np.ndarray:
-    """float64 [N] in [0, 1), uniform: functions of each id and the seed alone."""
-    digests = (hashlib.sha256(f"{seed} {name}".encode()).digest() for name in ids.tolist())
-    return np.array([int.from_bytes(digest[:8], "big") / 2**64 for digest in digests])

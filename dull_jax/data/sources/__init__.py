@@ -7,8 +7,9 @@ labels are worth:
     load(options) -> Source       a published set: its labels are true
     index(options) -> ImageIndex  images of the user's own: the files and their labels, in doubt
 
-`options` is config.data. Of the user's own images every file is opened once (`scan`), and settings
-may be left open, to be chosen by their number and size (`auto`).
+(`load` of the user's own vectors says of them that their labels are in doubt.) `options` is
+config.data. Of the user's own images every file is opened once (`scan`), and settings may be left
+open, to be chosen by their number and size (`auto`).
 """
 
 import dataclasses
@@ -21,7 +22,8 @@ from ml_collections import ConfigDict
 from dull_jax import fields, memory
 from dull_jax.data.own import scan as scans
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.own.manifest import Manifest, Unused
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, number, path, text
 
@@ -29,6 +31,10 @@ _OTHERS = "tfds"  # reads the sets that no file is named after
 FIELDS = {
     "dir": path(
         "of TFDS data (empty: $TFDS_DATA_DIR, else ~/tensorflow_datasets), or of your own images",
+        numbers=False,
+    ),
+    "file": path(
+        "csv: the table of paths and labels; embeddings: a file of vectors, or a folder of shards",
         numbers=False,
     ),
     "size": number(0, "own images: side in pixels; 0: chosen by how large the images are", 0, 1024),
@@ -41,7 +47,7 @@ FIELDS = {
         "skip", "own images: what cannot be read is skipped and listed, or: fail", ("skip", "fail")
     ),
     "test_share": number(
-        0.2, "own images without a test part: about this share is held out", 0.01, 0.9
+        0.2, "own data without a test part: about this share is held out", 0.01, 0.9
     ),
     "resident_gb": number(
         4.0, "images of up to so much memory are held on the device", 0, 1e6, numbers=False
@@ -51,9 +57,12 @@ FIELDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """images uint8 [N, H, W, C]; labels int32 [N]; ids str [N], unique and the same for ever."""
+    """Images uint8 [N, H, W, C], or vectors floating [N, V, D]; labels and ids of each.
 
-    images: np.ndarray | ImageFiles
+    labels: int32 [N].  ids: str [N], unique and the same for ever.
+    """
+
+    images: np.ndarray | ImageFiles | VectorFiles
     labels: np.ndarray
     ids: np.ndarray
 
@@ -65,6 +74,8 @@ class Source:
     truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
       they say; those of the user's own images are unverified.
     manifest: of the user's own images.
+    notices, unused: of the user's own vectors: what was made of their file, a line each, and the
+      samples that are not used.
     """
 
     name: str
@@ -73,6 +84,8 @@ class Source:
     test: Split
     truth_known: bool
     manifest: Manifest | None = None
+    notices: tuple[str, ...] = ()
+    unused: tuple[Unused, ...] = ()
 
 
 def names() -> tuple[str, ...]:
@@ -90,6 +103,11 @@ def gathered() -> dict[str, Field]:
 def is_own(name: str) -> bool:
     """Whether `name`, of config.data, means images of the user's own."""
     return hasattr(_module(name), "index")
+
+
+def places(name: str) -> tuple[str, ...]:
+    """The fields of config.data that say where a source's own data is, which may be moved."""
+    return getattr(_module(name), "PLACES", ("dir",) if is_own(name) else ())
 
 
 def _module(name: str) -> ModuleType:
@@ -132,16 +150,26 @@ def load(options: ConfigDict, manifest: Manifest | None = None, in_files: bool =
     return _load_own(options, manifest, in_files)
 
 
-def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source:
-    """The images cut to one size, in memory where they fit, else in their files."""
-    size, needed = options.size, len(manifest.ids) * options.size**2 * 3
-    resident = needed <= options.resident_gb * 1e9 and not in_files
+def is_resident(what: str, needed: int, options: ConfigDict) -> bool:
+    """Whether samples that need so many bytes are held in memory, as config.data has it.
+
+    Raises:
+      UserError: they are to be, and there is less; `what` says how many they are.
+    """
+    resident = needed <= options.resident_gb * 1e9
     if resident and needed > (free := memory.free()):
-        images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
         raise UserError(
-            f"{images} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
+            f"{what} need {memory.shown(needed)}, and there are {memory.shown(free)}; "
             f"config.data.resident_gb={free / 2e9:.1f} leaves them in files"
         )
+    return resident
+
+
+def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source:
+    """The images cut to one size, in memory where they fit, else in their files."""
+    size = options.size
+    images = f"{len(manifest.ids):,} images of {size} x {size} pixels"
+    resident = not in_files and is_resident(images, len(manifest.ids) * size**2 * 3, options)
 
     def split(part: str) -> Split:
         rows = np.flatnonzero(manifest.splits == part)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from ml_collections import ConfigDict
 
-from dull_jax import fields, files
+from dull_jax import files
 from dull_jax.data.own.image_index import (
     HELD_OUT,
     Entry,
@@ -16,14 +16,14 @@ from dull_jax.data.own.image_index import (
     Problem,
     from_entries,
     names_image,
-    split_of,
+    split_word,
 )
 from dull_jax.data.tables import class_labels, csv_io, table_paths
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
 TITLE = "CSV"
-FIELDS = {"file": fields.path("csv: the table of paths and labels", numbers=False)}
+PLACES = ("dir", "file")
 
 _ROOT = "--config.data.dir"
 _LEFT_OUT = "left out"  # in manifest.csv and corrected tables: a file that is no usable image
@@ -106,7 +106,7 @@ def _entries(name: str, table: csv_io.Table, paths: Sequence[str], root: str) ->
         if where is None:
             what = f"path {quoted(path)} is outside of {shown(root)}"
             raise UserError(f"{name}, row {row}: {what}; {_way_out(paths)}")
-        part = "" if splits is None else _split_word(name, row, split)
+        part = "" if splits is None else split_word(f"{name}, row {row}", split)
         yield Entry(where, label, part, row, composed(key.strip()))
 
 
@@ -117,13 +117,6 @@ def _way_out(paths: Sequence[str]) -> str:
         if os.path.isdir(folder):  # else they are paths of another machine
             return f"{_ROOT}={shlex.quote(shown(folder))} names the folder that holds them all"
     return f"write all paths relative to one folder above the images; {_ROOT} names it"
-
-
-def _split_word(name: str, row: int, text: str) -> str:
-    if (word := split_of(text)) is None:
-        words = ", ".join(("train", *HELD_OUT))
-        raise UserError(f"{name}, row {row}: split {quoted(text)} is none of {words}")
-    return word
 
 
 def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:

@@ -7,6 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +17,12 @@ from dull_jax import fields
 from dull_jax.errors import UserError
 from dull_jax.models.backbones.vit import ViT, resampled
 from dull_jax.models.layers import Conv, Norm
+from dull_jax.models.network import BACKBONES, backbone
 from dull_jax.models.weights import tensors as reader
 
 # Of pixels in [0, 1]. A backbone whose weights were trained with others has its own.
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-_BACKBONES = "dull_jax.models.backbones"
 _PARTS = {
     "cls_token": "class token",
     "reg_token": "registers",
@@ -66,13 +67,16 @@ def load_into(network: ViT, path: str | os.PathLike, name: str) -> dict[str, np.
 
 
 def _network(name: str) -> ViT:
-    return fields.kind(_BACKBONES, name, "model.name").Backbone(conv=Conv, norm=Norm)
+    return backbone(name)(conv=Conv, norm=Norm)
 
 
 def _leaves(network: ViT) -> dict[str, tuple[int, ...]]:
     """{'params/blocks_0/attn/qkv/kernel': shape} of our network."""
     images = jnp.zeros((1, network.patch, network.patch, 3))
-    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
+    return _flat(jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False)))
+
+
+def _flat(variables: Any) -> dict[str, tuple[int, ...]]:
     leaves = jax.tree_util.tree_leaves_with_path(variables)
     return {"/".join(part.key for part in path): leaf.shape for path, leaf in leaves}
 
@@ -129,7 +133,7 @@ def _design(shapes: _Shapes) -> str:
 def _seen(shapes: _Shapes) -> str:
     """The backbone of ours that the file is for, or what it is."""
     design = _design(shapes)
-    for name, module in fields.kinds(_BACKBONES).items():
+    for name, module in fields.kinds(BACKBONES).items():
         if getattr(module, "WEIGHTS", "") == "timm_vit":
             if _design(_shapes_in_file(_network(name))) == design:
                 return name

@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from safetensors.numpy import save_file
 
 from dull_jax.errors import UserError
+from dull_jax.models import network, pretrained
 from dull_jax.models.backbones import vit
 from dull_jax.models.layers import Conv, Norm
 from dull_jax.models.weights import timm_vit
@@ -222,6 +224,35 @@ def test_parameter_counts_are_those_of_timm(kind, parameters):
     """Of timm's networks without a classifier."""
     leaves = timm_vit._leaves(timm_vit._network(kind))
     assert sum(math.prod(shape) for shape in leaves.values()) == parameters
+
+
+def test_pixels_as_each_was_trained():
+    for kind in KINDS:
+        mean, std = pretrained.normalisation(ConfigDict({"name": kind}))
+        assert std == ((0.5,) * 3 if "patch16" in kind else timm_vit.STD)
+        assert mean == ((0.5,) * 3 if "patch16" in kind else timm_vit.MEAN)
+
+
+def test_a_network_takes_them(tmp_path):
+    """A recipe's network has the leaves that a file gives, names and shapes."""
+    name = "vit_small_patch14_dinov2"
+    options = {**{field: f.default for field, f in network.gathered().items()}, "name": name}
+    built = network.build(ConfigDict(options), 3)
+    images = jnp.zeros((1, 28, 28, 3))
+    shapes = jax.eval_shape(lambda: built.init(jax.random.key(0), images, train=False))
+    shapes = timm_vit._flat({"params": {"backbone": shapes["params"]["backbone"]}})
+    tensors = timm_vit._shapes_in_file(timm_vit._network(name))
+    zeros = {key: np.zeros(shape, np.float16) for key, shape in tensors.items()}
+    leaves = pretrained.load(
+        ConfigDict({"name": name, "pretrained": str(written(tmp_path, zeros))})
+    )
+    assert {leaf: array.shape for leaf, array in leaves.items()} == shapes
+
+
+@pytest.mark.parametrize("named", ["", "none"])
+def test_no_weights_are_named(named):
+    with pytest.raises(UserError, match="must name a file of weights for 'vit_base_patch16'"):
+        pretrained.load(ConfigDict({"name": "vit_base_patch16", "pretrained": named}))
 
 
 def test_bfloat16_stays_near_float32(tmp_path):

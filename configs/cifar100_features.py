@@ -1,0 +1,16 @@
+"""DULL on all of long-tailed CIFAR-100 with tail-to-head noise, on frozen ImageNet features.
+
+TFDS -> EfficientNet-Lite0 at 112 pixels (each image once, kept) -> long tail, noise -> DULL, with
+CE and LA beside it.
+
+    python -m dull_jax.main --config=configs/cifar100_features.py --workdir=runs/cifar100_features
+"""
+
+from ml_collections import ConfigDict
+
+from configs import features
+
+
+def get_config(arg: str | None = None) -> ConfigDict:
+    """Recipe arguments: method, seed, factor, noise, rate."""
+    return features.cifar("cifar100", arg)

@@ -1,0 +1,33 @@
+"""What the recipes on frozen features share: a linear probe, trained for minutes on a CPU."""
+
+from ml_collections import ConfigDict
+
+from configs import base
+from dull_jax.config import parse_arg
+
+
+def probe(config: ConfigDict) -> None:
+    """Training on vectors: AdamW on a linear head, whose strong view has dropout."""
+    config.train.epochs, config.train.batch_size = 30, 128
+    config.train.view = "strong"
+    config.train.eval_every, config.train.checkpoint_every = 10, 10
+    config.optim.name, config.optim.lr, config.optim.ema = "adamw", 1e-3, 0.99
+    config.dull.warmup, config.dull.memory = 0.1, 0.8
+
+
+def cifar(name: str, arg: str | None) -> ConfigDict:
+    """DULL on the features of `name`, long-tailed and under noise.
+
+    Recipe arguments: method, seed, factor (imbalance), noise, rate.
+    """
+    arg = parse_arg(arg, method="dull", seed=0, factor=100.0, noise="t2h", rate=0.3)
+    config = base.get_config()
+    config.method, config.compare, config.seed = arg.method, ("ce", "la"), arg.seed
+    if arg.method in config.compare:
+        config.compare = ()
+    config.data.name, config.data.imbalance_factor = name, arg.factor
+    config.noise.name, config.noise.rate = arg.noise, arg.rate
+    config.model.name, config.model.frozen = "efficientnet_lite0", True
+    config.model.input_size = 112
+    probe(config)
+    return config

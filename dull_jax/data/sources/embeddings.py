@@ -1,0 +1,128 @@
+"""Vectors that somebody has made of images already, with their labels, which are in doubt."""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import fields, files
+from dull_jax.data import test_part
+from dull_jax.data.own.image_index import HELD_OUT, split_word
+from dull_jax.data.own.manifest import Unused
+from dull_jax.data.sources import Source, Split
+from dull_jax.data.tables import class_labels
+from dull_jax.data.vectors import checks, formats, labels
+from dull_jax.data.vectors.labels import Labelled
+from dull_jax.errors import UserError
+from dull_jax.names import printable, quoted, shown
+
+TITLE = "Embeddings"
+PLACES = ("file", "labels")
+FIELDS = {
+    "labels": fields.path(
+        "embeddings: a table of ids and labels; empty: the file of vectors has them",
+        numbers=False,
+        later=True,
+    ),
+}
+
+
+def load(options: ConfigDict) -> Source:
+    """The vectors of config.data.file; see `read`."""
+    files.check_local("config.data.file", options.file)
+    files.check_local("config.data.labels", options.labels)
+    if not options.file:
+        raise UserError("config.data.file is needed: the file of vectors")
+    return read(options.file, options.labels, options.test_share, options.seed)
+
+
+def read(
+    file: str | os.PathLike, table: str | os.PathLike = "", share: float = 0.2, seed: int = 0
+) -> Source:
+    """Reads ids and labels, and looks at every vector once; the vectors stay in their file.
+
+    A label is the name of its class, numbers too. A split is train, or else test, val, valid or
+    validation. Without ids the number of a row is its id.
+
+    Args:
+      file: as `formats.read` takes it.
+      table: CSV with the columns id and label, and split where it has one; "": the file has them.
+      share: of each class, about, that is held out where there is no test part; by a hash of the
+        seed and the id, as of own images.
+
+    Raises:
+      UserError: see `formats.read`, `checks.check` and `labels.of`; a split that is none, fewer
+        than two classes, or no sample that can be held out.
+    """
+    found = formats.read(file)
+    about = labels.of(found, os.fspath(table))
+    vectors = checks.check(found)
+    words = _words(about)
+    splits, notices = _parts(words)
+    names, kept, more = _classes(found.name, about.labels, splits)
+    number = {name: k for k, name in enumerate(names)}
+    given = np.array([number.get(label, -1) for label in about.labels], np.int32)
+    ids = np.array(about.ids, str)
+    unused = tuple(
+        Unused(about.ids[n], "", about.labels[n], words[n], "left out", "no part of training")
+        for n in np.flatnonzero(~kept).tolist()
+    )
+
+    def split(rows: np.ndarray) -> Split:
+        return Split(vectors.subset(rows), given[rows], ids[rows])
+
+    rows = np.flatnonzero(kept)
+    held_out = splits[rows] == "test"
+    if not held_out.any():
+        held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed)
+    if not held_out.any():
+        raise UserError(f"{found.name}: no sample can be held out to test on, since no class has a "
+                        "second one; add samples, or a column split")  # fmt: skip
+    return Source(
+        name="embeddings",
+        class_names=printable(found.name, names),
+        train=split(rows[~held_out]),
+        test=split(rows[held_out]),
+        truth_known=False,
+        notices=(*about.notices, *notices, *more),
+        unused=unused,
+    )
+
+
+def _words(about: Labelled) -> list[str]:
+    """'train', 'test', 'val' or '' of each sample."""
+    if about.splits is None:
+        return [""] * len(about.ids)
+    known = {text: split_word(about.where, text) for text in dict.fromkeys(about.splits)}
+    return [known[text] for text in about.splits]
+
+
+def _parts(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """'train', 'test' or '' of each; 'unused' of a second held-out part, which is told."""
+    counts = Counter(words)
+    there = [word for word in HELD_OUT if word in counts]
+    part = dict.fromkeys(there, "unused") | dict.fromkeys(there[:1], "test")
+    told = [
+        f"{counts[word]:,} samples of split {word} are not used: there is {there[0]}"
+        for word in there[1:]
+    ]
+    return np.array([part.get(word, word) for word in words], "U6"), tuple(told)
+
+
+def _classes(
+    name: str, given: Sequence[str], splits: np.ndarray
+) -> tuple[list[str], np.ndarray, tuple[str, ...]]:
+    """(classes that can be trained on, bool [N]: what is of one and used, what was left out)."""
+    outside = np.isin(splits, ("test", "unused"))
+    trained = {label for label, out in zip(given, outside, strict=True) if not out}
+    names = class_labels.in_order(trained)
+    if len(names) < 2:
+        which = f"only class {quoted(names[0])} has" if names else "no class has"
+        raise UserError(f"{name}: {which} samples to train on; two are needed")
+    kept = np.array([label in trained for label in given]) & (splits != "unused")
+    lost = Counter(label for label in given if label not in trained)
+    told = [f"class only in the test part: {shown(label)}, {count:,} samples skipped"
+            for label, count in sorted(lost.items())]  # fmt: skip
+    return names, kept, tuple(told)

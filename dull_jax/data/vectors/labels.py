@@ -1,0 +1,104 @@
+"""The labels of embeddings: from their own file, or from a table joined by id.
+
+Rows are joined by position only where nobody has ids, and that is said: labels that are off by one
+train without an error.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dull_jax.data.own.image_index import listed
+from dull_jax.data.tables import class_labels, csv_io
+from dull_jax.data.vectors.columns import Embeddings
+from dull_jax.errors import UserError
+from dull_jax.names import composed, shown
+
+
+class Labelled(NamedTuple):
+    """Of each of N vectors; notices: what was made of the files, a line each.
+
+    where: what `splits` is of, for messages.
+    """
+
+    ids: list[str]
+    labels: list[str]
+    splits: list[str] | None
+    where: str
+    notices: tuple[str, ...] = ()
+
+
+def of(found: Embeddings, table: str) -> Labelled:
+    """What a file and a table of ids, labels and, maybe, splits say of its vectors.
+
+    Args:
+      table: its path; "": the file has the labels.
+
+    Raises:
+      UserError: no labels, ids that are there twice, or that do not meet the table's.
+    """
+    if found.ids is not None:
+        rows = csv_io.Table({"id": found.ids}, range(len(found)))
+        csv_io.check_ids(found.rows, rows)
+    if table:
+        return _of_table(found, table)
+    if found.labels is None:
+        raise UserError(f"{found.name}: has no labels; --config.data.labels=FILE.csv names a table "
+                        "with the columns id and label")  # fmt: skip
+    rows = csv_io.Table({"label": found.labels}, range(len(found)))
+    labels = class_labels.read(found.rows, rows)
+    return Labelled(_ids(found), labels, found.splits, found.rows)
+
+
+def _ids(found: Embeddings) -> list[str]:
+    """Those of the file, else the numbers of the rows."""
+    if found.ids is None:
+        return list(map(str, range(len(found))))
+    return [composed(key.strip()) for key in found.ids]
+
+
+def _of_table(found: Embeddings, path: str) -> Labelled:
+    name = shown(str(path))
+    table = csv_io.read(path, ("label",), ("id", "split"))
+    labels = class_labels.read(name, table)
+    order, notices = _joined(found, name, table)
+    if found.labels is not None:
+        notices = (*notices, f"labels are those of {name}, not those in {found.name}")
+    splits, where = found.splits, found.rows
+    if "split" in table.columns:
+        splits, where = [table.columns["split"][n] for n in order], name
+    return Labelled(_ids(found), [labels[n] for n in order], splits, where, notices)
+
+
+def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:
+    """(the row of the table that each vector has, what was made of it)."""
+    if found.ids is None or "id" not in table.columns:
+        return _by_position(found, name, table)
+    csv_io.check_ids(name, table)
+    row_of = {composed(key.strip()): n for n, key in enumerate(table.columns["id"])}
+    ids = _ids(found)
+    if missing := [key for key in ids if key not in row_of]:
+        raise UserError(
+            f"{name}: {len(missing):,} of {len(ids):,} vectors of {found.name} have no label in it "
+            f"(their ids: {listed(missing)})"
+        )
+    unused = sorted(row_of.keys() - set(ids)) if len(row_of) > len(ids) else []
+    told = f"{name}: {len(unused):,} ids have no vector in {found.name} ({listed(unused)})"
+    return [row_of[key] for key in ids], (told,) if unused else ()
+
+
+def _by_position(
+    found: Embeddings, name: str, table: csv_io.Table
+) -> tuple[list[int], tuple[str, ...]]:
+    if found.ids is not None:
+        raise UserError(f"{name}: has no column id, and {found.name} has ids; add it, to be joined")
+    if "id" in table.columns:
+        raise UserError(
+            f"{found.name}: has no ids for those of {name} to be joined to; add ids to it, or, if "
+            "row n of the table is vector n, leave its column id out"
+        )
+    if len(table.lines) != len(found):
+        raise UserError(f"{name}: {len(table.lines):,} labels for the {len(found):,} vectors of "
+                        f"{found.name}, and no ids to join them by")  # fmt: skip
+    told = f"there are no ids: row n of {name} is taken for the label of vector n of {found.name}"
+    return np.arange(len(found)).tolist(), (told,)
