@@ -31,6 +31,9 @@ class Graph(NamedTuple):
     cosine: np.ndarray  # float32 [n, k]
 
 
+_latest: dict[tuple, Graph] = {}  # of `of_same_features`: one graph, by digest of its features
+
+
 def nearest(features: np.ndarray, k: int, queries: np.ndarray | None = None) -> Graph:
     """The k nearest others of each query; the same again for the same input.
 
@@ -69,9 +72,6 @@ def of_same_features(features: np.ndarray, k: int) -> Graph:
         _latest.clear()  # first, so that two graphs are never held
         _latest[key] = nearest(features, k)
     return _latest[key]
-
-
-_latest: dict[tuple, Graph] = {}
 
 
 def is_searched(queries: int, size: int) -> bool:
