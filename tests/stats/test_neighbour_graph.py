@@ -1,5 +1,7 @@
 """The graph of nearest neighbours against a loop over samples in float64."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -108,7 +110,7 @@ def test_too_many_pairs_are_searched(monkeypatch):
 
 
 def test_what_is_not_installed_is_asked_for_at_once(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "faiss", None)
+    monkeypatch.setitem(sys.modules, "faiss", None)
     neighbour_graph.check(100_000)
     with pytest.raises(UserError, match=r"neighbours of 100,001 samples .* pip install faiss-cpu"):
         neighbour_graph.check(100_001)
