@@ -30,7 +30,7 @@ from dull_jax.fields import choice, number, several, switch
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
-from dull_jax.stats import label_model, transition
+from dull_jax.stats import label_model, neighbour_graph, transition
 from dull_jax.stats.class_even import class_even, mixed_prior
 from dull_jax.stats.label_model import float32_shares
 
@@ -107,8 +107,11 @@ class Method(base.Method):
         return ("logits", "features") if self._label_model.uses_features else ("logits",)
 
     def init_memory(self) -> dict[str, np.ndarray]:
-        """The state of the label model."""
-        return self._label_model.init()._asdict()
+        """The state of the label model. Raises UserError if it needs what is not installed."""
+        model = self._label_model
+        if model.uses_features:
+            neighbour_graph.check(len(self.train.given))
+        return model.init()._asdict()
 
     def batch_sizes(self) -> Mapping[str, int]:
         whole, c = self.config.train.batch_size, self.config.dull

@@ -8,7 +8,6 @@ evidence for every class it may come from under the transition T. Array in, arra
 K classes.
 """
 
-import hashlib
 from typing import NamedTuple
 
 import jax
@@ -52,21 +51,11 @@ def leave_one_out(features: np.ndarray, given: np.ndarray, model: LabelModel) ->
       UserError: of `neighbour_graph.nearest`.
     """
     graph = neighbour_graph.of_same_features(features, NEAREST)
-    key = (
-        id(graph.indices),
-        *(hashlib.sha256(np.asarray(a).tobytes()).digest() for a in (given, *model)),
-    )
-    if key not in _latest:
-        _latest.clear()
-        _latest[key] = graph, _estimate(graph.indices.T, graph.cosine.T, given, model)
-    return _latest[key][1]
-
-
-_latest: dict[tuple, tuple[neighbour_graph.Graph, Neighbours]] = {}  # of an unchanged graph
+    return estimate(graph.indices.T, graph.cosine.T, given, model)
 
 
 @jax.jit
-def _estimate(
+def estimate(
     indices: jax.Array, cosine: jax.Array, given: jax.Array, model: LabelModel
 ) -> Neighbours:
     """EM on a graph `[k, N]`: with the nearest of all samples in one row, a step of the sum over
