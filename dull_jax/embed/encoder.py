@@ -69,9 +69,9 @@ class Encoder:
         side = self.input_size
         return _resized(x, side) if side and x.shape[1:3] != (side, side) else x
 
-    def plain(self, pixels: jax.Array) -> jax.Array:
-        """uint8 `[b, H, W, C]` -> vectors of the plain view, `[b, 1, D]`; pure."""
-        return self.apply(self.variables, self.view(0, None, pixels))[:, None]
+    def plain(self, variables: Any, pixels: jax.Array) -> jax.Array:
+        """uint8 `[b, H, W, C]` -> what a run has of a plain image, float16 `[b, 1, D]`; pure."""
+        return self.apply(variables, self.view(0, None, pixels)).astype(jnp.float16)[:, None]
 
     def on(self, devices: Devices) -> Callable[[np.ndarray, np.ndarray, int], np.ndarray]:
         """A function (images uint8 `[n, H, W, C]`, contents `[n, 32]`, number) -> float16 `[n, D]`.
