@@ -1,7 +1,7 @@
 """DULL on all of long-tailed CIFAR-100 with tail-to-head noise, on frozen ImageNet features.
 
-TFDS -> EfficientNet-Lite0 at 112 pixels (each image once, kept) -> long tail, noise -> DULL, with CE
-and LA beside it.
+TFDS -> EfficientNet-Lite0 at 112 pixels (each image once, kept) -> long tail, noise -> DULL, with
+CE and LA beside it.
 
     python -m dull_jax.main --config=configs/cifar100_features.py --workdir=runs/cifar100_features
 """

@@ -7,11 +7,11 @@ from dull_jax.config import parse_arg
 
 
 def probe(config: ConfigDict) -> None:
-    """Training on vectors: plain SGD on a linear head, whose strong view has dropout."""
-    config.train.epochs, config.train.batch_size = 60, 128
+    """Training on vectors: AdamW on a linear head, whose strong view has dropout."""
+    config.train.epochs, config.train.batch_size = 30, 128
     config.train.view = "strong"
     config.train.eval_every, config.train.checkpoint_every = 10, 10
-    config.optim.lr, config.optim.ema = 0.05, 0.99
+    config.optim.name, config.optim.lr, config.optim.ema = "adamw", 1e-3, 0.99
     config.dull.warmup, config.dull.memory = 0.1, 0.8
 
 

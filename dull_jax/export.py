@@ -56,7 +56,7 @@ def exported(classifier: Classifier) -> jax_export.Exported:
     """
 
     def one(image: jax.Array) -> jax.Array:
-        return jax.nn.softmax(classifier.forward(classifier.nets, image[None])[0])
+        return jax.nn.softmax(classifier.forward(classifier.variables, image[None])[0])
 
     (batch,) = jax_export.symbolic_shape("batch")
     images = jax.ShapeDtypeStruct((batch, *classifier.image_shape), jnp.uint8)
@@ -107,7 +107,8 @@ def write_parameters(classifier: Classifier, output: files.Path) -> None:
         str(n): {"params": net.params, "batch_stats": net.batch_stats}
         for n, net in enumerate(classifier.nets)
     }
-    leaves = by_name({"nets": nets}).items()
+    frozen = {"encoder": classifier.encoder.variables} if classifier.encoder else {}
+    leaves = by_name({"nets": nets} | frozen).items()
     tensors = {name.replace("/", "."): np.ascontiguousarray(leaf) for name, leaf in leaves}
     metadata = {k: json.dumps(v, ensure_ascii=False) for k, v in about(classifier).items()}
     with files.whole(output) as file:

@@ -15,16 +15,21 @@ import numpy as np
 from ml_collections import ConfigDict
 from scipy.special import softmax
 
+from dull_jax import config as recipe
 from dull_jax import methods, models
 from dull_jax.data.dataset import TrainSet
 from dull_jax.data.own import decode
-from dull_jax.data.views.augment import AugmentSpec, view
+from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.data.views.vectors import VectorSpec
+from dull_jax.embed import encoder as encoders
+from dull_jax.embed.encoder import Encoder
 from dull_jax.errors import UserError, reason
 from dull_jax.files import Path, path_of
 from dull_jax.methods.base import Method
 from dull_jax.run_dir import checkpoints, layout
 from dull_jax.run_dir.leaves import Leaves, filled
 from dull_jax.run_dir.read import read_json, read_recipe
+from dull_jax.train.learner import augment_spec
 from dull_jax.train.state import NetState
 
 _CHANNELS = ("channel_mean", "channel_std")
@@ -37,19 +42,21 @@ class Classifier:
 
     method: Method
     nets: tuple[NetState, ...]  # averaged weights where there are any
-    augment: AugmentSpec  # of it the channel mean and std of the train images
+    augment: AugmentSpec | VectorSpec  # of it the mean and std of the train images or vectors
     class_names: tuple[str, ...]
     image_shape: tuple[int, int, int]  # (H, W, C)
     fit: str  # how an image of another shape is brought to this one: see `decode.read`
     checkpoint: int
     finished: bool
+    encoder: Encoder | None = None  # of a run on the vectors of a frozen backbone
 
     def __str__(self) -> str:
         height, width, channels = self.image_shape
         state = "" if self.finished else ", the newest of a run that is not finished"
+        by = f" by {self.encoder.name}" if self.encoder else ""
         return (
             f"{self.method.config.method}, {len(self.class_names)} classes, images of "
-            f"{height}x{width}x{channels}, checkpoint {self.checkpoint}{state}"
+            f"{height}x{width}x{channels}{by}, checkpoint {self.checkpoint}{state}"
         )
 
     def read(self, path: str | os.PathLike) -> np.ndarray:
@@ -85,7 +92,7 @@ class Classifier:
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
             padding = ((0, batch_size - len(batch)), (0, 0), (0, 0), (0, 0))
-            logits = self._program(self.nets, np.pad(batch, padding))
+            logits = self._program(self.variables, np.pad(batch, padding))
             parts.append(np.asarray(logits)[: len(batch)])
         return np.concatenate(parts)
 
@@ -93,9 +100,16 @@ class Classifier:
     def _program(self):
         return jax.jit(self.forward)
 
-    def forward(self, nets: tuple[NetState, ...], images: jax.Array) -> jax.Array:
+    @property
+    def variables(self) -> tuple[tuple[NetState, ...], Any]:
+        """What `forward` computes with: the networks, and what the encoder has learnt."""
+        return self.nets, self.encoder.variables if self.encoder else ()
+
+    def forward(self, variables: tuple[Any, Any], images: jax.Array) -> jax.Array:
         """uint8 `[B, H, W, C]` -> logits `[B, K]`; pure, for `jax.jit` and the like."""
-        return self.method.predict(nets, view("plain", None, images, self.augment))
+        nets, frozen = variables
+        samples = self.encoder.plain(frozen, images) if self.encoder else images
+        return self.method.predict(nets, self.augment.view("plain", None, samples))
 
 
 def load(run: str | os.PathLike) -> Classifier:
@@ -109,18 +123,19 @@ def load(run: str | os.PathLike) -> Classifier:
     """
     folder = path_of(run, "the run")
     _require(folder, layout.CONFIG, ("method", "model", "augment", "data"))
-    config, about = read_recipe(folder), _about(folder)
-    shape = tuple(about["image_shape"])
+    config, about = recipe.completed(read_recipe(folder)), _about(folder)
+    shape, encoder = tuple(about["image_shape"]), _encoder(folder, config, about)
+    inputs = (1, encoder.channels) if encoder else shape
     try:
-        method = _method(config, tuple(about["class_names"]), shape)
-        augment = AugmentSpec(*(about[key] for key in _CHANNELS), **config.augment)
+        method = _method(config, tuple(about["class_names"]), inputs)
+        augment = augment_spec(config, method.train, *(about[key] for key in _CHANNELS))
         if (fit := config.data.get("fit", "crop")) not in decode.FITS:
             raise ValueError(f"data.fit is {fit!r}")
     except _DAMAGE as error:
         text = f"{folder / layout.CONFIG} is damaged or of another version ({reason(error)})"
         raise UserError(f"{text}; train again") from None
     leaves, step = checkpoints.newest(folder)
-    nets = tuple(_net(method, leaves, n, shape, folder) for n in range(method.num_networks))
+    nets = tuple(_net(method, leaves, n, folder) for n in range(method.num_networks))
     return Classifier(
         method=method,
         nets=jax.device_put(nets),
@@ -130,7 +145,36 @@ def load(run: str | os.PathLike) -> Classifier:
         fit=fit,
         checkpoint=step,
         finished=(folder / layout.RESULT).exists(),
+        encoder=encoder,
     )
+
+
+def _encoder(folder: Path, config: ConfigDict, about: dict[str, Any]) -> Encoder | None:
+    """The frozen backbone of a run on its vectors; None of any other run.
+
+    Raises:
+      UserError: its weights are not there, or others than the run's; or the run was given vectors
+        that were made elsewhere.
+    """
+    made = about.get("embeddings")
+    if made is None:
+        if len(about["image_shape"]) == 2:
+            raise UserError(
+                f"{folder} was trained on vectors that were made elsewhere: there is no backbone "
+                "to predict images with"
+            )
+        return None
+    try:
+        name, digest = made["backbone"], made["digest"]
+    except (KeyError, TypeError):
+        raise UserError(f"{folder / layout.DATA}: embeddings is damaged; train again") from None
+    encoder = encoders.load(config)
+    if (encoder.name, encoder.digest) != (name, digest):
+        raise UserError(
+            f"{folder} was trained on vectors of {name} with other weights than there are now "
+            f"(sha256 {str(digest)[:12]}, now {encoder.digest[:12]}); put them back"
+        )
+    return encoder
 
 
 def _about(folder: Path) -> dict[str, Any]:
@@ -140,11 +184,12 @@ def _about(folder: Path) -> dict[str, Any]:
     sound = {
         "class_names": _all(about["class_names"], str),
         "image_shape": _all(sides, int)
-        and len(sides) == 3
+        and len(sides) in (2, 3)
         and all(0 < side <= decode.MAX_SIDE for side in sides),
     }
-    sound |= {key: _all(about[key], int, float) and len(about[key]) == sides[2]
-              for key in _CHANNELS if sound["image_shape"]}  # fmt: skip
+    sound |= {key: _all(about[key], int, float) for key in _CHANNELS}
+    if sound["image_shape"] and "embeddings" not in about:
+        sound |= {key: sound[key] and len(about[key]) == sides[-1] for key in _CHANNELS}
     for key, good in sound.items():
         if not good:
             raise UserError(f"{folder / layout.DATA}: {key} is damaged; train again")
@@ -175,14 +220,14 @@ def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, 
         kind = methods.module(config.method).Method
     except UserError:  # the method of a recipe that is damaged or of another version
         raise KeyError(f"method {config.method!r}") from None
-    network = models.build(config.model, len(class_names), head=kind.head)
     nobody = np.zeros(0, np.int32)
-    return kind(
-        config, network, TrainSet(np.zeros((0, *shape), np.uint8), nobody, nobody, class_names)
-    )
+    train = TrainSet(np.zeros((0, *shape), np.uint8), nobody, nobody, class_names)
+    size = train.vector_size
+    network = models.build(config.model, len(class_names), head=kind.head, vector_size=size)
+    return kind(config, network, train)
 
 
-def _net(method: Method, leaves: Leaves, n: int, shape: tuple[int, ...], run: Path) -> NetState:
+def _net(method: Method, leaves: Leaves, n: int, run: Path) -> NetState:
     """Network `n` with what a checkpoint holds for prediction."""
     own = f"nets/{n}/"
     averaged = any(name.startswith(f"{own}average/") for name in leaves)
@@ -199,7 +244,8 @@ def _net(method: Method, leaves: Leaves, n: int, shape: tuple[int, ...], run: Pa
         return leaf
 
     def init() -> Any:
-        return method.network.init(jax.random.key(0), jnp.zeros((2, *shape)), train=False)
+        inputs = jnp.zeros((2, *method.train.input_shape))
+        return method.network.init(jax.random.key(0), inputs, train=False)
 
     variables = filled(jax.eval_shape(init), stored)
     return NetState(

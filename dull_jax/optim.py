@@ -10,8 +10,8 @@ from ml_collections import ConfigDict
 from dull_jax.fields import choice, number, several, switch
 
 FIELDS = {
-    "name": choice("sgd", "sgd or adamw", ("sgd", "adamw")),
-    "lr": number(0.1, "peak learning rate", 0, 1e3),
+    "name": choice("sgd", "sgd or adamw; auto: for images of your own", ("sgd", "adamw", "auto")),
+    "lr": number(0.1, "peak learning rate; 0, for images of your own: chosen", 0, 1e3),
     "momentum": number(0.9, "sgd: of the running mean of gradients", 0, 1, below=True),
     "nesterov": switch(False, "sgd: Nesterov's momentum"),
     "weight_decay": number(5e-4, "joins the gradient (sgd) or the update (adamw)", 0, 10),

@@ -97,7 +97,11 @@ def _in_folder(folder: pathlib.Path) -> list[Item]:
 def _in_table(path: pathlib.Path, root: pathlib.Path) -> list[Item]:
     name = shown(str(path))
     text = csv_io.text_of(name, path)
-    table = image_csv.headless(name, text) or image_csv.lines(text) or csv_io.table(name, text, ("path",))
+    table = (
+        image_csv.headless(name, text)
+        or image_csv.lines(text)
+        or csv_io.table(name, text, ("path",))
+    )
     paths = table_paths.column(name, table, str(root), _ROOT)
     return [
         Item(cell, root / file) for cell, file in zip(table.columns["path"], paths, strict=True)

@@ -19,7 +19,8 @@ _SIDES = ((40, 32), (90, 64), (160, 96))
 _LARGEST = 128
 # The same for a pretrained network, which was trained with images of 224 pixels.
 PRETRAINED, _SMALL, _PRETRAINED_SIDES = "efficientnet_lite0", 64, (112, 224)
-LEFT_OPEN = {"model.name": "auto", "train.epochs": 0}  # refused for all other sources
+# Refused for all other sources.
+LEFT_OPEN = {"model.name": "auto", "optim.name": "auto", "train.epochs": 0}
 _PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
 _WITH_NETWORK = {  # what `network` sets too
     "small_cnn": ("model.stages", "model.width"),
@@ -40,6 +41,7 @@ def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], No
         chosen["data.size"] = pixels
     if config.model.name == "auto":
         chosen |= network(train, pixels) if from_scratch else {"model.name": PRETRAINED}
+    chosen |= optimiser(config, pretrained)
     if from_scratch and config.model.frozen:
         chosen["model.frozen"] = False
     if chosen:
@@ -60,6 +62,7 @@ def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict
         return config
     known = flatten(dict(begun))
     wanted = ["train.epochs"] * (config.train.epochs == 0) + ["data.size"] * (config.data.size == 0)
+    wanted += ["optim.name"] * (config.optim.name == "auto") + ["optim.lr"] * (config.optim.lr == 0)
     if config.model.name == "auto":
         wanted += ["model.name", *_WITH_NETWORK.get(known.get("model.name"), ())]
         if known and known.get("model.name") != PRETRAINED:  # of a version that froze nothing, too
@@ -80,6 +83,17 @@ def side(manifest: Manifest, pretrained: bool = False) -> int:
     if pretrained:
         return _PRETRAINED_SIDES[median > _SMALL]
     return next((size for limit, size in _SIDES if median <= limit), _LARGEST)
+
+
+def optimiser(config: ConfigDict, pretrained: bool) -> dict[str, str | float]:
+    """A head on vectors by AdamW, which no scale of theirs troubles; networks by SGD."""
+    frozen, name, chosen = pretrained and config.model.frozen, config.optim.name, {}
+    if name == "auto":
+        name = chosen["optim.name"] = "adamw" if frozen else "sgd"
+    if config.optim.lr == 0:
+        sgd = 0.01 if pretrained and not frozen else 0.05
+        chosen["optim.lr"] = 1e-3 if name == "adamw" else sgd
+    return chosen
 
 
 def network(num_train: int, pixels: int) -> dict[str, str | int]:

@@ -45,9 +45,9 @@ class VectorCache:
             rows_of.setdefault(content.tobytes(), []).append(row)
         for path in self._files():
             for content, vector in self._read(path):
-                rows = rows_of.get(content, ())
-                out[rows] = vector
-                known[rows] = True
+                if rows := rows_of.get(content):
+                    out[rows] = vector
+                    known[rows] = True
         return known
 
     def add(self, contents: np.ndarray, vectors: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """A recipe made ready on devices: its method, the networks, what trains them and looks at them."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from ml_collections import ConfigDict
 
@@ -41,7 +42,8 @@ class Learner:
         """
         train, kind = dataset.train, methods.module(config.method).Method
         network = models.build(config.model, train.num_classes, AXIS, kind.head, train.vector_size)
-        method, augment = kind(config, network, train), augment_spec(config, train)
+        method = kind(config, network, train)
+        augment = augment_spec(config, train, *normalisation(config, train))
         for stream, size in method.batch_sizes().items():
             devices.check_batch(f"the batch of stream {stream!r}", size)
         images = ImageStore(train.images, devices, given=train.given)
@@ -51,13 +53,17 @@ class Learner:
         return cls(config, dataset, devices, method, augment, networks, phases, passes)
 
 
-def augment_spec(config: ConfigDict, train: TrainSet) -> AugmentSpec | VectorSpec:
-    """The recipe's augmentation; normalises as pretrained weights want it, or by the samples."""
+def normalisation(config: ConfigDict, train: TrainSet) -> tuple[tuple[float, ...], ...]:
+    """(mean, std) as pretrained weights that learn want it, or else of the samples."""
+    if pretrained.is_wanted(config.model) and not train.vector_size:
+        return pretrained.normalisation(config.model)
+    return train.channel_statistics
+
+
+def augment_spec(
+    config: ConfigDict, train: TrainSet, mean: Sequence[float], std: Sequence[float]
+) -> AugmentSpec | VectorSpec:
+    """The recipe's augmentation, of images or of vectors."""
     if train.vector_size:
-        mean, std = train.channel_statistics
-        return VectorSpec(mean, std, train.images.shape[1], config.augment.dropout)
-    if pretrained.is_wanted(config.model):
-        mean, std = pretrained.normalisation(config.model)
-    else:
-        mean, std = train.channel_statistics
+        return VectorSpec(tuple(mean), tuple(std), train.images.shape[1], config.augment.dropout)
     return AugmentSpec(mean, std, **{name: config.augment[name] for name in images.FIELDS})

@@ -1,7 +1,8 @@
 """Views of a sample that is known by vectors `[V, D]`: embeddings of its views, made beforehand.
 
-Vector 0 is that of the plain image. Further ones are of weak and of strong views, by turns; a step
-draws one of them. Where there is one vector only, dropout of its numbers is the strong view.
+Vector 0 is that of the plain image, further ones are of weak views. A step draws one of them; the
+strong view is dropout of its numbers. (Vectors of RandAugment's views, which a frozen backbone was
+not trained to withstand, made heads worse: docs/embeddings.md.)
 """
 
 import dataclasses
@@ -39,8 +40,8 @@ def input_shape(images: object) -> tuple[int, ...]:
 
 
 def role(number: int) -> str:
-    """The view that vector `number` of a sample is of: plain, weak, strong, weak, …"""
-    return "plain" if number == 0 else ("strong", "weak")[number % 2]
+    """The view that vector `number` of a sample is of."""
+    return "weak" if number else "plain"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,18 +60,11 @@ class VectorSpec:
         if len(self.mean) != len(self.std) or not all(0 < s < math.inf for s in self.std):
             raise UserError("vectors: mean and std must fit, and std be positive")
 
-    def candidates(self, name: str) -> tuple[int, ...]:
-        """The vectors that a view is drawn from."""
-        roles = [role(number) for number in range(self.num_views)]
-        wanted = {"plain": ("plain",), "weak": ("plain", "weak"), "strong": ("strong",)}
-        chosen = [n for n, r in enumerate(roles) if r in wanted.get(name, roles)]
-        return tuple(chosen or range(self.num_views))
-
     def view(self, name: str, keys: jax.Array | None, vectors: jax.Array) -> jax.Array:
         """One view of each sample, normalised: (x - mean) / std.
 
         Args:
-          name: 'plain', 'weak', 'strong' or 'contrast' (any vector, with dropout).
+          name: 'plain'; 'weak', any vector; 'strong' or 'contrast', any vector with dropout.
           keys: typed PRNG keys `[n]`, not read by 'plain'.
           vectors: floating `[n, V, D]`; for 'plain' further ones may lack.
 
@@ -84,13 +78,11 @@ class VectorSpec:
             raise UserError(
                 f"vectors must be [n, {views}, {len(self.mean)}], not {tuple(vectors.shape)}"
             )
-        chosen = self.candidates(name)
-        if len(chosen) > 1:
-            drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, len(chosen)))(keys)
-            which = jnp.array(chosen)[drawn]
-            x = jnp.take_along_axis(vectors, which[:, None, None], axis=1)[:, 0]
+        if name == "plain" or views == 1:
+            x = vectors[:, 0]
         else:
-            x = vectors[:, chosen[0]]
+            drawn = jax.vmap(lambda key: jax.random.randint(key, (), 0, views))(keys)
+            x = jnp.take_along_axis(vectors, drawn[:, None, None], axis=1)[:, 0]
         x = (x.astype(jnp.float32) - np.float32(self.mean)) * np.float32(1 / np.array(self.std))
         if name in ("strong", "contrast") and self.dropout:
             x = _dropped(x, keys, self.dropout)
