@@ -213,7 +213,7 @@ def _side(path: str, sides: Sequence[int], size: int) -> int:
     if len(fixed) > 1:
         raise UserError(f"{path}: images of {sides[0]} x {sides[1]} pixels; wanted are square ones")
     if not fixed and not size:
-        raise UserError(f"{path}: the size of its images is open; set config.model.input_size")
+        raise UserError(f"{path}: images of any size fit; name one (--size)")
     if fixed and size not in (0, *fixed):
         raise UserError(f"{path}: takes images of {fixed.pop()} pixels, not of {size}")
     return size or fixed.pop()

@@ -130,7 +130,7 @@ def refused(path, *said, **options):
         (("B", 8, 8, 4), {}, "wanted are images of 3 channels"),
         ((4, 3, 8, 8), {}, "made for just 4 images at a time"),
         (("B", 3, 8, 6), {}, "images of 8 x 6 pixels; wanted are square ones"),
-        (("B", 3, "H", "W"), {}, "size of its images is open; set config.model.input_size"),
+        (("B", 3, "H", "W"), {}, "images of any size fit; name one (--size)"),
         (("B", 3, 8, 8), {"size": 16}, "takes images of 8 pixels, not of 16"),
         (
             ("B", 3, 8, 8),
