@@ -82,7 +82,7 @@ def environment() -> dict[str, object]:
     """Versions, hardware and the command, as env.json holds them."""
     return {
         "command": shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]]),
-        "python": platform.pythonversion(),
+        "python": platform.python_version(),
         "versions": {name: v for name in _PACKAGES if (v := version(name))},
         "platform": platform.platform(),
         "cpu": f"{_processor()}, {os.cpu_count()} cores",

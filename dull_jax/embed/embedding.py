@@ -90,8 +90,7 @@ class Embedding:
                     )
         if self.shared and hosts.several():
             self._read_others(sets)
-        pace = meter.pace()
-        self.say(f"embedded in {duration(pace.seconds)}: {self.cache}")
+        self.say(f"embedded in {duration(meter.pace().seconds)}")
 
     def _read_others(self, sets: list["_Set"]) -> None:
         hosts.gathered(np.zeros(1))  # all have written what they embedded
