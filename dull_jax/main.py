@@ -24,6 +24,7 @@ _CONFIG = config_flags.DEFINE_config_file(
 )
 flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
 cli.define_distributed()
+flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:

@@ -24,9 +24,11 @@ from dull_jax.embed.views import ImageEncoder
 from dull_jax.errors import UserError
 from dull_jax.fields import suggestion
 from dull_jax.models import network, pretrained
-from dull_jax.models.weights import timm_vit
+from dull_jax.models.weights.timm_vit import MEAN, STD
 from dull_jax.names import shown
 from dull_jax.train import hosts, parallel
+
+Channels = tuple[float, float, float] | None
 
 _SIZE = 224  # that ImageNet's networks are trained with
 
@@ -42,11 +44,13 @@ def define_flags() -> None:
     flags.DEFINE_integer("views", 1, "Vectors of each image: plain, then augmented.", 1, 64)
     flags.DEFINE_integer("size", 0, f"Pixels; 0: {_SIZE}, or what the .onnx file wants.", 0, 1024)
     flags.DEFINE_enum("fit", "crop", decode.FITS, "How an image becomes a square.")
-    flags.DEFINE_list("mean", list(map(str, timm_vit.MEAN)), "Of an .onnx file: of its pixels.")
-    flags.DEFINE_list("std", list(map(str, timm_vit.STD)), "Of an .onnx file: of its pixels.")
+    what = "With an .onnx file: %s of pixels in [0, 1] by channel; default: ImageNet's."
+    flags.DEFINE_list("mean", None, what % "mean")
+    flags.DEFINE_list("std", None, what % "standard deviation")
     flags.DEFINE_string("cache", None, "Folder where vectors are kept; else OUTPUT.cache for now.")
     flags.DEFINE_integer("devices", 0, "As config.train.devices.", 0)
     cli.define_distributed()
+    flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
 def main(argv: Sequence[str]) -> None:
@@ -58,7 +62,8 @@ def main(argv: Sequence[str]) -> None:
     root, weights = (cli.path_flag(name, local=True) for name in ("data_dir", "weights"))
     parallel.cpu_devices(values.devices)
     cli.join_others()
-    encoder = encoder_of(values.model, str(weights or ""), values.size)
+    mean, std = (_channels(name) for name in ("mean", "std"))
+    encoder = encoder_of(values.model, str(weights or ""), values.size, mean, std)
     job = Job(
         source=source,
         output=output,
@@ -75,8 +80,13 @@ def main(argv: Sequence[str]) -> None:
         _tell(manifest, job)
 
 
-def encoder_of(model: str, weights: str = "", size: int = 0) -> ImageEncoder:
+def encoder_of(
+    model: str, weights: str = "", size: int = 0, mean: Channels = None, std: Channels = None
+) -> ImageEncoder:
     """The network that the flags name.
+
+    Args:
+      mean, std: of an .onnx file, see `OnnxEncoder`; None: ImageNet's.
 
     Raises:
       UserError: there is no such network, or its weights are not there, damaged or not its own.
@@ -85,8 +95,10 @@ def encoder_of(model: str, weights: str = "", size: int = 0) -> ImageEncoder:
         if weights:
             raise UserError("--weights is for networks of ours; an .onnx file has its own")
         files.check_local("--model", model)
-        mean, std = _channels("mean"), _channels("std")
-        return OnnxEncoder(files.expanded(model, "--model"), size, mean=mean, std=std)
+        path, mean, std = files.expanded(model, "--model"), mean or MEAN, std or STD
+        return OnnxEncoder(path, size, mean=mean, std=std)
+    if mean or std:
+        raise UserError("--mean and --std are for .onnx files; other networks know their own")
     known = network.with_weights()
     if model not in known:
         raise UserError(
@@ -101,7 +113,9 @@ def encoder_of(model: str, weights: str = "", size: int = 0) -> ImageEncoder:
     return encoders.load(config)
 
 
-def _channels(name: str) -> tuple[float, ...]:
+def _channels(name: str) -> Channels:
+    if flags.FLAGS[name].value is None:
+        return None
     try:
         red, green, blue = map(float, flags.FLAGS[name].value)
     except ValueError:
