@@ -14,7 +14,8 @@ equations here are ours (docs/dull.md). An epoch, after a warm-up with logit-adj
      H2T:  a class-even stream, its images mixed with ordinary ones, labels leaning to the rarer.
 
 Cost per step: one forward and backward of batch * (1 + h2t_share) images; per epoch one forward
-of the train set, and N^2 (C + 20 K) multiply-adds for the neighbours.
+of the train set, and for the neighbours N^2 C multiply-adds, where features have changed since the
+last, and 2,000 N K.
 """
 
 from collections.abc import Iterator, Mapping
@@ -58,7 +59,7 @@ FIELDS = {
         lambda mass: len(mass) == 2 and 0 < mass[0] <= mass[1] <= 1,
         "(start, end), 0 < start <= end <= 1",
     ),
-    "neighbours": switch(True, "the posterior also uses the neighbours (to 25,000 images)"),
+    "neighbours": switch(True, "the posterior also uses the 100 nearest neighbours"),
     "h2t": switch(True, "head-to-tail transfer"),
     "h2t_share": number(0.5, "size of its stream relative to the batch", 0.01, 1),
     "h2t_mix": choice("cutmix", "how its images are mixed; vectors: mixup", ("cutmix", "mixup")),

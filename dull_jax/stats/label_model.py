@@ -61,8 +61,8 @@ class Estimator:
 
     @property
     def uses_features(self) -> bool:
-        """Whether neighbours are asked: the set is neither too small nor too large for it."""
-        return self.neighbours and 2 < len(self.given) <= neighbour_posterior.LARGEST
+        """Whether neighbours are asked: there are at least two others."""
+        return self.neighbours and len(self.given) > 2
 
     @property
     def _given_counts(self) -> np.ndarray:
@@ -93,6 +93,9 @@ class Estimator:
 
         Args:
           logits: `[N, K]`, the epoch's.  features: `[N, C]`, needed if `uses_features`.
+
+        Raises:
+          UserError: of `neighbour_graph.nearest`.
         """
         if self.noise != "structured":
             state = self._fit_transition(state)

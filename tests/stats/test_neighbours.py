@@ -21,12 +21,11 @@ def naive(features, labels, num_classes, k, temperature):
 
 
 @pytest.mark.parametrize("size", [2, 7, 60])
-@pytest.mark.parametrize("block", [1, 16, 1024])
-def test_votes_of_a_naive_version(size, block):
+def test_votes_of_a_naive_version(size):
     rng = np.random.default_rng(size)
     features = rng.normal(size=(size, 5)).astype(np.float32) * rng.uniform(0.1, 9, (size, 1))
     labels = rng.integers(0, 4, size)
-    actual = neighbours.votes(features, labels, 4, neighbours=10, block=block)
+    actual = neighbours.votes(features, labels, 4, neighbours=10)
     assert actual.shape == (size, 4)
     np.testing.assert_allclose(actual, naive(features, labels, 4, 10, 0.1), rtol=1e-4, atol=1e-6)
 
@@ -35,7 +34,7 @@ def test_some_are_asked_of_all():
     rng = np.random.default_rng(0)
     features, labels = rng.normal(size=(50, 4)), rng.integers(0, 3, 50)
     asked = np.array([3, 3, 49, 0, 17])
-    actual = neighbours.votes(features, labels, 3, asked, neighbours=9, block=2)
+    actual = neighbours.votes(features, labels, 3, asked, neighbours=9)
     whole = neighbours.votes(features, labels, 3, neighbours=9)
     np.testing.assert_allclose(actual, whole[asked], rtol=1e-6)
 
