@@ -136,7 +136,8 @@ def svg(chart: Spec, title: str, description: str) -> Markup:
 
 _KEPT = {
     "d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "href", "fill",
-    "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity",
+    "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "stroke-linecap",
+    "opacity",
     "font-size", "font-weight", "text-anchor", "preserveAspectRatio", "display",
 }  # fmt: skip
 _DEFAULTS = {

@@ -5,7 +5,7 @@ from markupsafe import Markup
 
 from dull_jax.report import bars, blocks
 from dull_jax.report.numbers import number, percent
-from dull_jax.report.pictures import thumbnail
+from dull_jax.report.pictures import stamp, thumbnail
 from dull_jax.report.run import Run
 from dull_jax.report.summary import THRESHOLD
 from dull_jax.stats.metrics import wrong_labels
@@ -43,20 +43,39 @@ def _introduction(run: Run) -> str:
 def _cards(run: Run) -> list[Markup]:
     thumbnails = run.outputs.get("thumbnails", [])
     return [
-        _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None)
+        _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None, _near(run, i))
         for i, index in enumerate(_suspects(run))
     ]
 
 
-def _card(run: Run, index: int, pixels: np.ndarray | None) -> Markup:
-    ids, given = run.labels.get("ids"), int(run.labels["given"][index])
+def _near(run: Run, rank: int) -> list[dict]:
+    """The nearest neighbours of a suspect, as `blocks.card` wants them."""
+    suspects, near = _suspects(run), run.outputs.get("neighbours", [])
+    if rank >= len(near):
+        return []
+    pictures = run.outputs.get("neighbour_pictures")
+    better = run.outputs["suggested"][suspects[rank]] if run.has("suggested") else None
+    return [
+        {
+            "name": run.sample_name(int(other)),
+            "label": run.class_name(int(run.labels["given"][other])),
+            "picture": "" if pictures is None else stamp(pictures[rank, n]),
+            "agrees": run.labels["given"][other] == better,
+        }
+        for n, other in enumerate(near[rank])
+    ]
+
+
+def _card(run: Run, index: int, pixels: np.ndarray | None, near: list[dict]) -> Markup:
+    given = int(run.labels["given"][index])
     return blocks.card(
-        name=str(ids[index]) if ids is not None else f"position {index}",
+        name=run.sample_name(index),
         given=run.class_name(given),
         better=_better(run, index),
         score=f"score {number(run.outputs['wrongness'][index], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
         true_class=run.class_name(int(run.labels["clean"][index])) if run.truth_known else None,
+        near=near,
     )
 
 
