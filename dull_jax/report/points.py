@@ -12,7 +12,7 @@ from dull_jax.report.charts import Spec
 _COLOURED = 8  # classes that the colours are enough for; of more, one fewer and the others grey
 _GREY = "var(--faint)"
 _HEIGHTS = (210, 330)  # pixels of a map: as flat or as high as its points ask for
-_DOT, _RING = 3.4, 52  # width of a dot, area of a ring
+_DOT, _RING = 4, 52  # width of a dot, area of a ring
 _ROOM = 0.04  # share of the map that is left free on each side
 
 
@@ -93,7 +93,7 @@ def _map(
 # A line that breaks after each point: a dot takes a tenth of what a shape of its own would.
 _DOTS: Spec = charts.layer(
     "line",
-    {"stroke": charts.as_is("colour"), "detail": charts.text_of("colour"), "order": {"value": 0}},
+    {"stroke": charts.as_is("colour"), "detail": charts.text_of("colour"), "order": {"value": None}},
     strokeWidth=_DOT, strokeCap="round", opacity=0.75, aria=False,
     invalid="break-paths-filter-domains",
 )  # fmt: skip

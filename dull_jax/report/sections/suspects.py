@@ -20,7 +20,7 @@ def content(run: Run) -> list | None:
     return [
         blocks.row([_scores(run), _by_group(run)]),
         blocks.text(_introduction(run), "soft before"),
-        blocks.cards(cards) if cards else None,
+        blocks.cards(cards, run.has("neighbours")) if cards else None,
     ]
 
 
