@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from dull_jax.report import blocks, charts, palette
 from dull_jax.report.charts import Spec
+from dull_jax.report.numbers import percent
 
 _COLOURED = 8  # classes that the colours are enough for; of more, one fewer and the others grey
 _GREY = "var(--faint)"
@@ -43,6 +44,17 @@ def maps(
         for kind, of in labels.items()
     ]
     return blocks.row([blocks.row(figures), _legend(class_names, colours, points)], "stack")
+
+
+def about(total: int, drawn: int, method: str, explained: float) -> str:
+    """What a reader needs to know of a map; `explained` is nan where there is no such share."""
+    shown = f"All {total:,} samples" if drawn == total else f"{drawn:,} of {total:,} samples"
+    axes = f", {percent(explained, 0)} of the variance" if np.isfinite(explained) else ""
+    return (
+        f"{shown}, near each other where their embeddings are alike ({method}{axes}). A suspicious "
+        "label has a ring. It is likely to be wrong where its colour differs from those around it "
+        "by the given labels, and agrees with them by the suggested ones."
+    )
 
 
 def _colours(points: Points, num_classes: int) -> dict[int, str]:
@@ -93,7 +105,11 @@ def _map(
 # A line that breaks after each point: a dot takes a tenth of what a shape of its own would.
 _DOTS: Spec = charts.layer(
     "line",
-    {"stroke": charts.as_is("colour"), "detail": charts.text_of("colour"), "order": {"value": None}},
+    {
+        "stroke": charts.as_is("colour"),
+        "detail": charts.text_of("colour"),
+        "order": {"value": None},  # as they come
+    },
     strokeWidth=_DOT, strokeCap="round", opacity=0.75, aria=False,
     invalid="break-paths-filter-domains",
 )  # fmt: skip

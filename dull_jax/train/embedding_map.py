@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image
 
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.stats import neighbour_graph, projection
+from dull_jax.stats import neighbour_graph
+from dull_jax.stats.projection import Projection, planar
 
 NEIGHBOURS = 5  # of each suspect
 _DRAWN = 2_000  # points of the map: more would hide each other, and make the page heavy
@@ -26,8 +27,7 @@ def arrays(
       pictures: `[N, H, W, C]`; None: there are no neighbour_pictures.
       suspects: int `[S]`, samples that are listed.
     """
-    rows = spaced(len(vectors), suspects, _DRAWN)
-    drawn = projection.planar(plain(vectors, rows))
+    rows, drawn = drawn_rows(vectors, suspects)
     found = {
         "map_rows": rows.astype(np.int32),
         "map_points": drawn.points,
@@ -38,6 +38,12 @@ def arrays(
     if pictures is not None:
         found["neighbour_pictures"] = small(pictures, found["neighbours"])
     return found
+
+
+def drawn_rows(vectors: np.ndarray, suspects: np.ndarray) -> tuple[np.ndarray, Projection]:
+    """The samples of the map, the suspects first, and where they lie on it."""
+    rows = spaced(len(vectors), suspects, _DRAWN)
+    return rows, planar(plain(vectors, rows))
 
 
 def plain(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:

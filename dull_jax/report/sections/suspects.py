@@ -3,9 +3,9 @@
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax.report import bars, blocks
+from dull_jax.report import bars, blocks, neighbours
 from dull_jax.report.numbers import number, percent
-from dull_jax.report.pictures import stamp, thumbnail
+from dull_jax.report.pictures import thumbnail
 from dull_jax.report.run import Run
 from dull_jax.report.summary import THRESHOLD
 from dull_jax.stats.metrics import wrong_labels
@@ -30,13 +30,14 @@ def _suspects(run: Run) -> np.ndarray:
 
 def _introduction(run: Run) -> str:
     chosen = _suspects(run)
+    near = f" {neighbours.EXPLAINED}" if run.has("neighbours") else ""
     if not run.truth_known or not len(chosen):
-        return "Most suspicious first. Given label → label that fits better."
+        return f"Most suspicious first. Given label → label that fits better.{near}"
     wrong = int((run.labels["given"][chosen] != run.labels["clean"][chosen]).sum())
     return (
         f"Most suspicious first: given label → label that fits better. Of these {len(chosen)}, "
         f"{wrong} are truly wrong ({percent(wrong / len(chosen), 0)}). "
-        "The method never sees the true labels."
+        f"The method never sees the true labels.{near}"
     )
 
 
@@ -49,21 +50,15 @@ def _cards(run: Run) -> list[Markup]:
 
 
 def _near(run: Run, rank: int) -> list[dict]:
-    """The nearest neighbours of a suspect, as `blocks.card` wants them."""
-    suspects, near = _suspects(run), run.outputs.get("neighbours", [])
-    if rank >= len(near):
+    """The nearest neighbours of a suspect."""
+    rows, pictures = run.outputs.get("neighbours", []), run.outputs.get("neighbour_pictures")
+    if rank >= len(rows):
         return []
-    pictures = run.outputs.get("neighbour_pictures")
-    better = run.outputs["suggested"][suspects[rank]] if run.has("suggested") else None
-    return [
-        {
-            "name": run.sample_name(int(other)),
-            "label": run.class_name(int(run.labels["given"][other])),
-            "picture": "" if pictures is None else stamp(pictures[rank, n]),
-            "agrees": run.labels["given"][other] == better,
-        }
-        for n, other in enumerate(near[rank])
-    ]
+    others = [(run.sample_name(int(n)), run.class_name(int(run.labels["given"][n])))
+              for n in rows[rank]]  # fmt: skip
+    index = _suspects(run)[rank]
+    better = run.class_name(int(run.outputs["suggested"][index])) if run.has("suggested") else None
+    return neighbours.near(others, better, None if pictures is None else pictures[rank])
 
 
 def _card(run: Run, index: int, pixels: np.ndarray | None, near: list[dict]) -> Markup:
