@@ -1,4 +1,4 @@
-"""Vectors are kept by content: what is there is taken, damaged files are not, nothing is mixed up."""
+"""Vectors are kept by content: what is there is taken, damage is noticed, nothing is mixed up."""
 
 import numpy as np
 import pytest
