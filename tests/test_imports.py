@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
     {"errors", "names", "memory", "machine", "streams", "progress"},
-    {"files", "fields"},
+    {"files", "fields", "restricted_pickle"},
     {"run_dir"},
     {"data"},
     {"models"},

@@ -64,6 +64,22 @@ def _fused() -> str:
     return "\n".join(lines)
 
 
+def _neighbours() -> str:
+    """Seconds and memory of the graph of nearest neighbours, exact and searched."""
+    measured = read("speed/neighbours.json")
+    exact, found, k = measured["exact"], measured["searched"], measured["neighbours"]
+    lines = [
+        "| samples | features | how | seconds | least for all pairs | recall | peak memory |",
+        "|--:|--:|---|--:|--:|--:|--:|",
+        f"| {exact['samples']:,} | {exact['features']:,} | all pairs | {exact['seconds']:.0f} "
+        f"| {exact['seconds_of_products']:.0f} | 1 | {exact['peak_gb']:.1f} GB |",
+        f"| {found['samples']:,} | {found['features']:,} | faiss | {found['seconds']:,.0f} "
+        f"| {found['seconds_of_all_pairs']:,.0f} | {found[f'recall_at_{k}']:.3f} "
+        f"| {found['peak_gb']:.1f} GB |",
+    ]
+    return "\n".join(lines) + f"\n\nLoad of the two cores before: {measured['load_before']}."
+
+
 # Audits ------------------------------------------------------------------------------------------
 
 
@@ -181,5 +197,6 @@ TABLES = {
     "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
     "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
     "scaling-methods": lambda: scaling_model.methods_table(read(_SCALING)),
+    "neighbours": _neighbours,
     "faults": _faults,
 }

@@ -15,7 +15,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.files import Path
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.seal import sealed
-from dull_jax.train import run_lock, writer
+from dull_jax.train import embedding_map, run_lock, writer
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -68,6 +68,8 @@ def write(
 def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
     pictures = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
+    if dataset.train.vector_size:
+        pictures |= embedding_map.arrays(dataset.train.images, dataset.pictures, suspects)
     return {
         "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),

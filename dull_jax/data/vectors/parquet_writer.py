@@ -51,6 +51,7 @@ def write(
     schema = table.with_metadata(dict(metadata or {}))
     options = {
         "use_dictionary": ["label", "split"],
+        "write_page_checksum": True,
         "compression": {key: "ZSTD" for key in texts} | {_leaf(vectors): "NONE"},
     }
     with files.whole(path) as file, pq.ParquetWriter(file, schema, **options) as writer:
