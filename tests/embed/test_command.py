@@ -214,12 +214,17 @@ def test_bad_networks(name, weights, said):
         command.encoder_of(name, weights)
 
 
-def test_an_onnx_file(folder, tmp_path):
-    """The mean of each channel, of images whose size it fixes."""
+@pytest.fixture
+def network(tmp_path):
+    """An .onnx file: the mean of each channel, of images whose size it fixes."""
     nodes = [node("GlobalAveragePool", ["images"], "pooled"), node("Flatten", ["pooled"], "out")]
     data = model(nodes, [], [value("images", ("B", 3, 8, 8))], [value("out", ("B", 3))])
     (tmp_path / "mean.onnx").write_bytes(data)
-    encoder = command.encoder_of(str(tmp_path / "mean.onnx"), mean=(0, 0, 0), std=(1, 1, 1))
+    return tmp_path / "mean.onnx"
+
+
+def test_an_onnx_file(folder, network, tmp_path):
+    encoder = command.encoder_of(str(network), mean=(0, 0, 0), std=(1, 1, 1))
     assert encoder.input_size == 8
     output = tmp_path / "emb.parquet"
     Job(folder, output, encoder, 8, views=2).run(Devices(1), lambda text: None)
@@ -233,19 +238,20 @@ def decoded(path):
 
 
 def run(*words):
-    command = [sys.executable, "-m", "dull_jax.embed", *words]
+    program = [sys.executable, "-m", "dull_jax.embed", *map(str, words)]
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(command, env=env, text=True, capture_output=True, timeout=LONG)
+    return subprocess.run(program, env=env, text=True, capture_output=True, timeout=LONG)
 
 
-def test_the_program(folder, tmp_path):
-    done = run(f"--input={folder}", f"--output={tmp_path}/e.npz", "--size=32", "--devices=1")
+def test_the_program(folder, network, tmp_path):
+    words = (f"--input={folder}", f"--output={tmp_path / 'e.npz'}", f"--model={network}")
+    done = run(*words)
     assert done.returncode == 0, done.stderr
     assert "leaf/broken.png: not an image" in done.stderr
     assert "passed over: 1 x not an image file (.txt)" in done.stderr
     assert "120 images embedded, 1 cannot be read, 1 are copies of others: " in done.stdout
-    assert formats.read(tmp_path / "e.npz").parts[0].shape == (120, 1, 1280)
-    done = run(f"--input={folder}", f"--output={tmp_path}/e.npz", "--mean=1,2")
+    assert formats.read(tmp_path / "e.npz").parts[0].shape == (120, 1, 3)
+    done = run(*words, "--mean=1,2")
     assert done.returncode == 2
     assert our_line(done.stderr).endswith("--mean must be three numbers, of red, green and blue")
 
