@@ -8,12 +8,11 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.extmath import randomized_svd
+from scipy.linalg import eigh
 
 from dull_jax.stats.neighbour_graph import unit_rows
 
 _LEAST = 50  # vectors that UMAP needs for its start; fewer are drawn by PCA
-_ITERATIONS = 8  # of the randomised SVD: spectra of features fall slowly
 
 
 class Projection(NamedTuple):
@@ -37,17 +36,25 @@ def planar(vectors: np.ndarray) -> Projection:
 
 
 def pca(vectors: np.ndarray) -> Projection:
-    """The two directions of greatest variance, by a randomised SVD (Halko et al., 2011).
+    """The two directions of greatest variance (Pearson, 1901), by the smaller Gram matrix.
 
-    vectors: finite `[N, D]`. Where N or D is 1 the second axis, or both, are zero.
+    vectors: finite `[N, D]`. Where N or D is 1 the second axis, or both, are zero. Time is
+    O(N D min(N, D)).
     """
-    centred = np.asarray(vectors, np.float32)
-    centred = centred - centred.mean(0, dtype=np.float64).astype(np.float32)
-    points, rank = np.zeros((len(centred), 2), np.float32), min(2, *centred.shape)
-    left, scale, _ = randomized_svd(centred, rank, n_iter=_ITERATIONS, random_state=0)
-    points[:, :rank] = left * scale
-    variance = float(np.square(centred, dtype=np.float64).sum())
-    return Projection(points, "PCA", float(np.square(scale).sum() / variance) if variance else 0.0)
+    centred = np.asarray(vectors, np.float64)
+    centred = centred - centred.mean(0)
+    rows, columns = centred.shape
+    points, rank = np.zeros((rows, 2)), min(2, rows, columns)
+    gram = centred @ centred.T if rows < columns else centred.T @ centred
+    top = (len(gram) - rank, len(gram) - 1)
+    variances, axes = (a[..., ::-1] for a in eigh(gram, subset_by_index=top))
+    variances = np.maximum(variances, 0)
+    points[:, :rank] = axes * np.sqrt(variances) if rows < columns else centred @ axes
+    farthest = points[np.abs(points).argmax(0), (0, 1)]  # has no sign of its own otherwise
+    points *= np.where(farthest < 0, -1, 1)
+    total = np.trace(gram)
+    explained = min(1.0, float(variances.sum() / total)) if total > 0 else 0.0
+    return Projection(points.astype(np.float32), "PCA", explained)
 
 
 def _umap(unit: np.ndarray) -> np.ndarray:

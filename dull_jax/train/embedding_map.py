@@ -10,11 +10,26 @@ from PIL import Image
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.stats import neighbour_graph
 from dull_jax.stats.projection import Projection, planar
+from dull_jax.train.learner import Learner
 
 NEIGHBOURS = 5  # of each suspect
 _DRAWN = 2_000  # points of the map: more would hide each other, and make the page heavy
 _SEARCHED = 100_000  # samples among which neighbours are sought: memory for their plain vectors
 _SIDE = 48  # pixels of a neighbour's picture
+
+
+def embeddings(learner: Learner) -> np.ndarray | None:
+    """`[N, V, D]`: the vectors trained on; of images the features of the network as it is now.
+
+    None where the method does not bring features to the host, or they are not finite.
+    """
+    train = learner.dataset.train
+    if train.vector_size:
+        return train.images
+    if "features" not in learner.method.observed:
+        return None
+    features = learner.passes.observe(0, averaged=True)["features"]
+    return features[:, None] if np.isfinite(features).all() else None
 
 
 def arrays(

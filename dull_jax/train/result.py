@@ -48,35 +48,39 @@ def write(
     dataset: Dataset,
     seen: Evaluation,
     diagnostics: Mapping[str, np.ndarray],
+    embeddings: np.ndarray | None,
     effort: Effort,
     rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
     """Writes outputs.npz, then result.json, which says that the run is finished.
 
     Args:
+      embeddings: `[N, V, D]` of the train set, where there are any.
       rows: of metrics.jsonl, all of them.
     """
     run_lock.check_held(folder)
     with files.whole(folder / layout.OUTPUTS) as file:
-        np.savez_compressed(file, **_outputs(dataset, seen), **diagnostics)
+        np.savez_compressed(file, **_outputs(dataset, seen, embeddings), **diagnostics)
     result = defined(_result(config, dataset.description, seen, effort, rows))
     result = sealed(folder, result)
     files.write_text(folder / layout.RESULT, json.dumps(result, indent=1))
     return result
 
 
-def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
+def _outputs(
+    dataset: Dataset, seen: Evaluation, embeddings: np.ndarray | None
+) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
-    pictures = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
-    if dataset.train.vector_size:
-        pictures |= embedding_map.arrays(dataset.train.images, dataset.pictures, suspects)
+    shown = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
+    if embeddings is not None:
+        shown |= embedding_map.arrays(embeddings, dataset.pictures, suspects)
     return {
         "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        **pictures,
+        **shown,
     }
 
 
