@@ -22,6 +22,7 @@ EXACT = 100_000**2  # pairs that a CPU compares; of 1,280 features in three minu
 _RECALL = 0.99  # of approx_max_k on a TPU; elsewhere it is exact
 _BLOCK = {"cpu": 2**24}  # cosines in a block: 64 MB, two blocks at once
 _LARGE_BLOCK = 2**26  # of an accelerator
+_ROWS = 64  # a block has at least so many: each reads all N rows
 
 
 class Graph(NamedTuple):
@@ -100,7 +101,8 @@ def unit_rows(features: np.ndarray) -> np.ndarray:
 def cosines(unit: np.ndarray, queries: np.ndarray) -> Iterator[jax.Array]:
     """Blocks `[b, N]`, -inf at a query itself; while one is used the next is being multiplied."""
     size = len(unit)
-    rows = max(1, min(_BLOCK.get(jax.default_backend(), _LARGE_BLOCK) // size, len(queries)))
+    rows = max(_ROWS, _BLOCK.get(jax.default_backend(), _LARGE_BLOCK) // size)
+    rows = min(rows, len(queries))
     table, ahead = jnp.asarray(unit), None
     for first in range(0, len(queries), rows):  # the last block repeats its last: one program
         own = queries[np.minimum(np.arange(first, first + rows), len(queries) - 1)]

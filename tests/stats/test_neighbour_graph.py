@@ -26,6 +26,7 @@ def random(size, width=5, seed=0):
 @pytest.mark.parametrize("block", [1, 1000, 2**24], ids=["row by row", "some", "at once"])
 def test_against_numpy(size, k, block, monkeypatch):
     monkeypatch.setitem(neighbour_graph._BLOCK, "cpu", block)
+    monkeypatch.setattr(neighbour_graph, "_ROWS", 1)
     features = random(size) * np.random.default_rng(1).uniform(0.1, 9, (size, 1))
     graph = neighbour_graph.nearest(features, k)
     indices, cosine = naive(features, k)
