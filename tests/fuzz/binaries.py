@@ -15,7 +15,7 @@ import pictures
 from dull_jax.data.own import decode
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
-from dull_jax.models.weights import timm_resnet, torch_legacy
+from dull_jax.models.weights import timm_resnet
 
 # Archives ----------------------------------------------------------------------------------------
 

@@ -46,7 +46,6 @@ def recipe(method, samples="images", epochs=EPOCHS, batch_size=32, **fields):
     if samples == "vectors":
         config.model.name, config.model.hidden = "mlp", (32,)
         config.model.width = config.model.stages = 0
-        config.optim.name, config.optim.lr = "adamw", 0.02
     config.update_from_flattened_dict(fields)
     return config
 
@@ -80,7 +79,7 @@ def watched(method, samples, tmp_path_factory):
             yield done
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "load", lambda *args, **options: make_source(COUNTS, test_each=20))
+        patch.setattr(sources, "load", lambda *args, **options: source_of(samples))
         patch.setattr(PhaseRunner, "train_phase", watch)
         trainer.train(recipe(method, samples), folder, quiet)
     return folder, steps
