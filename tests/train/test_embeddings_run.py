@@ -86,7 +86,7 @@ def test_the_report_does_without_pictures(made):
 
 
 def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
-    folder, file, run = made
+    _folder, file, run = made
     samples = inputs.of_run(run, 3, 60, tmp_path / "audit", quiet)
     verdict = audit_labels(samples.probs, samples.given, class_names=samples.class_names)
     outputs.write(tmp_path / "audit", samples, verdict)
@@ -107,7 +107,7 @@ def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
 
 
 def test_an_audit_finds_a_file_that_moved(made, tmp_path):
-    folder, file, run = made
+    _folder, file, run = made
     moved = tmp_path / "there.parquet"
     shutil.copytree(run, tmp_path / "run")
     shutil.move(file, moved)

@@ -100,7 +100,7 @@ def test_a_flipped_bit_of_ours_is_found(tmp_path):
     data = bytearray(path.read_bytes())
     data[data.index(x[11].tobytes())] ^= 1
     path.write_bytes(data)
-    with pytest.raises(UserError, match="cannot be read.*CRC"):
+    with pytest.raises(UserError, match=r"cannot be read.*CRC"):
         formats.read(path)
 
 
