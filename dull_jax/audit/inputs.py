@@ -121,8 +121,8 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
         where = options[field] if field in places else ""
         if where and not os.path.exists(where):
             raise UserError(
-                f"{folder}: {shown(where)}, where the data of this run should be, is not there; "
-                f"name the place where they are now: --data_{field}=NEW"
+                f"{folder}: {shown(where)}, where the images or vectors of this run should be, is "
+                f"not there; name the place where they are now: --data_{field}=NEW"
             )
     return bool(data_dir or data_file)
 
