@@ -60,6 +60,9 @@ READERS = {
     ),
     "image": Reader("file.img", always(binaries.IMAGES), binaries.image),
     "pretrained weights": Reader("file.safetensors", binaries.weights, binaries.pretrained_weights),
+    "PyTorch's tensors": Reader(
+        "file.pth", always(binaries.TORCH_FILES), binaries.torch_tensors, unpickles=True
+    ),
     "run: JSON": Reader("file.json", always(run_files.JSON), run_files.run_json),
     "run: metrics": Reader("metrics.jsonl", always(run_files.JSON), run_files.metrics),
     "run: recipe": Reader(
