@@ -36,3 +36,4 @@ def _full(config: ConfigDict) -> None:
     config.augment.crop_pad = 16
     config.optim.lr, config.optim.weight_decay = 0.01, 1e-3
     config.optim.name, config.optim.ema = "sgd", 0.999
+    config.dull.neighbours = False  # a million images, compared with each other anew each epoch

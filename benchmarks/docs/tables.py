@@ -64,6 +64,24 @@ def _fused() -> str:
     return "\n".join(lines)
 
 
+def _neighbours() -> str:
+    """Seconds and memory of the graph of nearest neighbours, of all pairs and searched."""
+    exact, found = (read(f"speed/neighbours_{part}.json") for part in ("exact", "searched"))
+    head = "| samples | features | how | seconds | recall | peak memory | load before |"
+    lines = [head, "|--:|--:|---|--:|--:|--:|--:|"]
+    for how, c in (("all pairs", exact), ("faiss", found)):
+        recall = c.get(f"recall_at_{c['neighbours']}", 1)
+        lines.append(
+            f"| {c['samples']:,} | {c['features']:,} | {how} | {c['seconds']:,.0f} "
+            f"| {recall:.3f} | {c['peak_gb']:.1f} GB | {c['load_before']} |"
+        )
+    return "\n".join(lines) + (
+        f"\n\nThe products of all pairs alone took {exact['seconds_of_products']:.0f} seconds "
+        f"({exact['gflops_of_products']} GFLOP/s), EM of 100 classes on the graph "
+        f"{exact['seconds_of_em']:.1f}."
+    )
+
+
 # Audits ------------------------------------------------------------------------------------------
 
 
@@ -181,5 +199,6 @@ TABLES = {
     "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
     "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
     "scaling-methods": lambda: scaling_model.methods_table(read(_SCALING)),
+    "neighbours": _neighbours,
     "faults": _faults,
 }

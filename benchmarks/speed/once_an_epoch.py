@@ -1,7 +1,7 @@
 """What a method does between the training steps of an epoch, and what it keeps of each sample.
 
-Its own code runs on random predictions; the networks and the passes are left out. A part of
-`benchmarks.speed.scaling`.
+Its own code runs on random predictions; the networks and the passes are left out, and so are DULL's
+neighbours, which `benchmarks.speed.neighbours` measures. A part of `benchmarks.speed.scaling`.
 """
 
 import types
@@ -23,7 +23,8 @@ from dull_jax.train.epoch_run import EpochRun
 
 def measure(name: str, samples: int, num_classes: int) -> dict[str, float]:
     """Seconds of a method's own work in an epoch, bytes a sample, passes over the train set."""
-    config = synthetic.recipe(name, "resnet50", 256, **{"model.stem": "imagenet"})
+    fields = {"model.stem": "imagenet", "dull.neighbours": False}
+    config = synthetic.recipe(name, "resnet50", 256, **fields)
     train = synthetic.dataset(samples, num_classes).train
     kind = methods.module(name).Method
     network = models.build(config.model, num_classes, AXIS, kind.head)

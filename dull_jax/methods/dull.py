@@ -30,7 +30,7 @@ from dull_jax.fields import choice, number, several, switch
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
 from dull_jax.models import heads, unlearning
-from dull_jax.stats import label_model, transition
+from dull_jax.stats import label_model, neighbour_graph, transition
 from dull_jax.stats.class_even import class_even, mixed_prior
 from dull_jax.stats.label_model import float32_shares
 
@@ -69,8 +69,8 @@ FIELDS = {
     "h2t_power": number(0.25, "k of the label share", 0, 10),
     "transition": choice(
         "structured",
-        "of the posterior: structured, free (EM), or none",
-        ("structured", "free", "none"),
+        "of the posterior: structured, free (EM), or none; auto: free on vectors",
+        ("structured", "free", "none", "auto"),
     ),
     "transition_strength": number(
         0.1, "free, none: pseudo-counts, as a share of a class's size", 1e-6, 1e3
@@ -89,11 +89,13 @@ class Method(base.Method):
 
     @property
     def _label_model(self) -> label_model.Estimator:
-        c = self.config.dull
+        c, noise = self.config.dull, self.config.dull.transition
+        if noise == "auto":
+            noise = "free" if self.train.vector_size else "structured"
         return label_model.Estimator(
             given=self.train.given,
             num_classes=self.train.num_classes,
-            noise=c.transition,
+            noise=noise,
             strength=c.transition_strength,
             tau=c.tau,
             decay=c.memory,
@@ -105,8 +107,11 @@ class Method(base.Method):
         return ("logits", "features") if self._label_model.uses_features else ("logits",)
 
     def init_memory(self) -> dict[str, np.ndarray]:
-        """The state of the label model."""
-        return self._label_model.init()._asdict()
+        """The state of the label model. Raises UserError if it needs what is not installed."""
+        model = self._label_model
+        if model.uses_features:
+            neighbour_graph.check(len(self.train.given))
+        return model.init()._asdict()
 
     def batch_sizes(self) -> Mapping[str, int]:
         whole, c = self.config.train.batch_size, self.config.dull

@@ -18,10 +18,11 @@ import numpy as np
 from dull_jax.errors import UserError
 from dull_jax.stats import neighbour_search
 
-EXACT = 100_000**2  # pairs that a CPU compares; of 384 features in about two minutes on two cores
+EXACT = 100_000**2  # pairs that a CPU compares; of 1,280 features in three minutes on two cores
 _RECALL = 0.99  # of approx_max_k on a TPU; elsewhere it is exact
 _BLOCK = {"cpu": 2**24}  # cosines in a block: 64 MB, two blocks at once
-_LARGE_BLOCK = 2**28  # of an accelerator: 1 GB
+_LARGE_BLOCK = 2**26  # of an accelerator
+_ROWS = 64  # a block has at least so many: each reads all N rows
 
 
 class Graph(NamedTuple):
@@ -29,6 +30,9 @@ class Graph(NamedTuple):
 
     indices: np.ndarray  # int32 [n, k]
     cosine: np.ndarray  # float32 [n, k]
+
+
+_latest: dict[tuple, Graph] = {}  # of `of_same_features`: one graph, by digest of its features
 
 
 def nearest(features: np.ndarray, k: int, queries: np.ndarray | None = None) -> Graph:
@@ -53,7 +57,7 @@ def nearest(features: np.ndarray, k: int, queries: np.ndarray | None = None) -> 
         return Graph(*neighbour_search.nearest(unit, queries, k))
     on_host = jax.default_backend() == "cpu"
     select = _select_on_host if on_host else _select_on_device
-    parts = [select(block, k) for block in _cosines(unit, queries)]
+    parts = [select(block, k) for block in cosines(unit, queries)]
     indices, cosine = (np.concatenate(part)[: len(queries)] for part in zip(*parts, strict=True))
     return Graph(indices.astype(np.int32, copy=False), cosine)
 
@@ -71,12 +75,15 @@ def of_same_features(features: np.ndarray, k: int) -> Graph:
     return _latest[key]
 
 
-_latest: dict[tuple, Graph] = {}
-
-
 def is_searched(queries: int, size: int) -> bool:
     """Whether so many queries among so many samples are too many pairs to compare them all."""
     return jax.default_backend() == "cpu" and queries * size > EXACT
+
+
+def check(size: int) -> None:
+    """Raises UserError if the graph of so many samples needs a package that is not installed."""
+    if is_searched(size, size):
+        neighbour_search.package(size)
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
@@ -91,10 +98,11 @@ def unit_rows(features: np.ndarray) -> np.ndarray:
     return unit
 
 
-def _cosines(unit: np.ndarray, queries: np.ndarray) -> Iterator[jax.Array]:
+def cosines(unit: np.ndarray, queries: np.ndarray) -> Iterator[jax.Array]:
     """Blocks `[b, N]`, -inf at a query itself; while one is used the next is being multiplied."""
     size = len(unit)
-    rows = max(1, min(_BLOCK.get(jax.default_backend(), _LARGE_BLOCK) // size, len(queries)))
+    rows = max(_ROWS, _BLOCK.get(jax.default_backend(), _LARGE_BLOCK) // size)
+    rows = min(rows, len(queries))
     table, ahead = jnp.asarray(unit), None
     for first in range(0, len(queries), rows):  # the last block repeats its last: one program
         own = queries[np.minimum(np.arange(first, first + rows), len(queries) - 1)]

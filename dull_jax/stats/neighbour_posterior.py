@@ -51,11 +51,11 @@ def leave_one_out(features: np.ndarray, given: np.ndarray, model: LabelModel) ->
       UserError: of `neighbour_graph.nearest`.
     """
     graph = neighbour_graph.of_same_features(features, NEAREST)
-    return _estimate(graph.indices.T, graph.cosine.T, given, model)
+    return estimate(graph.indices.T, graph.cosine.T, given, model)
 
 
 @jax.jit
-def _estimate(
+def estimate(
     indices: jax.Array, cosine: jax.Array, given: jax.Array, model: LabelModel
 ) -> Neighbours:
     """EM on a graph `[k, N]`: with the nearest of all samples in one row, a step of the sum over

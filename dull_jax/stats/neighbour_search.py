@@ -22,8 +22,8 @@ def package(size: int) -> ModuleType:
         import faiss
     except ImportError:
         raise UserError(
-            f"{size:,} samples: their neighbours are searched with faiss on a CPU, which is not "
-            "installed; pip install faiss-cpu, or set config.dull.neighbours=False"
+            f"the neighbours of {size:,} samples are searched with faiss on a CPU, and it is not "
+            "installed: pip install faiss-cpu (DULL does without if config.dull.neighbours=False)"
         ) from None
     return faiss
 

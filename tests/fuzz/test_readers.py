@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import binaries
+import embeddings
 import mutations
 import pytest
 import run_files
@@ -63,6 +64,11 @@ READERS = {
     "PyTorch's tensors": Reader(
         "file.pth", always(binaries.TORCH_FILES), binaries.torch_tensors, unpickles=True
     ),
+    "embeddings .npz": Reader("file.npz", always(embeddings.NPZ), embeddings.source(".npz")),
+    "embeddings .safetensors": Reader(
+        "file.safetensors", always(embeddings.SAFETENSORS), embeddings.source(".safetensors")
+    ),
+    "embeddings .parquet": Reader("file.parquet", embeddings.parquet, embeddings.parquet_source),
     "run: JSON": Reader("file.json", always(run_files.JSON), run_files.run_json),
     "run: metrics": Reader("metrics.jsonl", always(run_files.JSON), run_files.metrics),
     "run: recipe": Reader(

@@ -1,12 +1,16 @@
 """DULL's parts: each can be switched off alone, and each does something."""
 
+import sys
+
 import numpy as np
 import pytest
 from co_training import Recorder, train_set
 from test_every_method import recipe
 
 import runs
+from dull_jax.errors import UserError
 from dull_jax.methods import dull
+from dull_jax.stats import neighbour_graph
 from dull_jax.train import trainer
 
 SWITCHES = {
@@ -47,6 +51,16 @@ def test_every_switch_trains_and_changes_the_weights(switch, small_recipe, train
         for name in ("doubted", "doubted_given", "doubted_by_small_loss"):
             assert 0 <= last[f"dull/{name}"] <= 1
         assert 0 <= last["train/specificity"] <= 1
+
+
+def test_a_search_that_is_not_installed_is_told_before_training(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    monkeypatch.setattr(neighbour_graph, "EXACT", 63)
+    config = recipe("dull")
+    with pytest.raises(UserError, match="pip install faiss-cpu"):
+        dull.Method(config, None, train_set(8)).init_memory()
+    config.dull.neighbours = False
+    dull.Method(config, None, train_set(8)).init_memory()
 
 
 def test_the_label_model_is_asked_after_the_warm_up_and_its_state_is_the_memory():

@@ -13,8 +13,8 @@ def model(transition, prior):
     return LabelModel(np.asarray(transition, np.float32), np.asarray(prior, np.float32))
 
 
-def em64(features, given, actual, temperature, steps):
-    """Sample by sample; (probs, posterior, log-likelihood)."""
+def em64(features, given, actual, temperature, steps, nearest=10**6):
+    """Sample by sample; (probs, posterior, log-likelihood). Far samples count in the mass only."""
     t, prior = np.float64(actual.transition), np.float64(actual.prior)
     unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-9)
     size, classes = len(given), len(prior)
@@ -26,7 +26,9 @@ def em64(features, given, actual, temperature, steps):
         probs = np.empty((size, classes))
         for i in range(size):
             others = [j for j in range(size) if j != i]
-            weight = np.exp((unit[others] @ unit[i] - 1) / temperature)
+            cosine = unit[others] @ unit[i]
+            weight = np.exp((cosine - 1) / temperature)
+            weight[np.argsort(-cosine)[nearest:]] = 0
             density = weight @ q[others] / np.maximum(q[others].sum(0), 1e-3) + 1e-12
             probs[i] = density / density.sum()
         q = probs * likely + 1e-20 * start
@@ -43,19 +45,21 @@ def case(size=40, seed=0):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_against_numpy(seed):
+@pytest.mark.parametrize("nearest", [7, 100], ids=["the nearest", "all others"])
+def test_against_numpy(seed, nearest, monkeypatch):
+    """All others speak where they are no more than the nearest that are asked for."""
+    monkeypatch.setattr(neighbours, "NEAREST", nearest)
     features, given = case(seed=seed)
     headward = model(HEADWARD, [0.6, 0.3, 0.1])
+
+    def em(temperature, steps):
+        return em64(np.float64(features), given, headward, temperature, steps, nearest)
+
     actual = neighbours.leave_one_out(features, given, headward)
-    tried = [
-        em64(np.float64(features), given, headward, t, neighbours._TRIED)[2]
-        for t in neighbours.TEMPERATURES
-    ]
+    tried = [em(t, neighbours._TRIED)[2] for t in neighbours.TEMPERATURES]
     temperature = neighbours.TEMPERATURES[int(np.argmax(tried))]
     assert float(actual.temperature) == pytest.approx(temperature)
-    probs, posterior, likelihood = em64(
-        np.float64(features), given, headward, temperature, neighbours._SETTLED
-    )
+    probs, posterior, likelihood = em(temperature, neighbours._SETTLED)
     np.testing.assert_allclose(actual.probs, probs, atol=2e-3)
     np.testing.assert_allclose(actual.posterior, posterior, atol=2e-3)
     assert float(actual.log_likelihood) == pytest.approx(likelihood, abs=1e-3)
@@ -109,3 +113,11 @@ def test_the_mean_of_two_predictions_and_its_boldness():
     np.testing.assert_allclose(neighbours.combined(one, two, 1.0), [[0.5, 0.5]], atol=1e-5)
     np.testing.assert_allclose(neighbours.combined(one, one, 1.0), one, atol=1e-5)
     np.testing.assert_allclose(neighbours.combined(one, one, 0.5), [[16 / 17, 1 / 17]], atol=1e-5)
+
+
+def test_epochs_of_the_same_shape_compile_once():
+    certain = model(np.eye(3), [1 / 3] * 3)
+    before = neighbours.estimate._cache_size()
+    for seed in range(3):
+        neighbours.leave_one_out(*case(33, seed), certain)
+    assert neighbours.estimate._cache_size() == before + 1
