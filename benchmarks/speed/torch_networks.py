@@ -1,10 +1,15 @@
-"""The same networks in PyTorch, for the ratio that `benchmarks.speed.train_step` reports."""
+"""The same networks in PyTorch, for the ratios that `train_step` and `embedding` report."""
 
 import itertools
+from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from dull_jax.models.backbones.efficientnet import EfficientNetLite as Ours
 
 
 class SmallCNN(nn.Module):
@@ -58,6 +63,72 @@ class PreActResNet18(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.norm(self.blocks(self.stem(x))))
         return self.classifier(x.mean((2, 3)))
+
+
+class EfficientNetLite0(nn.Module):
+    """Without the classifier. Strided convolutions pad evenly: there PyTorch need not copy."""
+
+    def __init__(self):
+        super().__init__()
+        channels, layers = 32, [*conv_norm(3, 32, 3, 2), nn.ReLU6(inplace=True)]
+        for expansion, kernel, stride, features in Ours(conv=None, norm=None).blocks():
+            layers.append(MBConv(expansion, kernel, stride, channels, features))
+            channels = features
+        layers += [*conv_norm(channels, 1280, 1), nn.ReLU6(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x).mean((2, 3))
+
+
+class MBConv(nn.Module):
+    def __init__(self, expansion: int, kernel: int, stride: int, channels: int, features: int):
+        super().__init__()
+        inner = expansion * channels
+        widen = [*conv_norm(channels, inner, 1), nn.ReLU6(inplace=True)] if expansion > 1 else []
+        depthwise = [*conv_norm(inner, inner, kernel, stride, inner), nn.ReLU6(inplace=True)]
+        self.layers = nn.Sequential(*widen, *depthwise, *conv_norm(inner, features, 1))
+        self.shortcut = stride == 1 and channels == features
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.layers(x) if self.shortcut else self.layers(x)
+
+
+def conv_norm(
+    channels: int, features: int, kernel: int, stride: int = 1, groups: int = 1
+) -> tuple[nn.Module, nn.Module]:
+    conv = nn.Conv2d(channels, features, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return conv, nn.BatchNorm2d(features, eps=1e-3)
+
+
+def fold(network: nn.Module) -> None:
+    """Batch normalisation becomes a part of the convolution before it, in place."""
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for number, (one, other) in enumerate(itertools.pairwise(list(module))):
+                if isinstance(other, nn.BatchNorm2d):
+                    module[number], module[number + 1] = (
+                        fuse_conv_bn_eval(one, other),
+                        nn.Identity(),
+                    )
+
+
+FROZEN = {"efficientnet_lite0": EfficientNetLite0}
+
+
+def forward(name: str, images: np.ndarray, folded: bool) -> Callable[[], torch.Tensor]:
+    """A function that embeds `images` [B, H, W, 3] in evaluation mode."""
+    network = FROZEN[name]().eval()
+    if folded:
+        fold(network)
+    network = network.to(memory_format=torch.channels_last)
+    batch = torch.from_numpy(images.transpose(0, 3, 1, 2))  # channels last, as they are
+
+    @torch.inference_mode()
+    def embed() -> torch.Tensor:
+        return network(batch)
+
+    return embed
 
 
 NETWORKS = {"small_cnn": SmallCNN, "preact_resnet18": PreActResNet18}

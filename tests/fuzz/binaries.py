@@ -12,6 +12,7 @@ from safetensors import numpy as safetensors
 
 import mini_cifar
 import pictures
+import torch_file
 from dull_jax.data.own import decode
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
@@ -89,6 +90,21 @@ def pretrained_weights(folder: pathlib.Path) -> None:
     assert len(found) == len(_small_leaves("resnet18"))
     for array in found.values():
         assert array.dtype == np.float32 and np.isfinite(array).all()
+
+
+TORCH_FILES = (
+    torch_file.encoded(torch_file.example()),
+    torch_file.encoded({"w": np.ones((2, 3), np.float32).T}),
+    torch_file.encoded({"w": np.ones(3, np.float32)}, offset=1, shape=(2,)),
+)
+
+
+def torch_tensors(folder: pathlib.Path) -> None:
+    """Real files are known by their digest first; as with the pickles of CIFAR."""
+    data = (folder / "file.pth").read_bytes()
+    found = torch_legacy.tensors_of(data, "file.pth")
+    assert sum(array.nbytes for array in found.values()) <= len(data)
+    assert all(type(name) is str for name in found)
 
 
 # Pictures ----------------------------------------------------------------------------------------

@@ -61,6 +61,9 @@ READERS = {
     ),
     "image": Reader("file.img", always(binaries.IMAGES), binaries.image),
     "pretrained weights": Reader("file.safetensors", binaries.weights, binaries.pretrained_weights),
+    "PyTorch's tensors": Reader(
+        "file.pth", always(binaries.TORCH_FILES), binaries.torch_tensors, unpickles=True
+    ),
     "embeddings .npz": Reader("file.npz", always(embeddings.NPZ), embeddings.source(".npz")),
     "embeddings .safetensors": Reader(
         "file.safetensors", always(embeddings.SAFETENSORS), embeddings.source(".safetensors")
