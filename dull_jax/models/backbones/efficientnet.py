@@ -49,13 +49,9 @@ class EfficientNetLite(nn.Module):
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
         if self.width:
-<<<<<<< HEAD
-            raise UserError(f"model.width={self.width}: EfficientNet-Lite has its own; set it to 0")
-=======
             raise UserError(
                 f"model.width={self.width}: EfficientNet-Lite has its own; leave it at 0"
             )
->>>>>>> lite2
         norm, dtype = self.norm, self.conv.keywords.get("dtype", jnp.float32)
         x = SameConv(STEM, 3, 2, dtype, name="conv_stem")(images)
         x = relu6(norm(epsilon=EPSILON, name="bn0")(x, train))

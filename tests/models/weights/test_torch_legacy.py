@@ -16,15 +16,10 @@ from torch_file import number, text
 
 TENSORS = torch_file.example()
 WHOLE = torch_file.encoded(TENSORS)
-<<<<<<< HEAD
-MACHINE = {"little_endian": True}
-HEAD = b"".join(pickle.dumps(part, 2) for part in (torch_file.MAGIC, torch_file.VERSION, MACHINE))
-=======
 HEAD = b"".join(
     pickle.dumps(part, 2)
     for part in (torch_file.MAGIC, torch_file.VERSION, {"little_endian": True})
 )
->>>>>>> lite2
 
 
 def test_tensors_come_back_in_their_order_and_in_c_order():
@@ -65,13 +60,8 @@ def test_no_other_name_is_given_out(call):
     {"size": 71}, {"size": 73}, {"size": -1}, {"size": 2**62},
     {"offset": 1}, {"offset": -1}, {"offset": 2**40},
     {"shape": (4, 2, 3)}, {"shape": (4, 2, 3, 4)}, {"shape": (4, 2, 3, -3)},
-<<<<<<< HEAD
-    {"shape": (2**30,) * 4}, {"strides": (1, 4, 24, 9)}, {"strides": (1, 4, 24, -8)},
-    {"shape": (1,) * 9, "strides": (1,) * 9},
-=======
     {"shape": (2**30,) * 4}, {"shape": (1,) * 9, "strides": (1,) * 9},
     {"strides": (1, 4, 24, 9)}, {"strides": (1, 4, 24, -8)},
->>>>>>> lite2
 ])  # fmt: skip
 def test_a_tensor_stays_within_its_storage(changes):
     only = {"conv.weight": TENSORS["conv.weight"]}
