@@ -12,7 +12,7 @@ def probe(config: ConfigDict) -> None:
     config.train.view = "strong"
     config.train.eval_every, config.train.checkpoint_every = 10, 10
     config.optim.name, config.optim.lr, config.optim.ema = "adamw", 1e-3, 0.99
-    config.dull.warmup, config.dull.memory = 0.1, 0.8
+    config.dull.warmup, config.dull.memory, config.dull.transition = 0.1, 0.8, "auto"
 
 
 def cifar(name: str, arg: str | None) -> ConfigDict:

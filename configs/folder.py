@@ -42,7 +42,7 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.optim.ema = 0.99
 
     config.dull.warmup = 0.1
-    config.dull.memory = 0.8
+    config.dull.memory, config.dull.transition = 0.8, "auto"
     return config
 
 

@@ -23,7 +23,7 @@ from absl import app, flags
 
 from dull_jax import files, machine, streams
 from dull_jax.errors import SaveError, Stopped, UserError
-from dull_jax.train import interrupt
+from dull_jax.train import cluster_init, interrupt
 
 _LOST = (
     "another process of this run has failed or is out of reach, and its own output may say why; "
@@ -116,6 +116,24 @@ def _keep_compiled_programs() -> None:
     folder = files.cache_folder()
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ and folder:
         jax.config.update("jax_compilation_cache_dir", str(folder / "xla"))
+
+
+def define_distributed() -> None:
+    """The flags of a command that may be one of several processes; see `join_others`."""
+    flags.DEFINE_string(
+        "distributed",
+        "auto",
+        "HOST:PORT,N,I: this is process I of N, the first of which listens at HOST:PORT. "
+        "auto: as Slurm or Cloud TPU say, else alone. off: alone.",
+    )
+    flags.DEFINE_float(
+        "distributed_timeout", 120, "Seconds to wait for the other processes.", lower_bound=1
+    )
+
+
+def join_others() -> None:
+    """Before anything else of JAX. Raises UserError: see `cluster_init.initialize`."""
+    cluster_init.initialize(flags.FLAGS.distributed, flags.FLAGS.distributed_timeout)
 
 
 def path_flag(name: str, local: bool = False) -> files.Path | None:

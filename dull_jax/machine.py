@@ -83,7 +83,7 @@ def environment() -> dict[str, object]:
     return {
         "command": shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]]),
         "python": platform.python_version(),
-        "versions": {name: v for name in _PACKAGES if (v := _version(name))},
+        "versions": {name: v for name in _PACKAGES if (v := version(name))},
         "platform": platform.platform(),
         "cpu": f"{_processor()}, {os.cpu_count()} cores",
         "cores": cores(),
@@ -96,7 +96,8 @@ def now() -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
-def _version(package: str) -> str | None:
+def version(package: str) -> str | None:
+    """Of an installed package; None where it is not installed."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -17,21 +17,14 @@ from dull_jax import config as recipe
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
 from dull_jax.run_dir import layout
-from dull_jax.train import cluster_init, hosts, parallel, trainer
+from dull_jax.train import hosts, parallel, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
 )
 flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
-_DISTRIBUTED = flags.DEFINE_string(
-    "distributed",
-    "auto",
-    "HOST:PORT,N,I: this is process I of N, the first of which listens at HOST:PORT. "
-    "auto: as Slurm or Cloud TPU say, else alone. off: alone.",
-)
-_SECONDS = flags.DEFINE_float(
-    "distributed_timeout", 120, "Seconds to wait for the other processes.", lower_bound=1
-)
+cli.define_distributed()
+flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:
@@ -62,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
         raise UserError("--config is needed; see python -m dull_jax.main --help")
     workdir = cli.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
-    cluster_init.initialize(_DISTRIBUTED.value, _SECONDS.value)
+    cli.join_others()
     results = run(_CONFIG.value, workdir)
     if not hosts.is_first():
         return

@@ -3,7 +3,6 @@
 python -m dull_jax.predict --run=RUN --input=DIR_or_table_or_image --output=preds.csv
 """
 
-import io
 import os
 import pathlib
 import sys
@@ -17,7 +16,6 @@ from absl import flags
 
 from dull_jax import cli, files, inference
 from dull_jax.data.own.decode import BadImage
-from dull_jax.data.own.image_index import names_image
 from dull_jax.data.own.image_tree import ImageTree
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.tables import csv_io, table_paths
@@ -99,20 +97,15 @@ def _in_folder(folder: pathlib.Path) -> list[Item]:
 def _in_table(path: pathlib.Path, root: pathlib.Path) -> list[Item]:
     name = shown(str(path))
     text = csv_io.text_of(name, path)
-    table = image_csv.headless(name, text) or _lines(text) or csv_io.table(name, text, ("path",))
+    table = (
+        image_csv.headless(name, text)
+        or image_csv.lines(text)
+        or csv_io.table(name, text, ("path",))
+    )
     paths = table_paths.column(name, table, str(root), _ROOT)
     return [
         Item(cell, root / file) for cell, file in zip(table.columns["path"], paths, strict=True)
     ]
-
-
-def _lines(text: str) -> csv_io.Table | None:
-    """A list of images, one a line, as a table; None where the first line is no image."""
-    lines = [(n, line.strip()) for n, line in enumerate(io.StringIO(text, newline=None), 1)]
-    lines = [(n, line) for n, line in lines if line]
-    if not lines or not names_image(lines[0][1]):
-        return None
-    return csv_io.Table({"path": [line for _, line in lines]}, [n for n, _ in lines])
 
 
 def _check_root(wanted: Sequence[Item], source: str | os.PathLike) -> None:

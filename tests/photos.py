@@ -36,8 +36,9 @@ def _save(root: pathlib.Path, path: str, picture: Image.Image) -> str:
 
 
 def recipe(root, **fields):
-    """configs/folder.py for the images below `root`, with these fields."""
+    """configs/folder.py for the images below `root`, from scratch, with these fields."""
     config = folder.get_config()
+    config.model.pretrained = "none"
     config.data.dir = str(root)
     config.update_from_flattened_dict(fields)
     return config

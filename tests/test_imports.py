@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
     {"errors", "names", "memory", "machine", "streams", "progress"},
-    {"files", "fields"},
+    {"files", "fields", "restricted_pickle"},
     {"run_dir"},
     {"data"},
     {"models"},
@@ -23,7 +23,9 @@ LAYERS = (
 
 
 def layer(module: str) -> int:
-    """Of 'dull_jax.data.noise' or of the file data/noise.py."""
+    """Of 'dull_jax.data.noise' or of the file data/noise.py; a `__main__` is a command."""
+    if module.endswith(".__main__"):
+        return len(LAYERS) - 1
     name = module.split(".")[1] if "." in module else ""
     return next((n for n, names in enumerate(LAYERS) if name in names), -1)
 

@@ -63,6 +63,7 @@ class AuditInput:
     notes: tuple[str, ...] = ()  # what was made of the input
     splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
+    vectors: np.ndarray | None = None  # [N, V, D] embeddings, where the run was trained on them
 
 
 def of_run(
@@ -154,6 +155,7 @@ def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: S
         images=dataset.pictures,
         duplicates=() if manifest is None else manifest.duplicates,
         others=others,
+        vectors=train.images if train.vector_size else None,
     )
 
 

@@ -9,11 +9,12 @@ from markupsafe import Markup
 from dull_jax import files
 from dull_jax.audit import outputs
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.report import bars, blocks, heatmap
+from dull_jax.report import bars, blocks, heatmap, neighbours, points
 from dull_jax.report.numbers import number, percent
 from dull_jax.report.pictures import thumbnail
 from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import LabelAudit
+from dull_jax.train import embedding_map
 
 _SHOWN = 120  # suspects with a picture; the list has them all
 _PAIRS = 12  # flows given -> suggested
@@ -35,6 +36,7 @@ def page(samples: AuditInput, verdict: LabelAudit, caution: str = "") -> str:
     sections = [
         _overview(samples, verdict),
         _noise(samples, verdict),
+        _map(samples, verdict),
         _suspects(samples, verdict),
         _duplicates(samples),
     ]
@@ -132,29 +134,75 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
+def _map(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
+    """Where the suspects lie among the others, if there are embeddings."""
+    if samples.vectors is None:
+        return None
+    suspects = outputs.ranked(verdict)[:_SHOWN]
+    rows, (place, method, explained) = embedding_map.drawn_rows(samples.vectors, suspects)
+    names = [_name(samples, n) for n in suspects]
+    drawn = points.Points(place, samples.given[rows], verdict.suggested[rows], names)
+    labels = {"given label": drawn.given, "suggested label": drawn.suggested}
+    if samples.clean is not None:
+        labels["true label"] = samples.clean[rows]
+    about = points.about(len(samples.given), len(rows), method, explained)
+    maps = points.maps("Embeddings", drawn, samples.class_names, labels)
+    return blocks.section("map", "Map of the embeddings", [blocks.text(about, "soft"), maps])
+
+
 def _suspects(samples: AuditInput, verdict: LabelAudit) -> Markup:
     order = outputs.ranked(verdict)[:_SHOWN]
     pictures = samples.images[order] if samples.images is not None and len(order) else None
+    near = _near(samples, verdict, order)
     cards = [
-        _card(samples, verdict, int(n), None if pictures is None else pictures[rank])
+        _card(samples, verdict, int(n), None if pictures is None else pictures[rank], near[rank])
         for rank, n in enumerate(order)
     ]
     more = int(verdict.flagged.sum()) - len(order)
     order_said = "Likeliest first: given label → label that fits better, P(wrong)."
     introduction = order_said + (f" {more:,} more are in {layout.SUSPECTS}." if more else "")
-    listed = blocks.cards(cards) if cards else blocks.text("None.")
+    roomy = samples.vectors is not None
+    introduction += f" {neighbours.EXPLAINED}" if roomy else ""
+    listed = blocks.cards(cards, roomy) if cards else blocks.text("None.")
     return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
 
 
-def _card(samples: AuditInput, verdict: LabelAudit, n: int, pixels: np.ndarray | None) -> Markup:
+def _near(samples: AuditInput, verdict: LabelAudit, order: np.ndarray) -> list[list[dict]]:
+    """The neighbours of each suspect; none without embeddings."""
+    if samples.vectors is None or not len(order):
+        return [[] for _ in order]
+    names, found = samples.class_names, embedding_map.neighbours(samples.vectors, order)
+    pictures = None if samples.images is None else embedding_map.small(samples.images, found)
+    return [
+        neighbours.near(
+            [(_name(samples, n), names[samples.given[n]]) for n in found[rank]],
+            names[verdict.suggested[order[rank]]],
+            None if pictures is None else pictures[rank],
+        )
+        for rank in range(len(order))
+    ]
+
+
+def _name(samples: AuditInput, n: int) -> str:
+    return str(samples.paths[n] or samples.ids[n])
+
+
+def _card(
+    samples: AuditInput,
+    verdict: LabelAudit,
+    n: int,
+    pixels: np.ndarray | None,
+    near: list[dict],
+) -> Markup:
     names = samples.class_names
     return blocks.card(
-        name=str(samples.paths[n] or samples.ids[n]),
+        name=_name(samples, n),
         given=names[int(samples.given[n])],
         better=f" → {names[int(verdict.suggested[n])]}",
         score=f"P(wrong) {number(verdict.wrong[n], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
         true_class=None if samples.clean is None else names[int(samples.clean[n])],
+        near=near,
     )
 
 

@@ -22,6 +22,7 @@ PRETRAINED, _SMALL, _PRETRAINED_SIDES = "efficientnet_lite0", 64, (112, 224)
 # Refused for all other sources.
 LEFT_OPEN = {"model.name": "auto", "optim.name": "auto", "train.epochs": 0}
 _PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
+_EPOCHS, _PROBE_EPOCHS = (30, 120), (30, 60)  # fewest, most; of a head on vectors
 _WITH_NETWORK = {  # what `network` sets too
     "small_cnn": ("model.stages", "model.width"),
     "resnet18": ("model.stem",),
@@ -36,7 +37,8 @@ def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], No
     pixels = config.data.size or side(manifest, pretrained)
     chosen: dict[str, str | int | bool] = {}
     if config.train.epochs == 0:
-        chosen["train.epochs"] = int(np.clip(_PRESENTATIONS // max(train, 1), 30, 120))
+        bounds = _PROBE_EPOCHS if pretrained and config.model.frozen else _EPOCHS
+        chosen["train.epochs"] = int(np.clip(_PRESENTATIONS // max(train, 1), *bounds))
     if config.data.size == 0:
         chosen["data.size"] = pixels
     if config.model.name == "auto":

@@ -8,6 +8,7 @@ and processes write beside one another.
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ from dull_jax.files import Path
 
 _ID_BYTES = 32  # of an image's content: a sha256
 _SUFFIX = ".safetensors"
+_ABOUT = "about.json"  # what made the vectors of a folder
 
 
 class VectorCache:
@@ -60,7 +62,7 @@ class VectorCache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"{self.folder} cannot be made: {error.strerror or error}") from None
-        about = self.folder / "about.json"
+        about = self.folder / _ABOUT
         if not about.exists():
             files.write_text(about, self._text)
         contents, vectors = np.ascontiguousarray(contents), np.ascontiguousarray(vectors)
@@ -94,6 +96,15 @@ class VectorCache:
         digest.update(contents.data)
         digest.update(vectors.data)
         return digest.digest()
+
+
+def remove(folder: Path) -> None:
+    """Takes away the caches that are in a folder, and the folder where nothing else is in it."""
+    for cache in folder.iterdir() if folder.exists() else ():
+        if (cache / _ABOUT).exists():
+            cache.rmtree() if files.is_remote(cache) else shutil.rmtree(cache, ignore_errors=True)
+    if folder.exists() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def content_of_text(name: str) -> np.ndarray:

@@ -11,15 +11,19 @@ from typing import Any
 import numpy as np
 
 from dull_jax import files, machine
+from dull_jax.data.views.augment import AugmentSpec
+from dull_jax.embed.views import ImageEncoder, Network
 from dull_jax.errors import UserError, reason
 from dull_jax.fields import suggestion
 from dull_jax.models.weights.timm_vit import MEAN, STD
 from dull_jax.names import quoted, shown
+from dull_jax.train.parallel import Devices
 
+_BLOCK = 16  # images that the network is given together
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
 
 
-class OnnxEncoder:
+class OnnxEncoder(ImageEncoder):
     """uint8 images [b, size, size, 3] -> float32 vectors [b, channels].
 
     The network has one input of images, [B, 3, H, W] or [B, H, W, 3], and may have several outputs.
@@ -29,7 +33,7 @@ class OnnxEncoder:
 
     Attributes:
       path: the file.  digest: sha256 of it, and of the weights that it keeps in files beside it.
-      size: side of the images, in pixels.  channels: D.
+      size: side of the images, in pixels; `input_size` is the same.
     """
 
     def __init__(
@@ -53,13 +57,13 @@ class OnnxEncoder:
             not one input of images with three channels; a fixed batch of several images; the size
             is open, or another one; there is no such output; a vector is not finite.
         """
-        self.path = str(path)
+        self.path, self.name = str(path), pathlib.Path(path).name
         self.digest = _digest(pathlib.Path(path))
         self._session = _session(self.path)
         self._input = _image_input(self.path, self._session, size)
         self._output = _output_name(self.path, self._session, output)
-        self.size = self._input.size
-        self._mean, self._std = (np.asarray(values, np.float32) for values in (mean, std))
+        self.size = self.input_size = self._input.size
+        self.augment = AugmentSpec(mean, std)
         self.channels = self(np.zeros((1, self.size, self.size, 3), np.uint8)).shape[1]
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
@@ -68,12 +72,7 @@ class OnnxEncoder:
         Raises:
           UserError: a vector is not finite, or the network fails.
         """
-        inputs = (images.astype(np.float32) / 255 - self._mean) / self._std
-        if self._input.channels_first:
-            inputs = inputs.transpose(0, 3, 1, 2)
-        inputs = np.ascontiguousarray(inputs, self._input.dtype)
-        batches = np.split(inputs, len(inputs)) if self._input.one_by_one else [inputs]
-        vectors = np.concatenate([self._vectors(batch) for batch in batches])
+        vectors = self._of(np.asarray(self.view(0, None, images)))
         wrong = np.flatnonzero(~np.isfinite(vectors).all(1))
         if len(wrong):
             raise UserError(
@@ -81,6 +80,23 @@ class OnnxEncoder:
                 f"{len(vectors)} images"
             )
         return vectors
+
+    def made_by(self, number: int, image: tuple[Any, ...]) -> dict[str, Any]:
+        """As of any encoder, and what was said of this file."""
+        said = {"mean": self.augment.mean, "std": self.augment.std, "output": self._output}
+        return super().made_by(number, image) | said
+
+    def network(self, devices: Devices) -> tuple[Network, int]:
+        """All cores compute one block; `devices` draw the views."""
+        return self._of, _BLOCK
+
+    def _of(self, inputs: np.ndarray) -> np.ndarray:
+        """Normalised images float32 [b, size, size, 3] -> float32 [b, channels]."""
+        if self._input.channels_first:
+            inputs = inputs.transpose(0, 3, 1, 2)
+        inputs = np.ascontiguousarray(inputs, self._input.dtype)
+        batches = np.split(inputs, len(inputs)) if self._input.one_by_one else [inputs]
+        return np.concatenate([self._vectors(batch) for batch in batches])
 
     def _vectors(self, inputs: np.ndarray) -> np.ndarray:
         try:
@@ -197,7 +213,7 @@ def _side(path: str, sides: Sequence[int], size: int) -> int:
     if len(fixed) > 1:
         raise UserError(f"{path}: images of {sides[0]} x {sides[1]} pixels; wanted are square ones")
     if not fixed and not size:
-        raise UserError(f"{path}: the size of its images is open; set config.model.input_size")
+        raise UserError(f"{path}: images of any size fit; name one (--size)")
     if fixed and size not in (0, *fixed):
         raise UserError(f"{path}: takes images of {fixed.pop()} pixels, not of {size}")
     return size or fixed.pop()

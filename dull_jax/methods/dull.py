@@ -69,8 +69,8 @@ FIELDS = {
     "h2t_power": number(0.25, "k of the label share", 0, 10),
     "transition": choice(
         "structured",
-        "of the posterior: structured, free (EM), or none",
-        ("structured", "free", "none"),
+        "of the posterior: structured, free (EM), or none; auto: free on vectors",
+        ("structured", "free", "none", "auto"),
     ),
     "transition_strength": number(
         0.1, "free, none: pseudo-counts, as a share of a class's size", 1e-6, 1e3
@@ -89,11 +89,13 @@ class Method(base.Method):
 
     @property
     def _label_model(self) -> label_model.Estimator:
-        c = self.config.dull
+        c, noise = self.config.dull, self.config.dull.transition
+        if noise == "auto":
+            noise = "free" if self.train.vector_size else "structured"
         return label_model.Estimator(
             given=self.train.given,
             num_classes=self.train.num_classes,
-            noise=c.transition,
+            noise=noise,
             strength=c.transition_strength,
             tau=c.tau,
             decay=c.memory,

@@ -136,8 +136,9 @@ def svg(chart: Spec, title: str, description: str) -> Markup:
 
 _KEPT = {
     "d", "transform", "x", "y", "x1", "x2", "y1", "y2", "width", "height", "href", "fill",
-    "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin", "opacity",
-    "font-size", "font-weight", "text-anchor", "preserveAspectRatio", "display",
+    "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "stroke-linejoin",
+    "stroke-linecap", "opacity", "font-size", "font-weight", "text-anchor", "preserveAspectRatio",
+    "display",
 }  # fmt: skip
 _DEFAULTS = {
     ("opacity", "1"), ("fill-opacity", "1"), ("stroke-width", "1"), ("x2", "0"), ("y2", "0"),

@@ -1,4 +1,4 @@
-"""Pictures inside a page: PNG files as data: addresses, so that nothing is loaded."""
+"""Pictures inside a page: whole files as data: addresses, so that nothing is loaded."""
 
 import base64
 import io
@@ -9,6 +9,8 @@ from PIL import Image
 from dull_jax.report import palette
 
 _SIDE = 96  # pixels of a thumbnail; more would only make the file larger
+_STAMP = 48  # pixels of a neighbour's picture
+_CRISP = 16  # pixels up to which a picture must not be blurred
 _SHADES = 96  # colours of a matrix
 
 
@@ -17,10 +19,20 @@ def thumbnail(pixels: np.ndarray) -> str:
 
     Small pictures keep their pixels (the page enlarges them crisply), large ones shrink.
     """
+    return _address(_shrunk(pixels, _SIDE))
+
+
+def stamp(pixels: np.ndarray) -> str:
+    """As `thumbnail`, for the many that stand around it: a quarter of the size, lossy."""
+    image = _shrunk(pixels, _STAMP)
+    return _address(image, "PNG" if max(image.size) <= _CRISP else "WEBP")
+
+
+def _shrunk(pixels: np.ndarray, side: int) -> Image.Image:
     pixels = np.asarray(pixels, np.uint8)
     image = Image.fromarray(pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0])
-    image.thumbnail((_SIDE, _SIDE))
-    return _address(image)
+    image.thumbnail((side, side))
+    return image
 
 
 def of_matrix(shares: np.ndarray, scheme: str) -> str:
@@ -30,7 +42,8 @@ def of_matrix(shares: np.ndarray, scheme: str) -> str:
     return _address(image)
 
 
-def _address(image: Image.Image) -> str:
+def _address(image: Image.Image, kind: str = "PNG") -> str:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    image.save(buffer, kind, optimize=True, method=6)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    return f"data:image/{kind.lower()};base64,{content}"

@@ -57,6 +57,11 @@ class Run:
         names = self.data.get("class_names", [])
         return str(names[index]) if 0 <= index < len(names) else str(index)
 
+    def sample_name(self, index: int) -> str:
+        """The id of a train sample; where the run has none, its position."""
+        ids = self.labels.get("ids")
+        return f"position {index}" if ids is None else str(ids[index])
+
     @property
     def group_of(self) -> list[str]:
         """`[K]` 'head', 'medium', 'tail', or '' where the run has no groups."""

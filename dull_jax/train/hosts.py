@@ -76,6 +76,14 @@ def gathered(array: np.ndarray) -> np.ndarray:
     return np.asarray(multihost_utils.process_allgather(array)) if several() else array[None]
 
 
+def gathered_bytes(data: bytes) -> list[bytes]:
+    """What each process has, in their order, on all of them."""
+    sizes = gathered(np.asarray([len(data)], np.int32))[:, 0]
+    buffer = np.zeros(max(sizes), np.uint8)
+    buffer[: len(data)] = np.frombuffer(data, np.uint8)
+    return [row[:size].tobytes() for row, size in zip(gathered(buffer), sizes, strict=True)]
+
+
 def where(condition: bool) -> list[int]:
     """The processes on which a condition holds, on all of them."""
     return np.flatnonzero(gathered(np.asarray([condition]))).tolist()

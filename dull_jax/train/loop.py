@@ -26,7 +26,7 @@ from dull_jax.methods.base import Phase
 from dull_jax.optim import learning_rate
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.read import read_metrics
-from dull_jax.train import evaluate, hosts, parallel, result, writer
+from dull_jax.train import embedding_map, evaluate, hosts, parallel, result, writer
 from dull_jax.train.checkpoint import Checkpoints
 from dull_jax.train.epoch_lines import Progress
 from dull_jax.train.epoch_run import EpochRun, Observation
@@ -96,9 +96,10 @@ class Loop:
         # Result
         if self._evaluated is None:
             self._evaluate()
-        return hosts.from_first(self._result)
+        embeddings = embedding_map.embeddings(self.learner)  # a pass of all processes
+        return hosts.from_first(lambda: self._result(embeddings))
 
-    def _result(self) -> dict[str, Any]:
+    def _result(self, embeddings: np.ndarray | None) -> dict[str, Any]:
         at = self.at
         return result.write(
             self.folder,
@@ -106,6 +107,7 @@ class Loop:
             self.dataset,
             self._evaluated,
             self.learner.method.diagnostics(self.learner.networks.states, self.memory),
+            embeddings,
             result.Effort(at.seconds, at.device, at.images),
             self.rows,
         )

@@ -15,7 +15,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.files import Path
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.seal import sealed
-from dull_jax.train import run_lock, writer
+from dull_jax.train import embedding_map, run_lock, writer
 
 _SUSPECTS = 50
 LAST = 10  # epochs whose mean accuracy is reported beside the last one's
@@ -48,33 +48,39 @@ def write(
     dataset: Dataset,
     seen: Evaluation,
     diagnostics: Mapping[str, np.ndarray],
+    embeddings: np.ndarray | None,
     effort: Effort,
     rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
     """Writes outputs.npz, then result.json, which says that the run is finished.
 
     Args:
+      embeddings: `[N, V, D]` of the train set, where there are any.
       rows: of metrics.jsonl, all of them.
     """
     run_lock.check_held(folder)
     with files.whole(folder / layout.OUTPUTS) as file:
-        np.savez_compressed(file, **_outputs(dataset, seen), **diagnostics)
+        np.savez_compressed(file, **_outputs(dataset, seen, embeddings), **diagnostics)
     result = defined(_result(config, dataset.description, seen, effort, rows))
     result = sealed(folder, result)
     files.write_text(folder / layout.RESULT, json.dumps(result, indent=1))
     return result
 
 
-def _outputs(dataset: Dataset, seen: Evaluation) -> dict[str, np.ndarray]:
+def _outputs(
+    dataset: Dataset, seen: Evaluation, embeddings: np.ndarray | None
+) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
-    pictures = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
+    shown = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}
+    if embeddings is not None:
+        shown |= embedding_map.arrays(embeddings, dataset.pictures, suspects)
     return {
         "test_labels": dataset.test.labels,
         "test_probs": seen.probs.astype(np.float32),
         "wrongness": seen.score.astype(np.float32),
         "suggested": seen.suggested.astype(np.int32),
         "suspects": suspects,
-        **pictures,
+        **shown,
     }
 
 

@@ -39,6 +39,7 @@ def run(tmp_path_factory):
     root, workdir = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("run") / "a"
     truth = photos.make(root)
     config = folder_recipe.get_config("method=ce")
+    config.model.pretrained = "none"
     config.data.dir, config.data.size = str(root), 8
     config.train.epochs, config.train.batch_size, config.train.view = 12, 16, "weak"
     config.model.name, config.model.width = "small_cnn", 8

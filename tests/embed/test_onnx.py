@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 
 import onnx_file
+from dull_jax.data.views.augment import AugmentSpec
 from dull_jax.embed import onnx
 from dull_jax.embed.onnx import OnnxEncoder
 from dull_jax.errors import UserError
+from dull_jax.train.parallel import Devices
 from onnx_file import model, node, tensor, value
 
 RNG = np.random.default_rng(0)
@@ -128,7 +130,7 @@ def refused(path, *said, **options):
         (("B", 8, 8, 4), {}, "wanted are images of 3 channels"),
         ((4, 3, 8, 8), {}, "made for just 4 images at a time"),
         (("B", 3, 8, 6), {}, "images of 8 x 6 pixels; wanted are square ones"),
-        (("B", 3, "H", "W"), {}, "size of its images is open; set config.model.input_size"),
+        (("B", 3, "H", "W"), {}, "images of any size fit; name one (--size)"),
         (("B", 3, 8, 8), {"size": 16}, "takes images of 8 pixels, not of 16"),
         (
             ("B", 3, 8, 8),
@@ -159,25 +161,27 @@ def test_a_network_of_integers(tmp_path):
     refused(written(tmp_path, data), "input images is tensor(int64)")
 
 
-def logarithms(tmp_path, shape=("B", 3, 8, 8)):
-    nodes = [node("Log", ["images"], "logs"), node("Flatten", ["logs"], "out")]
+def roots(tmp_path, shape=("B", 3, 8, 8)):
+    nodes = [node("Sqrt", ["images"], "roots"), node("Flatten", ["roots"], "out")]
     data = model(nodes, [], [value("images", shape)], [value("out", ("B", 192))])
     return written(tmp_path, data)
 
 
 def test_a_network_of_vectors(tmp_path):
     said = "input images is ['B', 192]; wanted are images of 3 channels, [B, 3, H, W] or"
-    refused(logarithms(tmp_path, ("B", 192)), said)
+    refused(roots(tmp_path, ("B", 192)), said)
 
 
 def test_vectors_that_are_not_finite(tmp_path):
-    refused(logarithms(tmp_path), "output 'out' is not finite for 1 of 1 images")
-    encoder = OnnxEncoder(logarithms(tmp_path), mean=(-1, -1, -1))
-    encoder._mean[:] = 0.5  # from here on dark pixels have no logarithm
+    refused(roots(tmp_path), "output 'out' is not finite for 1 of 1 images")
+    encoder = OnnxEncoder(roots(tmp_path), mean=(0, 0, 0))
+    encoder.augment = AugmentSpec((0.5,) * 3, (1,) * 3)  # dark pixels have no root from here on
     images = np.full((3, 8, 8, 3), 200, np.uint8)
     images[1, 2, 2] = 0
     with pytest.raises(UserError, match="not finite for 1 of 3 images"):
         encoder(images)
+    with pytest.raises(UserError, match=r"network.onnx: 1 of 3 vectors are not finite in float16"):
+        encoder.on(Devices(1))(images, np.zeros((3, 32), np.uint8), 0)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pictures
 from dull_jax.data.own import decode
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
-from dull_jax.models import pretrained
+from dull_jax.models.weights import timm_resnet, torch_legacy
 
 # Archives ----------------------------------------------------------------------------------------
 
@@ -63,18 +63,18 @@ def _small_leaves(name: str) -> dict[str, tuple[int, ...]]:
     return {leaf: tuple(min(n, 2) for n in shape) for leaf, shape in _true_leaves(name).items()}
 
 
-_true_leaves = pretrained._leaves
+_true_leaves = timm_resnet._leaves
 
 
 def small_weights(monkeypatch) -> None:
     """Every dimension of the ResNets is 2 at most, so that a valid file has 20 kB."""
-    monkeypatch.setattr(pretrained, "_leaves", _small_leaves)
+    monkeypatch.setattr(timm_resnet, "_leaves", _small_leaves)
 
 
 @functools.cache
 def weights() -> tuple[bytes, ...]:
     shapes = {
-        pretrained._tensor_name(leaf): pretrained._theirs(shape)
+        timm_resnet._tensor_name(leaf): timm_resnet._theirs(shape)
         for leaf, shape in _small_leaves("resnet18").items()
     }
     tensors = {key: np.full(shape, 0.5, np.float32) for key, shape in shapes.items()}
@@ -85,7 +85,7 @@ def weights() -> tuple[bytes, ...]:
 
 
 def pretrained_weights(folder: pathlib.Path) -> None:
-    found = pretrained.load(folder / "file.safetensors", "resnet18")
+    found = timm_resnet.load(folder / "file.safetensors", "resnet18")
     assert len(found) == len(_small_leaves("resnet18"))
     for array in found.values():
         assert array.dtype == np.float32 and np.isfinite(array).all()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import binaries
+import embeddings
 import mutations
 import pytest
 import run_files
@@ -60,6 +61,11 @@ READERS = {
     ),
     "image": Reader("file.img", always(binaries.IMAGES), binaries.image),
     "pretrained weights": Reader("file.safetensors", binaries.weights, binaries.pretrained_weights),
+    "embeddings .npz": Reader("file.npz", always(embeddings.NPZ), embeddings.source(".npz")),
+    "embeddings .safetensors": Reader(
+        "file.safetensors", always(embeddings.SAFETENSORS), embeddings.source(".safetensors")
+    ),
+    "embeddings .parquet": Reader("file.parquet", embeddings.parquet, embeddings.parquet_source),
     "run: JSON": Reader("file.json", always(run_files.JSON), run_files.run_json),
     "run: metrics": Reader("metrics.jsonl", always(run_files.JSON), run_files.metrics),
     "run: recipe": Reader(

@@ -1,4 +1,4 @@
-"""What every method owes; the methods are found by listing the folder."""
+"""What every method owes, on images and on vectors; found by listing the folder."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ from dull_jax.data import sources
 from dull_jax.errors import Stopped
 from dull_jax.train import trainer
 from dull_jax.train.train_phase import PhaseRunner
-from toy import make_source
+from toy import make_source, make_vectors
 
 COUNTS, EPOCHS = [120, 60, 40, 20, 11], 4  # 251 images: not as many on each of two devices
 
@@ -25,7 +25,14 @@ def quiet(text):
     pass
 
 
-def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
+MAKE = {"images": make_source, "vectors": make_vectors}
+
+
+def source_of(samples):
+    return MAKE[samples](COUNTS, test_each=20)
+
+
+def recipe(method, samples="images", epochs=EPOCHS, batch_size=32, **fields):
     """Half of the epochs is warm-up, where a method has one; small noise that can be learnt."""
     config = digits_t2h.get_config(f"method={method}")
     config.compare, config.data.profile = (), "none"
@@ -36,6 +43,10 @@ def recipe(method, epochs=EPOCHS, batch_size=32, **fields):
     config.train.checkpoint_every, config.dull.warmup = 2, 0.5
     config.semisup.warmup, config.semisup.lambda_u, config.dasc.sbcl_from = 2, 1.0, 1
     config.ldam_drw.reweight_from = config.rolt.soften_from = 0.5
+    if samples == "vectors":
+        config.model.name, config.model.hidden = "mlp", (32,)
+        config.model.width = config.model.stages = 0
+        config.optim.name, config.optim.lr = "adamw", 0.02
     config.update_from_flattened_dict(fields)
     return config
 
@@ -46,14 +57,19 @@ def method(request):
     jax.clear_caches()  # the programs of one method are many, and none serves another
 
 
+@pytest.fixture(scope="module", params=MAKE)
+def samples(request):
+    return request.param
+
+
 @pytest.fixture
-def toy(monkeypatch):
-    source = make_source(COUNTS, test_each=20)
+def toy(samples, monkeypatch):
+    source = source_of(samples)
     monkeypatch.setattr(sources, "load", lambda *args, **options: source)
 
 
 @pytest.fixture(scope="module")
-def watched(method, tmp_path_factory):
+def watched(method, samples, tmp_path_factory):
     """A run that nothing disturbed, and of each of its steps: (epoch, loss, network)."""
     folder, steps = tmp_path_factory.mktemp(method) / "whole", []
     train_phase = PhaseRunner.train_phase
@@ -66,7 +82,7 @@ def watched(method, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda *args, **options: make_source(COUNTS, test_each=20))
         patch.setattr(PhaseRunner, "train_phase", watch)
-        trainer.train(recipe(method), folder, quiet)
+        trainer.train(recipe(method, samples), folder, quiet)
     return folder, steps
 
 
@@ -90,19 +106,19 @@ def test_learns(whole):
     assert rows[-1]["test/accuracy"] > 40, "far above chance, which is 20"
 
 
-def test_stopped_anywhere_it_ends_bit_equal(method, watched, toy, tmp_path, monkeypatch):
+def test_stopped_anywhere_it_ends_bit_equal(method, samples, watched, toy, tmp_path, monkeypatch):
     whole, stops = watched[0], moments(watched[1])
     counts = iter(np.diff([-1, *stops]))  # steps of each process
     left = runs.stopping_at(next(counts), monkeypatch)
     for _ in stops:
         with pytest.raises(Stopped, match="the same command continues"):
-            trainer.train(recipe(method), tmp_path, quiet)
+            trainer.train(recipe(method, samples), tmp_path, quiet)
         left[0] = next(counts, 10**6)
-    trainer.train(recipe(method), tmp_path, quiet)
+    trainer.train(recipe(method, samples), tmp_path, quiet)
     runs.assert_same_run(whole, tmp_path)
 
 
-def test_true_labels_serve_reports_only(method, whole, toy, tmp_path, monkeypatch):
+def test_true_labels_serve_reports_only(method, samples, whole, toy, tmp_path, monkeypatch):
     build = data.build
 
     def garbled(*args):
@@ -111,7 +127,7 @@ def test_true_labels_serve_reports_only(method, whole, toy, tmp_path, monkeypatc
         return built
 
     monkeypatch.setattr(data, "build", garbled)
-    trainer.train(recipe(method), tmp_path, quiet)
+    trainer.train(recipe(method, samples), tmp_path, quiet)
     one, other = runs.last_state(whole), runs.last_state(tmp_path)
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
     scores = [runs.metrics(folder)[-1]["labels/auroc"] for folder in (whole, tmp_path)]
@@ -141,7 +157,7 @@ def test_any_number_of_classes(method, counts, noise, toy_source, tmp_path):
 SHORT = {"epochs": 2, "semisup.warmup": 1}  # an epoch of each kind
 
 
-def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
+def test_two_devices_give_the_numbers_of_one(method, samples, toy, tmp_path):
     """To the rounding of float32, which training amplifies: hence a short run, and the bounds."""
     flags = os.environ | {
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
@@ -149,8 +165,9 @@ def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
     folders = [tmp_path / "one", tmp_path / "two"]
-    trainer.train(recipe(method, **SHORT), folders[0], quiet)
-    subprocess.run([sys.executable, __file__, method, str(folders[1])], env=flags, check=True)
+    trainer.train(recipe(method, samples, **SHORT), folders[0], quiet)
+    command = [sys.executable, __file__, method, samples, str(folders[1])]
+    subprocess.run(command, env=flags, check=True)
     for one, two in zip(*map(runs.metrics, folders), strict=True):
         assert one["train/loss"] == pytest.approx(two["train/loss"], rel=1e-4)
     one, two = map(runs.last_state, folders)
@@ -164,5 +181,5 @@ def test_two_devices_give_the_numbers_of_one(method, toy, tmp_path):
 
 if __name__ == "__main__":  # the process of the test above
     assert jax.local_device_count() == 2
-    sources.load = lambda *args, **options: make_source(COUNTS, test_each=20)
-    trainer.train(recipe(sys.argv[1], **SHORT), sys.argv[2], quiet)
+    sources.load = lambda *args, **options: source_of(sys.argv[2])
+    trainer.train(recipe(*sys.argv[1:3], **SHORT), sys.argv[3], quiet)

@@ -12,24 +12,14 @@ import pytest
 from dull_jax import models
 from dull_jax.errors import UserError
 from dull_jax.models import layers
+from dull_jax.models.network import gathered
 
 NAMES = ("preact_resnet18", "resnet18", "resnet50", "resnet_small", "small_cnn")
 
 
 def config(**changes):
-    return ml_collections.ConfigDict(
-        {
-            "name": "small_cnn",
-            "stem": "cifar",
-            "norm": "batch",
-            "width": 0,
-            "stages": 0,
-            "dtype": "float32",
-            "projector": 16,
-            "channels_per_class": 4,
-            **changes,
-        }
-    )
+    defaults = {name: field.default for name, field in gathered().items()}
+    return ml_collections.ConfigDict({**defaults, "projector": 16, **changes})
 
 
 def images_of(count, side, seed=0):
@@ -211,7 +201,7 @@ def test_a_network_learns_32_random_images_by_heart(name):
     ("change", "words"),
     [
         ({"name": "preact_resnet_18"}, "did you mean 'preact_resnet18'"),
-        ({"name": "vit"}, "one of"),
+        ({"name": "transformer"}, "one of"),
         ({"norm": "layer"}, "model.norm"),
         ({"dtype": "bf16"}, "did you mean 'bfloat16'"),
         ({"stem": "imagenet"}, "model.stem='cifar'"),

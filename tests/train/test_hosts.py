@@ -32,6 +32,7 @@ STOP = 4  # the dispatch in which a signal comes
 def own_photos(root):
     """A recipe of images that stay in their files."""
     config = folder_recipe.get_config("method=ce")
+    config.model.pretrained = "none"
     config.data.dir, config.train.view = str(root), "weak"
     config.update_from_flattened_dict(
         {"data.size": 16, "data.resident_gb": 0.0, "model.name": "small_cnn", "model.width": 8}

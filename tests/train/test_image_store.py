@@ -47,6 +47,7 @@ def test_a_file_that_breaks_on_the_way_is_named(tree, tmp_path):
 def test_a_run_is_the_same_from_files_and_from_memory(tree, tmp_path):
     for name, memory in (("held", 1.0), ("files", 0.0)):
         config = folder_recipe.get_config()
+        config.model.pretrained = "none"
         config.data.dir, config.data.resident_gb, config.data.size = str(tree[0]), memory, 8
         config.train.epochs, config.train.batch_size, config.train.view = 3, 16, "weak"
         config.model.name, config.model.width = "small_cnn", 8

@@ -12,14 +12,14 @@ from dull_jax.errors import UserError
 from dull_jax.models.weights import timm_resnet
 from dull_jax.train.learner import Learner
 from dull_jax.train.parallel import Devices
-from models.test_pretrained import random_weights
+from models.weights.test_timm_resnet import random_weights
 
 
 def make(root, weights, **fields):
     config = folder_recipe.get_config("method=ce")
     config.data.dir, config.data.size = str(root), 32
     config.model.name, config.model.stem = "resnet18", "imagenet"
-    config.model.pretrained = str(weights)
+    config.model.pretrained, config.model.frozen = str(weights), False
     config.train.epochs = 1
     config.update_from_flattened_dict(fields)
     return config

@@ -20,6 +20,7 @@ from dull_jax.errors import UserError
 from dull_jax.names import composed, printable, quoted, shown
 
 SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in kinds)
+UNLABELLED = ("",)  # the class names of images that have no labels
 HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
 _KINDS = 4  # of reasons that an error counts
 _NAMED = 3  # paths in one line
@@ -144,6 +145,26 @@ def from_entries(
         np.array([entry.row for entry in kept]) if any(entry.row for entry in kept) else None,
         [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
         (*notices, *merged),
+    )
+
+
+def unlabelled(
+    root: pathlib.Path,
+    entries: Sequence[Entry],
+    problems: Sequence[Problem] = (),
+    notices: Iterable[str] = (),
+) -> ImageIndex:
+    """An index of images that have no labels, or none yet: its class names are `UNLABELLED`."""
+    return ImageIndex(
+        root,
+        UNLABELLED,
+        [entry.path for entry in entries],
+        np.zeros(len(entries), np.int32),
+        np.array([entry.split for entry in entries], "U5"),
+        tuple(problems),
+        np.array([entry.row for entry in entries]) if any(e.row for e in entries) else None,
+        [entry.id for entry in entries] if any(e.id for e in entries) else None,
+        tuple(notices),
     )
 
 

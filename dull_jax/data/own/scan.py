@@ -39,7 +39,7 @@ def scan(
       UserError: fewer than two classes have an image to train on.
     """
     infos = inspect_all(index.root, index.paths, say, processes, cache)
-    manifest = _manifest(index, infos)
+    manifest = manifest_of(index, infos)
     for notice in index.notices:
         say(notice)
     _tell(manifest, say)
@@ -47,8 +47,12 @@ def scan(
     return manifest
 
 
-def _manifest(index: ImageIndex, infos: Sequence[FileInfo]) -> Manifest:
-    """Of the files that are images, each content once; the rest are its problems."""
+def manifest_of(index: ImageIndex, infos: Sequence[FileInfo]) -> Manifest:
+    """Of the files that are images, each content once; the rest are its problems.
+
+    Args:
+      infos: of each file of the index, as from `inspect_all`.
+    """
     is_good = np.array([not info.reason for info in infos], bool)
     good = np.flatnonzero(is_good)
     paths = np.array([index.paths[row] for row in good], object)

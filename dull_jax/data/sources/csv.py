@@ -1,5 +1,6 @@
 """A CSV file of paths and labels, and the images that it names."""
 
+import io
 import os
 import pathlib
 import shlex
@@ -17,6 +18,7 @@ from dull_jax.data.own.image_index import (
     from_entries,
     names_image,
     split_word,
+    unlabelled,
 )
 from dull_jax.data.tables import class_labels, csv_io, table_paths
 from dull_jax.errors import UserError
@@ -38,7 +40,12 @@ def index(options: ConfigDict) -> ImageIndex:
     return read(options.file, options.dir)
 
 
-def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> ImageIndex:
+def read(
+    path: str | pathlib.Path,
+    root: str | pathlib.Path = "",
+    flag: str = _ROOT,
+    labelled: bool = True,
+) -> ImageIndex:
     """Reads the columns `path` and `label`, and `split` and `id` where they are there.
 
     The suffix is free. The delimiter (comma, semicolon, tab or |) is found from the header. The
@@ -51,32 +58,39 @@ def read(path: str | pathlib.Path, root: str | pathlib.Path = "") -> ImageIndex:
     Args:
       root: where the paths start; "" means the folder of the CSV file. None may leave it. For
         their spelling see `table_paths.column`.
+      flag: which names `root`, for messages.
+      labelled: whether there must be labels. Else the column may be missing, and a list of paths,
+        one a line, will do.
 
     Raises:
       UserError: naming the file and the row.
     """
     name = shown(str(path))
     text = csv_io.text_of(name, path)
-    table = headless(name, text) or csv_io.table(
-        name, text, ("path", "label"), ("split", "id", "status")
-    )
+    needed, more = ("path", "label"), ("split", "id", "status")
+    if not labelled:
+        needed, more = ("path",), ("label", *more)
+    table = headless(name, text) or (not labelled and lines(text)) or None
+    table = table or csv_io.table(name, text, needed, more)
     table, passed = _without_left_out(name, table)
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
     base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
-    paths = table_paths.column(name, table, str(base), _ROOT)
-    entries = list(_entries(name, table, paths, str(base)))
+    paths = table_paths.column(name, table, str(base), flag)
+    entries = list(_entries(name, table, paths, str(base), flag))
     if not entries:
         raise UserError(f"{name}: no rows; a row names a file and its label")
     if "id" in table.columns:
         csv_io.check_ids(name, table)
     entries, problems = _with_splits(name, entries)
+    if "label" not in table.columns:
+        return unlabelled(base, entries, problems)
     return from_entries(base, entries, [*passed, *problems], class_labels.in_order)
 
 
 def _without_left_out(name: str, table: csv_io.Table) -> tuple[csv_io.Table, list[Problem]]:
     """Without the rows of a table of ours that name no image with a label."""
     status = table.columns.get("status")
-    if status is None:
+    if status is None or "label" not in table.columns:
         return table, []
     labels = table.columns["label"]
     kept = [n for n, what in enumerate(status) if what != _LEFT_OUT or labels[n].strip()]
@@ -96,27 +110,38 @@ def headless(name: str, text: str) -> csv_io.Table | None:
     return None
 
 
-def _entries(name: str, table: csv_io.Table, paths: Sequence[str], root: str) -> Iterator[Entry]:
+def lines(text: str) -> csv_io.Table | None:
+    """A list of images, one a line, as a table; None where the first line is no image."""
+    found = [(n, line.strip()) for n, line in enumerate(io.StringIO(text, newline=None), 1)]
+    found = [(n, line) for n, line in found if line]
+    if not found or not names_image(found[0][1]):
+        return None
+    return csv_io.Table({"path": [line for _, line in found]}, [n for n, _ in found])
+
+
+def _entries(
+    name: str, table: csv_io.Table, paths: Sequence[str], root: str, flag: str
+) -> Iterator[Entry]:
     columns, blank = table.columns, [""] * len(table.lines)
     splits, ids = columns.get("split"), columns.get("id", blank)
-    labels = class_labels.read(name, table)
+    labels = class_labels.read(name, table) if "label" in columns else blank
     rows = zip(table.lines, paths, labels, splits or blank, ids, strict=True)
     for row, path, label, split, key in rows:
         where = table_paths.inside(path, root)
         if where is None:
             what = f"path {quoted(path)} is outside of {shown(root)}"
-            raise UserError(f"{name}, row {row}: {what}; {_way_out(paths)}")
+            raise UserError(f"{name}, row {row}: {what}; {_way_out(paths, flag)}")
         part = "" if splits is None else split_word(f"{name}, row {row}", split)
         yield Entry(where, label, part, row, composed(key.strip()))
 
 
-def _way_out(paths: Sequence[str]) -> str:
+def _way_out(paths: Sequence[str], flag: str) -> str:
     """What helps where one of the `paths` leaves the root."""
     if all(map(os.path.isabs, paths)):
         folder = os.path.commonpath([os.path.dirname(os.path.normpath(path)) for path in paths])
         if os.path.isdir(folder):  # else they are paths of another machine
-            return f"{_ROOT}={shlex.quote(shown(folder))} names the folder that holds them all"
-    return f"write all paths relative to one folder above the images; {_ROOT} names it"
+            return f"{flag}={shlex.quote(shown(folder))} names the folder that holds them all"
+    return f"write all paths relative to one folder above the images; {flag} names it"
 
 
 def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:

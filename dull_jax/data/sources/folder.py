@@ -1,5 +1,6 @@
 """A folder of images with one subfolder for each class."""
 
+import itertools
 import os
 import pathlib
 import re
@@ -14,6 +15,7 @@ from dull_jax.data.own.image_index import (
     from_entries,
     named_folder,
     split_of,
+    unlabelled,
 )
 from dull_jax.data.own.image_tree import ImageTree, identity, is_folder, why_no_image
 from dull_jax.errors import UserError
@@ -27,7 +29,7 @@ def index(options: ConfigDict) -> ImageIndex:
     return read(named_folder(options.name, options.dir))
 
 
-def read(root: str | pathlib.Path) -> ImageIndex:
+def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
     """Finds the images of `train/<class>/**` and `test/<class>/**`, or of `<class>/**`.
 
     A part is known by its name (`image_index.split_of`) and by the folders in it; of several
@@ -37,6 +39,10 @@ def read(root: str | pathlib.Path) -> ImageIndex:
     Links are followed, but not in circles; hidden files and leftovers of file servers, Windows and
     macOS are ignored; whatever else is left out is a problem of the index.
 
+    Args:
+      labelled: whether there must be labels. Else, without a train part or two folders with images,
+        the images of all folders have none.
+
     Raises:
       UserError: no such folder, unreadable, folders that are all parts but no train part with class
         folders, or fewer than two classes with images.
@@ -44,11 +50,26 @@ def read(root: str | pathlib.Path) -> ImageIndex:
     root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
     tree = ImageTree(str(root))
     try:
-        entries = _entries(tree)
+        labelled = labelled or _has_classes(tree.root)
+        entries = _entries(tree) if labelled else _all(tree)
     except OSError as error:
         path = shown(error.filename or str(root))
         raise UserError(f"{path}: {error.strerror}; name a folder of images") from None
-    return from_entries(root, entries, tree.problems, notices=tree.notices())
+    index = from_entries if labelled else unlabelled
+    return index(root, entries, tree.problems, notices=tree.notices())
+
+
+def _has_classes(root: str) -> bool:
+    """Whether there is a part with class folders in it, or two folders with images."""
+    tree = ImageTree(root)
+    folders = tree.folders(root)
+    filled = (path for path in folders.values() if next(tree.images(path), None))
+    trained = (path for name, path in folders.items() if split_of(name) == "train")
+    return any(map(tree.inner, trained)) or len(list(itertools.islice(filled, 2))) == 2
+
+
+def _all(tree: ImageTree) -> list[Entry]:
+    return [Entry(path, "", "") for path in sorted(tree.images(tree.root))]
 
 
 def _entries(tree: ImageTree) -> list[Entry]:

@@ -12,19 +12,17 @@ import http.client
 import io
 import lzma
 import pathlib
-import pickle
-import pickletools
 import sys
 import tarfile
 import tempfile
 import urllib.request
 from collections.abc import Mapping
-from typing import Any, BinaryIO, ClassVar
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from dull_jax.errors import UserError, reason
-from dull_jax.names import quoted
+from dull_jax.restricted_pickle import Unpickler
 
 CONNECT_SECONDS = 10
 _MAX_MEMBER_BYTES = 1 << 28  # the largest official member has 155 MB; more is a decompression bomb
@@ -35,8 +33,6 @@ _COMPRESSED = {
     b"\xfd7zXZ": lzma.open,
     b"]\0\0\x80": lzma.open,
 }
-# What protocol 2 has, as the official files; later codes can ask for any amount of memory.
-_CODES = {ord(code.code) for code in pickletools.opcodes if code.proto <= 2}
 # The only globals in the official files. NumPy moved the first one in version 2.
 _RECONSTRUCT = np.empty(0).__reduce__()[0]
 _ALLOWED_GLOBALS = {
@@ -207,20 +203,6 @@ class _Bounded:
         return data
 
 
-class _Unpickler(pickle._Unpickler):
-    """The one in Python: that in C sets aside 64 GB for a memo that a few bytes ask for."""
-
-    dispatch: ClassVar = {c: do for c, do in pickle._Unpickler.dispatch.items() if c in _CODES}
-
-    def find_class(self, module: str, name: str):
-        try:
-            return _ALLOWED_GLOBALS[module, name]
-        except KeyError:
-            raise UserError(
-                f"refused a pickle that asks for {quoted(f'{module}.{name}')}"
-            ) from None
-
-
 def parse(data: bytes) -> dict[bytes, Any]:
     """Reads one of the official pickles, from Python 2; nothing but NumPy arrays can come of it.
 
@@ -228,7 +210,7 @@ def parse(data: bytes) -> dict[bytes, Any]:
       UserError: it asks for anything else, or is damaged.
     """
     try:
-        return dict(_Unpickler(io.BytesIO(data), encoding="bytes").load())
+        return dict(Unpickler(io.BytesIO(data), _ALLOWED_GLOBALS, encoding="bytes").load())
     except UserError:
         raise
     except Exception as error:  # a damaged pickle raises nearly any type

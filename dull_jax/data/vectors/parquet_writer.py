@@ -1,4 +1,4 @@
-"""Embeddings as a parquet table: id, vector, and label and split where they are known.
+"""Embeddings as a parquet table: id, vector, and path, label and split where they are known.
 
 A vector is a list of fixed size, `[D]`, or with several views a list of lists, `[V, D]`. pandas,
 polars and DuckDB read it; `formats.parquet` does, bit for bit.
@@ -22,6 +22,7 @@ def write(
     vectors: np.ndarray,
     labels: Sequence[str] | np.ndarray | None = None,
     splits: Sequence[str] | np.ndarray | None = None,
+    paths: Sequence[str] | np.ndarray | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
     """Writes a table of N rows, whole or not at all.
@@ -31,6 +32,7 @@ def write(
       vectors: float16 `[N, V, D]`.
       labels: `[N]` class names; None: the table has no such column.
       splits: `[N]` 'train', 'test' or 'val'; None as above.
+      paths: `[N]` files, for people; None as above.
       metadata: of the file: what made the vectors.
 
     Raises:
@@ -42,13 +44,14 @@ def write(
 
     if vectors.dtype != np.float16 or vectors.ndim != 3 or not vectors.size:
         raise ValueError(f"vectors must be float16 [N, V, D], not {vectors.dtype} {vectors.shape}")
-    texts = {"id": ids, "label": labels, "split": splits}
+    texts = {"id": ids, "path": paths, "label": labels, "split": splits}
     texts = {key: np.asarray(column, object) for key, column in texts.items() if column is not None}
     kind = _kind(vectors.shape[1:])
     table = pa.schema([*((key, pa.string()) for key in texts), ("vector", kind)])
     schema = table.with_metadata(dict(metadata or {}))
     options = {
         "use_dictionary": ["label", "split"],
+        "write_page_checksum": True,
         "compression": {key: "ZSTD" for key in texts} | {_leaf(vectors): "NONE"},
     }
     with files.whole(path) as file, pq.ParquetWriter(file, schema, **options) as writer:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from flax import linen as nn
 
+from dull_jax.errors import UserError
 from dull_jax.models.layers import ModuleDef, he_normal_fan_out
 
 EPSILON = 1e-3  # of batch normalisation
@@ -30,19 +31,25 @@ STAGES = (
 class EfficientNetLite(nn.Module):
     """images [B, H, W, 3] -> feature map [B, H // 32, W // 32, 1280], in [0, 6].
 
-    width, depth: multipliers of the channels and repeats of the stages. Parts are named as in
+    width_factor, depth_factor: of the channels and repeats of the stages. Parts are named as in
     PyTorch's weights, without the leading underscore.
+
+    Raises:
+      UserError: `width` is set, which these networks do not have.
     """
 
     conv: ModuleDef
     norm: ModuleDef
-    width: float = 1.0
-    depth: float = 1.0
+    width_factor: float = 1.0
+    depth_factor: float = 1.0
+    width: int = 0
 
     channels = HEAD
 
     @nn.compact
     def __call__(self, images: jax.Array, train: bool) -> jax.Array:
+        if self.width:
+            raise UserError(f"model.width={self.width}: EfficientNet-Lite has its own; leave it at 0")
         norm, dtype = self.norm, self.conv.keywords.get("dtype", jnp.float32)
         x = SameConv(STEM, 3, 2, dtype, name="conv_stem")(images)
         x = relu6(norm(epsilon=EPSILON, name="bn0")(x, train))
@@ -59,8 +66,8 @@ class EfficientNetLite(nn.Module):
         made = []
         for stage, (expansion, kernel, stride, channels, repeats) in enumerate(STAGES):
             if 0 < stage < len(STAGES) - 1:  # the first and the last stay single
-                repeats = math.ceil(self.depth * repeats)
-            shape = (expansion, kernel, rounded(self.width * channels))
+                repeats = math.ceil(self.depth_factor * repeats)
+            shape = (expansion, kernel, rounded(self.width_factor * channels))
             made += [(*shape[:2], stride if n == 0 else 1, shape[2]) for n in range(repeats)]
         return made
 

@@ -7,4 +7,4 @@ from dull_jax.models.backbones.efficientnet import EfficientNetLite
 TITLE = "EfficientNet-Lite1"
 WEIGHTS = "efficientnet_lite"
 
-Backbone = partial(EfficientNetLite, depth=1.1)
+Backbone = partial(EfficientNetLite, depth_factor=1.1)

@@ -7,4 +7,4 @@ from dull_jax.models.backbones.efficientnet import EfficientNetLite
 TITLE = "EfficientNet-Lite2"
 WEIGHTS = "efficientnet_lite"
 
-Backbone = partial(EfficientNetLite, width=1.1, depth=1.2)
+Backbone = partial(EfficientNetLite, width_factor=1.1, depth_factor=1.2)

@@ -3,7 +3,7 @@
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax.report import bars, blocks
+from dull_jax.report import bars, blocks, neighbours
 from dull_jax.report.numbers import number, percent
 from dull_jax.report.pictures import thumbnail
 from dull_jax.report.run import Run
@@ -20,7 +20,7 @@ def content(run: Run) -> list | None:
     return [
         blocks.row([_scores(run), _by_group(run)]),
         blocks.text(_introduction(run), "soft before"),
-        blocks.cards(cards) if cards else None,
+        blocks.cards(cards, run.has("neighbours")) if cards else None,
     ]
 
 
@@ -30,33 +30,47 @@ def _suspects(run: Run) -> np.ndarray:
 
 def _introduction(run: Run) -> str:
     chosen = _suspects(run)
+    near = f" {neighbours.EXPLAINED}" if run.has("neighbours") else ""
     if not run.truth_known or not len(chosen):
-        return "Most suspicious first. Given label → label that fits better."
+        return f"Most suspicious first. Given label → label that fits better.{near}"
     wrong = int((run.labels["given"][chosen] != run.labels["clean"][chosen]).sum())
     return (
         f"Most suspicious first: given label → label that fits better. Of these {len(chosen)}, "
         f"{wrong} are truly wrong ({percent(wrong / len(chosen), 0)}). "
-        "The method never sees the true labels."
+        f"The method never sees the true labels.{near}"
     )
 
 
 def _cards(run: Run) -> list[Markup]:
     thumbnails = run.outputs.get("thumbnails", [])
     return [
-        _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None)
+        _card(run, int(index), thumbnails[i] if i < len(thumbnails) else None, _near(run, i))
         for i, index in enumerate(_suspects(run))
     ]
 
 
-def _card(run: Run, index: int, pixels: np.ndarray | None) -> Markup:
-    ids, given = run.labels.get("ids"), int(run.labels["given"][index])
+def _near(run: Run, rank: int) -> list[dict]:
+    """The nearest neighbours of a suspect."""
+    rows, pictures = run.outputs.get("neighbours", []), run.outputs.get("neighbour_pictures")
+    if rank >= len(rows):
+        return []
+    others = [(run.sample_name(int(n)), run.class_name(int(run.labels["given"][n])))
+              for n in rows[rank]]  # fmt: skip
+    index = _suspects(run)[rank]
+    better = run.class_name(int(run.outputs["suggested"][index])) if run.has("suggested") else None
+    return neighbours.near(others, better, None if pictures is None else pictures[rank])
+
+
+def _card(run: Run, index: int, pixels: np.ndarray | None, near: list[dict]) -> Markup:
+    given = int(run.labels["given"][index])
     return blocks.card(
-        name=str(ids[index]) if ids is not None else f"position {index}",
+        name=run.sample_name(index),
         given=run.class_name(given),
         better=_better(run, index),
         score=f"score {number(run.outputs['wrongness'][index], 3)}",
         picture="" if pixels is None else thumbnail(pixels),
         true_class=run.class_name(int(run.labels["clean"][index])) if run.truth_known else None,
+        near=near,
     )
 
 

@@ -94,6 +94,16 @@ def test_types_are_kept(file, kind, tmp_path):
     np.testing.assert_array_equal(part, x)
 
 
+def test_a_flipped_bit_of_ours_is_found(tmp_path):
+    x = vectors(3)
+    write_parquet(path := tmp_path / "x.parquet", x)
+    data = bytearray(path.read_bytes())
+    data[data.index(x[11].tobytes())] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"cannot be read.*CRC"):
+        formats.read(path)
+
+
 @pytest.mark.parametrize("views", [1, 3])
 def test_half_precision_goes_through_parquet_bit_for_bit(views, tmp_path):
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)

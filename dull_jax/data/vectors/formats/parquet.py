@@ -31,7 +31,8 @@ def read(name: str, path: pathlib.Path) -> Embeddings:
     import pyarrow.parquet as pq  # here: it takes a third of a second to import
 
     paths = _shards(name, path) if path.is_dir() else [path]
-    tables = [pq.ParquetFile(p, memory_map=True, pre_buffer=False) for p in paths]
+    options = {"memory_map": True, "pre_buffer": False, "page_checksum_verification": True}
+    tables = [pq.ParquetFile(p, **options) for p in paths]
     columns = [chosen(name, table.schema_arrow.names) for table in tables]
     if uneven := [p for p, c in zip(paths, columns, strict=True) if c != columns[0]]:
         raise UserError(f"{name}: {shown(uneven[0].name)} has other columns than the first shard")
@@ -81,6 +82,8 @@ def _vectors(name: str, tables: Sequence, column: str) -> np.ndarray:
             done += len(block)
     if out is None:
         raise UserError(f"{name}: no rows")
+    if done < total:
+        raise UserError(f"{name}: {done:,} rows instead of the {total:,} that it claims")
     return out
 
 

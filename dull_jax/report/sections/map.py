@@ -1,0 +1,30 @@
+"""The embeddings as points of a plane: where a suspicious label lies among the others."""
+
+import numpy as np
+
+from dull_jax.report import blocks, points
+from dull_jax.report.run import Run
+
+TITLE, LINK, ORDER = "Map of the embeddings", "Map", 65
+
+
+def content(run: Run) -> list | None:
+    needed = ("map_rows", "map_points", "map_method", "map_explained", "suspects", "suggested")
+    if not run.has(*needed) or "given" not in run.labels:
+        return None
+    rows, total = run.outputs["map_rows"], len(run.labels["given"])
+    method, explained = str(run.outputs["map_method"]), float(run.outputs["map_explained"])
+    drawn = _points(run, rows)
+    labels = {"given label": drawn.given, "suggested label": drawn.suggested}
+    if run.truth_known:
+        labels["true label"] = run.labels["clean"][rows]
+    names = [run.class_name(k) for k in range(run.num_classes)]
+    about = points.about(total, len(rows), method, explained)
+    return [blocks.text(about, "soft"), points.maps("Embeddings", drawn, names, labels)]
+
+
+def _points(run: Run, rows: np.ndarray) -> points.Points:
+    """The listed suspects come first in `map_rows`."""
+    names = [run.sample_name(int(n)) for n in run.outputs["suspects"]]
+    given, suggested = run.labels["given"][rows], run.outputs["suggested"][rows]
+    return points.Points(run.outputs["map_points"], given, suggested, names)

@@ -1,0 +1,134 @@
+"""A run on somebody's vectors: the same from memory and from the file, to its report and audit."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+import runs
+from configs import embeddings as recipe
+from dull_jax import inference
+from dull_jax.audit import corrected_table, inputs, outputs, page
+from dull_jax.data.vectors import parquet_writer
+from dull_jax.errors import Stopped, UserError
+from dull_jax.report import html
+from dull_jax.stats.label_audit import audit_labels
+from dull_jax.train import trainer
+
+COUNTS, WRONG = (120, 60, 30), 0.15
+LABELS = np.repeat(["cat", "dog", "fox"], COUNTS)
+IDS = np.array([f"{n:04}" for n in range(len(LABELS))])
+
+
+def quiet(text):
+    pass
+
+
+def vectors(seed=0, views=2):
+    rng = np.random.default_rng(seed)
+    centres = rng.normal(size=(3, 1, 12))[np.unique(LABELS, return_inverse=True)[1]]
+    return (centres + 0.4 * rng.normal(size=(len(LABELS), views, 12))).astype(np.float16)
+
+
+def given():
+    wrong = np.random.default_rng(7).random(len(LABELS)) < WRONG
+    return np.where(wrong, "cat", LABELS)
+
+
+def config_of(path, method="ce", **fields):
+    config = recipe.get_config(f"method={method}")
+    config.data.file = str(path)
+    config.train.epochs, config.train.batch_size, config.train.eval_every = 6, 32, 3
+    config.update_from_flattened_dict(fields)
+    return config
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """(folder, file, run on it)."""
+    folder = tmp_path_factory.mktemp("embeddings")
+    parquet_writer.write(folder / "x.parquet", IDS, vectors(), given())
+    trainer.train(config_of(folder / "x.parquet"), folder / "run", quiet)
+    return folder, folder / "x.parquet", folder / "run"
+
+
+def test_a_run_is_the_same_from_the_file_and_from_memory(made):
+    folder, file, _ = made
+    for name, memory in (("held", 1.0), ("mapped", 0.0)):
+        config = config_of(file, **{"data.resident_gb": memory})
+        trainer.train(config, folder / name, quiet)
+    runs.assert_same_run(folder / "held", folder / "mapped")
+
+
+def test_other_vectors_do_not_continue_a_run(made, tmp_path, monkeypatch):
+    file = tmp_path / "x.npz"
+    np.savez(file, vectors=vectors(), ids=IDS, labels=given())
+    with monkeypatch.context() as patch:
+        runs.stopping_at(8, patch)
+        with pytest.raises(Stopped):
+            trainer.train(config_of(file), tmp_path / "run", quiet)
+    np.savez(file, vectors=vectors(seed=1), ids=IDS, labels=given())
+    with pytest.raises(UserError, match=r"x\.npz holds other vectors, or others to test on, than"):
+        trainer.train(config_of(file), tmp_path / "run", quiet)
+    np.savez(file, vectors=vectors(), ids=IDS, labels=given())
+    shutil.move(file, tmp_path / "moved.npz")  # it is known by what is in it
+    trainer.train(config_of(tmp_path / "moved.npz"), tmp_path / "run", quiet)
+    trainer.train(config_of(tmp_path / "moved.npz"), tmp_path / "whole", quiet)
+    runs.assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+def test_the_report_does_without_pictures(made):
+    text = html.write(made[2]).read_text()
+    assert "suspicious labels" in text and "data:image/png" not in text
+    with np.load(made[2] / "outputs.npz") as arrays:
+        assert "thumbnails" not in arrays.files
+
+
+def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
+    _folder, file, run = made
+    samples = inputs.of_run(run, 3, 60, tmp_path / "audit", quiet)
+    verdict = audit_labels(samples.probs, samples.given, class_names=samples.class_names)
+    outputs.write(tmp_path / "audit", samples, verdict)
+    text = page.page(samples, verdict)
+    assert "<img" not in text and str(samples.ids[outputs.ranked(verdict)[0]]) in text
+    flagged = set(samples.ids[verdict.flagged])
+    wrong = set(IDS[given() != LABELS]) & set(samples.ids)
+    assert len(flagged & wrong) > 0.7 * len(wrong) and len(flagged - wrong) < 0.2 * len(flagged)
+
+    table, said = tmp_path / "corrected.csv", []
+    corrected_table.write(table, samples, verdict)
+    with table.open(newline="") as rows:
+        assert {row["id"] for row in csv.DictReader(rows)} == set(IDS)
+    config = config_of(file, **{"data.labels": str(table)})
+    result = trainer.train(config, tmp_path / "again", said.append)
+    assert any("labels are those of" in line for line in said)
+    assert result["num_train"] == len(samples.ids)
+
+
+def test_an_audit_finds_a_file_that_moved(made, tmp_path):
+    _folder, file, run = made
+    moved = tmp_path / "there.parquet"
+    shutil.copytree(run, tmp_path / "run")
+    shutil.move(file, moved)
+    try:
+        with pytest.raises(UserError, match="--data_file=NEW"):
+            inputs.of_run(tmp_path / "run", 2, 1, tmp_path / "audit", quiet)
+        found = inputs.of_run(
+            tmp_path / "run", 2, 1, tmp_path / "audit", quiet, data_file=str(moved)
+        )
+        assert len(found.ids) > 100
+    finally:
+        shutil.move(moved, file)
+
+
+def test_copies_of_a_vector_are_of_one_content():
+    x = vectors()
+    x[5, 0] = x[9, 0]
+    contents = inputs._contents(x)
+    assert contents[5] == contents[9] and len(set(contents)) == len(x) - 1
+
+
+def test_what_predicts_images_says_that_there_are_none(made):
+    with pytest.raises(UserError, match="vectors"):
+        inference.load(made[2])
