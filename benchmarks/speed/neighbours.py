@@ -10,9 +10,10 @@ The rows are made: a random network of two layers maps a class centre and noise,
 together, to the features. So they lie near a surface of few dimensions, as embeddings do. (Among
 independent normal numbers all distances are alike, and nothing but comparing all pairs finds the
 nearest.) Exact: 1,280 features; beside it the products of the same blocks alone, the least that
-comparing all pairs can take. CPU seconds are those of all cores together: where other work takes a
-part of them, half is what two idle cores would need. Searched: 384 features; recall is the share
-of the exact nearest among those found, for a sample of the queries. Peak memory is that of the process, rows included.
+comparing all pairs can take. CPU seconds are those of all cores together: where other work takes
+a part of them, half is what two idle cores would need at best. Searched: 384 features; recall is
+the share of the exact nearest among those found, for a sample of the queries. Peak memory is that
+of the process, rows included.
 """
 
 import json

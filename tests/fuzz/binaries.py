@@ -16,7 +16,7 @@ import torch_file
 from dull_jax.data.own import decode
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
-from dull_jax.models.weights import timm_resnet
+from dull_jax.models.weights import timm_resnet, torch_legacy
 
 # Archives ----------------------------------------------------------------------------------------
 
