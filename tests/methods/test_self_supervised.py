@@ -7,21 +7,29 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from test_every_method import COUNTS, quiet, recipe, toy  # noqa: F401
+from test_every_method import COUNTS, quiet, recipe, source_of
 
 import runs
 from dull_jax import contrastive_losses
 from dull_jax.data import dataset as data
+from dull_jax.data import sources
 from dull_jax.errors import UserError
 from dull_jax.methods import self_supervised
 from dull_jax.train import trainer
 from dull_jax.train.train_phase import PhaseRunner
 
+
+@pytest.fixture
+def toy(monkeypatch):
+    source = source_of("images")
+    monkeypatch.setattr(sources, "load", lambda *args, **options: source)
+
+
 MOCO = {"self_supervised.variant": "moco", "self_supervised.queue": 80}
 
 
 @pytest.mark.parametrize("fields", [{}, MOCO], ids=["simsiam", "moco"])
-def test_labels_never_reach_what_is_learnt(fields, toy, tmp_path, monkeypatch):  # noqa: F811
+def test_labels_never_reach_what_is_learnt(fields, toy, tmp_path, monkeypatch):
     """Other labels: everything is the same bit for bit but the probe and what reads it."""
     config = recipe("self_supervised", epochs=2, **fields)
     trainer.train(config, tmp_path / "given", quiet)
@@ -40,7 +48,7 @@ def test_labels_never_reach_what_is_learnt(fields, toy, tmp_path, monkeypatch): 
     assert any("params/backbone" in name for name in one)
 
 
-def test_clipping_would_let_labels_through(toy, tmp_path):  # noqa: F811
+def test_clipping_would_let_labels_through(toy, tmp_path):
     with pytest.raises(UserError, match=r"config\.optim\.clip_norm"):
         trainer.train(recipe("self_supervised", **{"optim.clip_norm": 1.0}), tmp_path, quiet)
 
@@ -58,7 +66,7 @@ def test_moco_fills_its_queue_with_unit_keys(counts, toy_source, tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in state.values())
 
 
-def test_the_key_encoder_follows(toy, tmp_path):  # noqa: F811
+def test_the_key_encoder_follows(toy, tmp_path):
     """After one step it is the start; after three, an average of what the network was."""
     plain, history, history_keys = PhaseRunner._dispatch, [], []
 
@@ -95,14 +103,14 @@ def test_the_queue_is_a_ring(size, batch):
         assert sorted(np.asarray(extra["queue"])[:filled, 0]) == sorted(kept)
 
 
-def test_neighbours_are_asked_as_often_as_wanted(toy, tmp_path):  # noqa: F811
+def test_neighbours_are_asked_as_often_as_wanted(toy, tmp_path):
     trainer.train(recipe("self_supervised", **{"self_supervised.knn_every": 2}), tmp_path, quiet)
     rows = runs.metrics(tmp_path)
     assert ["knn/agreement" in row for row in rows] == [False, True, False, True]
     assert 0 < rows[-1]["knn/class_mean"] <= 100
 
 
-def test_moco_on_two_devices(toy, tmp_path):  # noqa: F811
+def test_moco_on_two_devices(toy, tmp_path):
     """The queue takes the keys of all devices, in one order: the numbers of one device."""
     trainer.train(recipe("self_supervised", epochs=2, **MOCO), tmp_path / "one", quiet)
     flags = os.environ | {
@@ -119,9 +127,6 @@ def test_moco_on_two_devices(toy, tmp_path):  # noqa: F811
 if __name__ == "__main__":  # the process of the test above
     import jax
 
-    from dull_jax.data import sources
-    from toy import make_source
-
     assert jax.local_device_count() == 2
-    sources.load = lambda *args, **options: make_source(COUNTS, test_each=20)
+    sources.load = lambda *args, **options: source_of("images")
     trainer.train(recipe("self_supervised", epochs=2, **MOCO), sys.argv[1], quiet)
