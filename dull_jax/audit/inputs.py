@@ -63,7 +63,7 @@ class AuditInput:
     notes: tuple[str, ...] = ()  # what was made of the input
     splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
-    vectors: np.ndarray | None = None  # [N, V, D] embeddings, where the run was trained on them
+    vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
 
 
 def of_run(

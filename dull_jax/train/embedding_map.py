@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.stats import neighbour_graph
 from dull_jax.stats.projection import Projection, planar
 from dull_jax.train.learner import Learner
@@ -18,7 +19,7 @@ _SEARCHED = 100_000  # samples among which neighbours are sought: memory for the
 _SIDE = 48  # pixels of a neighbour's picture
 
 
-def embeddings(learner: Learner) -> np.ndarray | None:
+def embeddings(learner: Learner) -> np.ndarray | VectorFiles | None:
     """`[N, V, D]`: the vectors trained on; of images the features of the network as it is now.
 
     None where the method does not bring features to the host, or they are not finite.
@@ -33,7 +34,9 @@ def embeddings(learner: Learner) -> np.ndarray | None:
 
 
 def arrays(
-    vectors: np.ndarray, pictures: np.ndarray | ImageFiles | None, suspects: np.ndarray
+    vectors: np.ndarray | VectorFiles,
+    pictures: np.ndarray | ImageFiles | None,
+    suspects: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """The part of outputs.npz: map_rows, map_points, map_method, map_explained; neighbours.
 
@@ -55,13 +58,15 @@ def arrays(
     return found
 
 
-def drawn_rows(vectors: np.ndarray, suspects: np.ndarray) -> tuple[np.ndarray, Projection]:
+def drawn_rows(
+    vectors: np.ndarray | VectorFiles, suspects: np.ndarray
+) -> tuple[np.ndarray, Projection]:
     """The samples of the map, the suspects first, and where they lie on it."""
     rows = spaced(len(vectors), suspects, _DRAWN)
     return rows, planar(plain(vectors, rows))
 
 
-def plain(vectors: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def plain(vectors: np.ndarray | VectorFiles, rows: np.ndarray) -> np.ndarray:
     """`[n, D]`: view 0 of these rows."""
     return np.asarray(vectors[rows])[:, 0]
 
@@ -74,7 +79,7 @@ def spaced(size: int, first: np.ndarray, limit: int) -> np.ndarray:
     return np.concatenate([first, others[chosen.astype(np.int64)]])
 
 
-def neighbours(vectors: np.ndarray, suspects: np.ndarray) -> np.ndarray:
+def neighbours(vectors: np.ndarray | VectorFiles, suspects: np.ndarray) -> np.ndarray:
     """int32 `[S, k]`: the samples nearest to each suspect, nearest first; k is at most NEIGHBOURS.
 
     Of a very large set a part is searched, evenly spaced.

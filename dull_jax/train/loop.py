@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from clu import parameter_overview
 
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import Stopped, UserError
 from dull_jax.files import Path
 from dull_jax.methods.base import Phase
@@ -99,7 +100,7 @@ class Loop:
         embeddings = embedding_map.embeddings(self.learner)  # a pass of all processes
         return hosts.from_first(lambda: self._result(embeddings))
 
-    def _result(self, embeddings: np.ndarray | None) -> dict[str, Any]:
+    def _result(self, embeddings: np.ndarray | VectorFiles | None) -> dict[str, Any]:
         at = self.at
         return result.write(
             self.folder,

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax import files, machine
 from dull_jax.data.dataset import Dataset
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.files import Path
 from dull_jax.run_dir import layout
 from dull_jax.run_dir.seal import sealed
@@ -48,7 +49,7 @@ def write(
     dataset: Dataset,
     seen: Evaluation,
     diagnostics: Mapping[str, np.ndarray],
-    embeddings: np.ndarray | None,
+    embeddings: np.ndarray | VectorFiles | None,
     effort: Effort,
     rows: Sequence[writer.Row],
 ) -> dict[str, Any]:
@@ -68,7 +69,7 @@ def write(
 
 
 def _outputs(
-    dataset: Dataset, seen: Evaluation, embeddings: np.ndarray | None
+    dataset: Dataset, seen: Evaluation, embeddings: np.ndarray | VectorFiles | None
 ) -> dict[str, np.ndarray]:
     suspects = np.argsort(-seen.score, kind="stable")[:_SUSPECTS]
     shown = {} if dataset.pictures is None else {"thumbnails": dataset.pictures[suspects]}

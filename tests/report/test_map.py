@@ -1,5 +1,6 @@
 """The map of the embeddings and the neighbours on the cards: complete, escaped, not too large."""
 
+import json
 import re
 import shutil
 import xml.etree.ElementTree as ET
@@ -56,6 +57,7 @@ def test_page_of_a_run_on_vectors(ten_classes, tmp_path, with_pictures):
     assert suspects.count("<img") == (300 if with_pictures else 0)
     assert suspects.count("image/webp") == (250 if with_pictures else 0)
     assert "nearest neighbours" in suspects
+    assert "memorised" in section  # images, and nothing says that their backbone was frozen
     agreed = suspects.count('class="agrees"')
     assert 0 < agreed < 250
 
@@ -65,6 +67,15 @@ def test_a_hundred_classes(hundred_classes, tmp_path):
     swatches = re.findall(r"<li><svg.*?</li>", section, re.S)
     assert len(swatches) == 9 and "2,000 of 10,847 samples" in section
     assert len(section) < 200_000 and len(suspects) < 900_000
+
+
+def test_embeddings_of_a_frozen_backbone_are_not_learnt(ten_classes, tmp_path):
+    folder = _embedded(ten_classes, tmp_path / "run")
+    about = json.loads((folder / "data.json").read_text())
+    for change in ({"embeddings": {"views": 1}}, {"image_shape": [1, 32]}):
+        (folder / "data.json").write_text(json.dumps(about | change))
+        section, _ = _sections(folder)
+        assert section and "memorised" not in section
 
 
 def test_older_runs_have_no_map(ten_classes):

@@ -19,8 +19,19 @@ def content(run: Run) -> list | None:
     if run.truth_known:
         labels["true label"] = run.labels["clean"][rows]
     names = [run.class_name(k) for k in range(run.num_classes)]
-    about = points.about(total, len(rows), method, explained)
+    about = points.about(total, len(rows), method, explained) + (_LEARNT if _learnt(run) else "")
     return [blocks.text(about, "soft"), points.maps("Embeddings", drawn, names, labels)]
+
+
+_LEARNT = (
+    " The embeddings are the features of the trained network: a wrong label that it has memorised "
+    "lies among those of the class that it names."
+)
+
+
+def _learnt(run: Run) -> bool:
+    """Whether the embeddings come from images and from no frozen backbone."""
+    return len(run.data.get("image_shape") or ()) == 3 and not run.data.get("embeddings")
 
 
 def _points(run: Run, rows: np.ndarray) -> points.Points:
