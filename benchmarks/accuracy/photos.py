@@ -36,7 +36,7 @@ ARMS: Mapping[str, Mapping[str, Any]] = {
     "Two-stage": {"method": "two_stage"},
     "DULL": {"method": "dull"},
     "DULL, fine-tuned": {"method": "dull", "model.frozen": False, "data.size": 112}
-    | {"train.epochs": 10, "augment.magnitude": 5},
+    | {"train.epochs": 5, "augment.magnitude": 5},
     "DULL, from scratch": {"method": "dull", "model.pretrained": "none", "data.size": 64}
     | {"train.epochs": 60},
 }
@@ -84,20 +84,16 @@ def true_labels(path: pathlib.Path, dataset: Any) -> np.ndarray:
 
 
 def logistic(args: Any) -> dict[str, list[dict[str, float]]]:
-    """Logistic regressions on the same vectors, standardised; they have no seed but the folds'."""
+    """Logistic regressions on the same vectors; they have no seed but the folds'."""
     from cleanlab.filter import find_label_issues
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     dataset, train, test = vectors_of(args)
     given, wanted = dataset.train.given, dataset.test.labels
 
     def regression(weight: str | None) -> Any:
-        return make_pipeline(
-            StandardScaler(), LogisticRegression(class_weight=weight, max_iter=2000)
-        )
+        return LogisticRegression(class_weight=weight, max_iter=2000)
 
     def fitted(weight: str | None, rows: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         began = time.perf_counter()

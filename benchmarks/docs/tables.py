@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from statistics import mean, stdev
 from typing import Any
 
 from benchmarks.docs import dull_tables, scaling_model
@@ -62,6 +63,23 @@ def _fused() -> str:
         ratios = " | ".join(f"{row['separate'] / row['fused']:.2f}" for row in rows)
         lines.append(f"| {rows[0]['case']}, {rows[0]['batch_size']} | {ratios} |")
     return "\n".join(lines)
+
+
+def _photo_methods() -> str:
+    """Ways to learn from photographs, best first: last epoch, mean ± sd over seeds."""
+    arms = read("own/methods.json")["arms"]
+    lines = ["| what is trained | n | accuracy, % | seconds |", "|---|--:|--:|--:|"]
+    for name, runs in sorted(arms.items(), key=lambda arm: -_mean(arm[1], "accuracy")):
+        spread = f" ± {stdev(run['accuracy'] for run in runs):.1f}" if len(runs) > 1 else ""
+        lines.append(
+            f"| {name} | {len(runs)} | {_mean(runs, 'accuracy'):.1f}{spread} "
+            f"| {_mean(runs, 'seconds'):,.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def _mean(runs: Sequence[Mapping[str, float]], key: str) -> float:
+    return mean(run[key] for run in runs)
 
 
 def _neighbours() -> str:
@@ -195,6 +213,7 @@ TABLES = {
     "own-scan": lambda: _quoted("ten", "scan"),
     "own-audit": lambda: _quoted("three", "console"),
     "own-truth": _photos,
+    "own-methods": _photo_methods,
     "scale": _scale,
     "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
     "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),

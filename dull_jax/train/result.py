@@ -95,7 +95,7 @@ def _result(
     groups = about["groups"]
     curve = {r["epoch"]: r["test/accuracy"] for r in rows if "test/accuracy" in r}
     last = [value for epoch, value in curve.items() if epoch > config.train.epochs - LAST]
-    environment = machine.environment()
+    environment, features = machine.environment(), about.get("embeddings")
     return {
         "method": config.method,
         "variant": config.variant,
@@ -109,6 +109,8 @@ def _result(
         "num_train": about["num_train"],
         "num_classes": len(about["class_names"]),
         "network": config.model.name,
+        "features": features,
+        "head": config.model.probe if features else None,
         "accuracy": {
             "last": seen.test["accuracy"],
             "mean_last_10": float(np.mean(last)),
