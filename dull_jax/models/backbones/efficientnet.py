@@ -158,7 +158,8 @@ def shifted_products(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     size = len(kernel)
     height, width = (-(-side // stride) for side in x.shape[1:3])
     padding = [_same_padding(side, size, stride) for side in x.shape[1:3]]
-    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
+    # Made once: fused with the sum, what x comes from would be computed for each of its terms.
+    x = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), *padding, (0, 0))))
 
     def shifted(i: int, j: int) -> jax.Array:
         rows = slice(i, i + (height - 1) * stride + 1, stride)
