@@ -3,7 +3,9 @@
     python -m benchmarks.speed.embedding [--quick] [--devices=N] [--out=FILE]
 
 Takes about two minutes on two idle cores; --quick half of it.
-Writes benchmarks/results/speed/embedding.json, which docs/speed.md shows.
+Writes benchmarks/results/speed/embedding.json, which docs/speed.md shows, and, held to one core by
+`taskset -c 0` with --devices=1, benchmarks/results/speed/embedding_1_core.json. Where other work
+takes a part of two cores, PyTorch's threads wait for one another: there one core is the fairer.
 
 What is timed is the network alone, on images that are ready: evaluation mode, global average
 included. PyTorch (optional) has the same network, channels last, with and without batch
