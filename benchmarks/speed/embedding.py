@@ -11,6 +11,7 @@ normalisation folded into the convolutions; ours is timed in turn with both, in 
 floor is the network's FLOPs over the machine's rate in a large matrix product.
 """
 
+import functools
 from collections.abc import Callable
 
 import jax
@@ -23,7 +24,6 @@ from dull_jax.embed import encoder
 from dull_jax.models.backbones import efficientnet
 from dull_jax.train import parallel
 
-BATCH_SIZE = 16  # of a device
 SIDES = (112, 224)
 
 Row = dict[str, object]
@@ -34,9 +34,9 @@ def measure(side: int, rounds: int) -> Row:
     config = folder.get_config("method=ce")
     config.model.name = "efficientnet_lite0"
     made, devices = encoder.load(config), parallel.Devices(0)
-    size = BATCH_SIZE * devices.own_count
+    network, size = made.network(devices)
     images = np.random.default_rng(0).normal(size=(size, side, side, 3)).astype(np.float32)
-    ours = _ours(made, devices, images)
+    ours = functools.partial(network, images)
     seconds, *others = timing.medians_in_turn(ours, *_torch(images), rounds=rounds)
     row = {
         "side": side,
@@ -48,14 +48,6 @@ def measure(side: int, rounds: int) -> Row:
     for name, theirs in zip(("torch", "torch_folded"), others, strict=False):
         row |= {f"{name}_images_per_second": size / theirs, f"ratio_to_{name}": theirs / seconds}
     return row
-
-
-def _ours(
-    made: encoder.Encoder, devices: parallel.Devices, images: np.ndarray
-) -> Callable[[], object]:
-    program, variables = devices.own_forward(made.apply), devices.replicate(made.variables)
-    blocks = images.reshape(devices.own_count, BATCH_SIZE, *images.shape[1:])
-    return lambda: jax.block_until_ready(program(variables, blocks))
 
 
 def _torch(images: np.ndarray) -> list[Callable[[], object]]:
@@ -70,14 +62,14 @@ def _torch(images: np.ndarray) -> list[Callable[[], object]]:
 
 
 def flops_per_image(side: int) -> int:
-    """Two for each multiply-add of the convolutions, at a side that 32 divides."""
-    height, channels = side // 2, efficientnet.STEM
+    """Two for each multiply-add of the convolutions."""
+    height, channels = -(-side // 2), efficientnet.STEM
     total = height**2 * 9 * 3 * channels
     network = efficientnet.EfficientNetLite(conv=None, norm=None)
     for expansion, kernel, stride, features in network.blocks():
         inner = expansion * channels
         total += height**2 * channels * inner * (expansion > 1)
-        height //= stride
+        height = -(-height // stride)
         total += height**2 * inner * (kernel**2 + features)
         channels = features
     return 2 * (total + height**2 * channels * efficientnet.HEAD)

@@ -16,9 +16,11 @@ from dull_jax.models import network, pretrained
 from dull_jax.models.layers import global_average
 from dull_jax.train.parallel import Devices
 
-# Images of a device's block. On CPU small ones stay in its caches: 16 take less time than 64.
+# Images of a device's block, and on a CPU the pixels that are computed together: more memory than
+# they need would be taken from the system, and cleared by it, for each call. Half of the speed.
 _BLOCK = {"cpu": 16}
 _LARGE_BLOCK = 128
+_PIXELS = 70_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +52,23 @@ class Encoder(ImageEncoder):
         variables, program = devices.replicate(self.variables), devices.own_forward(self.apply)
         block = _BLOCK.get(devices.platform, _LARGE_BLOCK)
 
-        def encode(x: np.ndarray) -> jax.Array:
-            return program(variables, x.reshape(-1, block, *x.shape[1:]))
+        def encode(x: np.ndarray) -> np.ndarray:
+            x = x.reshape(-1, block, *x.shape[1:])
+            piece = _piece(*x.shape[2:4]) if devices.platform == "cpu" else block
+            parts = [program(variables, x[:, n : n + piece]) for n in range(0, block, piece)]
+            return np.concatenate([np.asarray(part) for part in parts], axis=1)
 
         return encode, devices.own_count * block
+
+
+def _piece(height: int, width: int) -> int:
+    """Images of that size in one call on a CPU: a power of two, as the block; two up to 224 px.
+
+    >>> [_piece(side, side) for side in (32, 112, 224, 256)]
+    [16, 4, 2, 1]
+    """
+    least = 2 if height * width <= 224**2 else 1
+    return 1 << (min(max(_PIXELS // (height * width), least), 16).bit_length() - 1)
 
 
 def load(config: ConfigDict) -> Encoder:
