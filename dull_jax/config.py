@@ -141,6 +141,11 @@ def _validate_together(config: ConfigDict) -> None:
     if pretrained.is_wanted(config.model):
         _validate_pretrained(config)
     if not sources.is_own(config.data.name):
+        if config.model.frozen and not pretrained.is_wanted(config.model):
+            raise UserError(
+                f"config.model.frozen needs pretrained weights, and {config.model.name} has none "
+                "here; name a file in config.model.pretrained, or another network"
+            )
         for field, left_open in auto.LEFT_OPEN.items():
             if _get(config, field) == left_open:
                 own = ", ".join(filter(sources.is_own, sources.names()))
@@ -286,6 +291,9 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 def resolved(config: ConfigDict) -> ConfigDict:
     """A copy whose local paths hold wherever it is used: absolute, with `~` replaced.
 
+    A network of the user's own choice that has no pretrained weights is trained whole: recipes for
+    own images freeze what has some.
+
     Raises:
       UserError: nobody's home.
     """
@@ -295,6 +303,8 @@ def resolved(config: ConfigDict) -> ConfigDict:
             if (text := _get(config, field)) and text not in schema()[field].words:
                 text = os.fspath(files.expanded(text, f"config.{field}"))
                 config.update_from_flattened_dict({field: _absolute(field, text)})
+        if config.model.frozen and config.model.name != "auto":
+            config.model.frozen = pretrained.is_wanted(config.model)
     return config
 
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from absl import flags
 from jax import export as jax_export
@@ -52,6 +51,7 @@ def write(classifier: Classifier, output: files.Path) -> int:
 def exported(classifier: Classifier) -> jax_export.Exported:
     """The function uint8 `[B, H, W, C]` -> probabilities float32 `[B, K]`, for any B >= 1.
 
+    Of a run on vectors that were made elsewhere it is the head alone: float32 `[B, D]`.
     It is traced for one image and mapped over the batch: no choice inside may depend on B.
     """
 
@@ -59,7 +59,8 @@ def exported(classifier: Classifier) -> jax_export.Exported:
         return jax.nn.softmax(classifier.forward(classifier.variables, image[None])[0])
 
     (batch,) = jax_export.symbolic_shape("batch")
-    images = jax.ShapeDtypeStruct((batch, *classifier.image_shape), jnp.uint8)
+    sample = classifier.sample
+    images = jax.ShapeDtypeStruct((batch, *sample.shape), sample.dtype)
     with _without_folders():
         return jax_export.export(jax.jit(jax.vmap(one)), platforms=PLATFORMS)(images)
 
@@ -82,6 +83,7 @@ def about(classifier: Classifier) -> dict[str, Any]:
     return {
         "format": "dull_jax 1",
         "class_names": list(classifier.class_names),
+        **({"vector_size": size} if (size := classifier.vector_size) else {}),
         "image_shape": list(classifier.image_shape),
         "fit": classifier.fit,
         "method": classifier.method.config.method,
@@ -132,6 +134,8 @@ def main(argv: Sequence[str]) -> None:
         check_output("safetensors", weights, (".safetensors",), outputs=[output])
     classifier = inference.load(run)
     print(classifier)
+    if classifier.vector_size:
+        print("the head alone: vectors in, since no backbone of dull_jax made them")
     size = write(classifier, output)
     print(f"model: {output}, {size / 1e6:.1f} MB, for {', '.join(PLATFORMS)}")
     if weights:

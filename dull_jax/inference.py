@@ -44,20 +44,33 @@ class Classifier:
     nets: tuple[NetState, ...]  # averaged weights where there are any
     augment: AugmentSpec | VectorSpec  # of it the mean and std of the train images or vectors
     class_names: tuple[str, ...]
-    image_shape: tuple[int, int, int]  # (H, W, C)
+    image_shape: tuple[int, ...]  # (H, W, C); (V, D) of a run on vectors that were made elsewhere
     fit: str  # how an image of another shape is brought to this one: see `decode.read`
     checkpoint: int
     finished: bool
     encoder: Encoder | None = None  # of a run on the vectors of a frozen backbone
 
     def __str__(self) -> str:
-        height, width, channels = self.image_shape
+        shape = "x".join(map(str, self.image_shape))
+        what = f"vectors of {self.vector_size}" if self.vector_size else f"images of {shape}"
         state = "" if self.finished else ", the newest of a run that is not finished"
         by = f" by {self.encoder.name}" if self.encoder else ""
         return (
-            f"{self.method.config.method}, {len(self.class_names)} classes, images of "
-            f"{height}x{width}x{channels}{by}, checkpoint {self.checkpoint}{state}"
+            f"{self.method.config.method}, {len(self.class_names)} classes, {what}{by}, "
+            f"checkpoint {self.checkpoint}{state}"
         )
+
+    @property
+    def vector_size(self) -> int:
+        """D, where it is the head alone and takes vectors; 0 where it takes images."""
+        return self.image_shape[1] if len(self.image_shape) == 2 else 0
+
+    @property
+    def sample(self) -> jax.ShapeDtypeStruct:
+        """What it takes: an image uint8 `[H, W, C]`, or a vector float32 `[D]`."""
+        if self.vector_size:
+            return jax.ShapeDtypeStruct((self.vector_size,), jnp.float32)
+        return jax.ShapeDtypeStruct(self.image_shape, jnp.uint8)
 
     def read(self, path: str | os.PathLike) -> np.ndarray:
         """An image file in the networks' shape, uint8 `[H, W, C]`.
@@ -76,22 +89,24 @@ class Classifier:
         """What the run's test accuracy was measured with, float32 `[N, K]`.
 
         Args:
-          images: uint8 `[N, H, W, C]`.
+          images: uint8 `[N, H, W, C]`; float32 `[N, D]` where it takes vectors.
           batch_size: images on the device at a time; every batch is padded to it, so that one
             program serves them all.
 
         Raises:
           UserError: `images` have another type or shape.
         """
-        if images.dtype != np.uint8 or images.shape[1:] != self.image_shape:
+        wanted = self.sample
+        if images.dtype != wanted.dtype or images.shape[1:] != wanted.shape:
+            kind, shape = "vectors" if self.vector_size else "images", map(str, wanted.shape)
             raise UserError(
-                f"images must be uint8 [N, {', '.join(map(str, self.image_shape))}], "
+                f"{kind} must be {wanted.dtype} [N, {', '.join(shape)}], "
                 f"these are {images.dtype} {list(images.shape)}"
             )
         parts = [np.zeros((0, len(self.class_names)), np.float32)]
         for start in range(0, len(images), batch_size):
             batch = images[start : start + batch_size]
-            padding = ((0, batch_size - len(batch)), (0, 0), (0, 0), (0, 0))
+            padding = ((0, batch_size - len(batch)), *[(0, 0)] * (batch.ndim - 1))
             logits = self._program(self.variables, np.pad(batch, padding))
             parts.append(np.asarray(logits)[: len(batch)])
         return np.concatenate(parts)
@@ -106,9 +121,11 @@ class Classifier:
         return self.nets, self.encoder.variables if self.encoder else ()
 
     def forward(self, variables: tuple[Any, Any], images: jax.Array) -> jax.Array:
-        """uint8 `[B, H, W, C]` -> logits `[B, K]`; pure, for `jax.jit` and the like."""
+        """uint8 `[B, H, W, C]`, or vectors `[B, D]`, -> logits `[B, K]`; pure, for `jax.jit`."""
         nets, frozen = variables
-        samples = self.encoder.plain(frozen, images) if self.encoder else images
+        samples = images[:, None] if self.vector_size else images
+        if self.encoder:
+            samples = self.encoder.plain(frozen, images)
         return self.method.predict(nets, self.augment.view("plain", None, samples))
 
 
@@ -153,16 +170,10 @@ def _encoder(folder: Path, config: ConfigDict, about: dict[str, Any]) -> Encoder
     """The frozen backbone of a run on its vectors; None of any other run.
 
     Raises:
-      UserError: its weights are not there, or others than the run's; or the run was given vectors
-        that were made elsewhere.
+      UserError: its weights are not there, or others than the run's.
     """
     made = about.get("embeddings")
     if made is None:
-        if len(about["image_shape"]) == 2:
-            raise UserError(
-                f"{folder} was trained on vectors that were made elsewhere: there is no backbone "
-                "to predict images with"
-            )
         return None
     try:
         name, digest = made["backbone"], made["digest"]

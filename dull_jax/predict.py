@@ -19,6 +19,7 @@ from dull_jax.data.own.decode import BadImage
 from dull_jax.data.own.image_tree import ImageTree
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.tables import csv_io, table_paths
+from dull_jax.data.vectors import formats
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
@@ -52,8 +53,9 @@ def items(source: str | os.PathLike, root: str | os.PathLike = "") -> list[Item]
 
     A folder: every image below it, sorted; ids are paths below it. A table (.csv, .tsv, .tab,
     .txt): its column `path`; without a header, its first field or whole lines; ids are the paths
-    as they stand there. A .npy file: uint8 [N, H, W, C]; ids are row numbers. Anything else is one
-    image.
+    as they stand there. A .npy file: images uint8 [N, H, W, C], or vectors floating [N, D]; ids are
+    row numbers. A .npz, .parquet or .safetensors file: vectors with their ids. Anything else is
+    one image.
 
     Args:
       root: where the paths of a table start; "" means the folder of the table.
@@ -71,6 +73,8 @@ def items(source: str | os.PathLike, root: str | os.PathLike = "") -> list[Item]
         images = _in_table(path, _there(_ROOT, root) if root else path.parent)
     elif suffix == ".npy":
         images = _in_array(path)
+    elif suffix in (".npz", ".parquet", ".safetensors"):
+        images = _vectors(path)
     else:
         images = [Item(str(source), path)]
     if not images:
@@ -124,6 +128,8 @@ def _in_array(path: pathlib.Path) -> list[Item]:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header fails in many ways; none of them runs code
         raise UserError(f"{shown(str(path))}: not a plain .npy array ({reason(error)})") from None
+    if isinstance(images, np.ndarray) and images.dtype.kind == "f" and images.ndim == 2:
+        return _vectors(path)
     if not isinstance(images, np.ndarray) or images.ndim != 4 or images.dtype != np.uint8:
         array = isinstance(images, np.ndarray)
         kind = f"these are {images.dtype} {list(images.shape)}" if array else "this is an archive"
@@ -131,6 +137,14 @@ def _in_array(path: pathlib.Path) -> list[Item]:
     if not images.size:
         raise UserError(f"{shown(str(path))}: no images in an array {list(images.shape)}")
     return [Item(str(row), image) for row, image in enumerate(images)]
+
+
+def _vectors(path: pathlib.Path) -> list[Item]:
+    """The plain vectors of a file of embeddings; see `data.vectors.formats`."""
+    found = formats.read(path)
+    names = found.ids or map(str, range(len(found)))
+    plain = (row[0].astype(np.float32) for part in found.parts for row in part)
+    return [Item(name, vector) for name, vector in zip(names, plain, strict=True)]
 
 
 def predictions(
@@ -154,8 +168,10 @@ def _decoded(
 
     def image(item: Item) -> np.ndarray | str:
         if isinstance(item.source, np.ndarray):
-            shape, needed = item.source.shape, classifier.image_shape
+            shape, needed = item.source.shape, classifier.sample.shape
             return np.array(item.source) if shape == needed else f"is {shape}, must be {needed}"
+        if classifier.vector_size:
+            return f"is an image; this run takes vectors of {classifier.vector_size}"
         try:
             return classifier.read(item.source)
         except BadImage as error:

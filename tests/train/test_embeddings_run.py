@@ -5,12 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from jax import export as jax_export
+from PIL import Image
 
 import runs
 from configs import embeddings as recipe
-from dull_jax import inference
+from dull_jax import export, inference, predict
 from dull_jax.audit import corrected_table, inputs, outputs, page
-from dull_jax.data.vectors import parquet_writer
+from dull_jax.data.vectors import formats, parquet_writer
 from dull_jax.errors import Stopped, UserError
 from dull_jax.report import html
 from dull_jax.stats.label_audit import audit_labels
@@ -129,6 +131,22 @@ def test_copies_of_a_vector_are_of_one_content():
     assert contents[5] == contents[9] and len(set(contents)) == len(x) - 1
 
 
-def test_what_predicts_images_says_that_there_are_none(made):
-    with pytest.raises(UserError, match="vectors"):
-        inference.load(made[2])
+def test_the_head_predicts_vectors_and_is_exported_alone(made, tmp_path):
+    _, file, run = made
+    classifier = inference.load(run)
+    assert "vectors of" in str(classifier)
+    told = predict.predict(run, file, tmp_path / "preds.csv", say=quiet)
+    found = formats.read(file)
+    plain = np.concatenate([part[:, 0] for part in found.parts]).astype(np.float32)
+    probs = classifier.probs(plain)
+    assert [one.id for one in told] == list(found.ids)
+    assert [one.top[0][0] for one in told] == [classifier.class_names[k] for k in probs.argmax(1)]
+    exported = jax_export.deserialize(export.exported(classifier).serialize())
+    np.testing.assert_allclose(exported.call(plain[:3]), probs[:3], atol=1e-5)
+    assert export.about(classifier)["vector_size"] == plain.shape[1]
+
+
+def test_images_are_not_for_the_head_of_vectors(made, tmp_path):
+    Image.new("RGB", (9, 9)).save(tmp_path / "one.png")
+    with pytest.raises(UserError, match="is an image; this run takes vectors of"):
+        predict.predict(made[2], tmp_path / "one.png", tmp_path / "preds.csv", say=quiet)
