@@ -1,4 +1,4 @@
-"""Compares ways to learn from photographs with wrong labels, by the accuracy on clean ones.
+"""Measures ways to learn from photographs with wrong labels, by the accuracy on clean ones.
 
     python -m benchmarks.accuracy.photos --data=DIR [--truth=truth.csv] [--seeds=3]
         [--only=NAME …] [--cache=DIR] [--out=FILE]
