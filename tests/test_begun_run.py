@@ -35,6 +35,7 @@ def recipe(root, make=folder_recipe, **fields):
     config.data.dir, config.data.size = str(root), 8
     config.train.epochs, config.train.batch_size, config.train.view = 3, 4, "weak"
     config.model.name, config.model.width, config.model.stages = "small_cnn", 4, 2
+    config.model.frozen = False
     config.update_from_flattened_dict(fields)
     return config
 

@@ -60,7 +60,8 @@ def audited(tmp_path_factory):
     root, keep = tmp_path_factory.mktemp("photos"), tmp_path_factory.mktemp("audit")
     photos.make(root)
     config = folder_recipe.get_config("method=ce")
-    config.model.pretrained = "none"
+    config.model.frozen, config.optim.lr = False, 0.05
+    config.optim.name = "sgd"
     config.data.dir, config.data.size = str(root), 8
     config.train.epochs, config.train.batch_size, config.train.view = 12, 16, "weak"
     config.model.name, config.model.width = "small_cnn", 8
@@ -108,7 +109,8 @@ def test_folds_of_other_settings_are_not_taken(audited):
 def test_copies_of_one_image_teach_nothing_about_it(audited):
     built, *_, keep, said = audited
     config = folder_recipe.get_config("method=ce")
-    config.model.pretrained = "none"
+    config.model.frozen, config.optim.lr = False, 0.05
+    config.optim.name = "sgd"
     config.model.name, config.train.epochs = "small_cnn", 1
     contents = np.full(len(built.train.ids), "same")
     with pytest.raises(UserError, match="copies of one"):

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import special
-from test_every_method import quiet, recipe, toy  # noqa: F401
+from test_every_method import quiet, recipe, source_of
 
 import runs
+from dull_jax.data import sources
 from dull_jax.methods import two_stage
 from dull_jax.models.axis import AXIS
 from dull_jax.train import trainer
@@ -17,6 +18,12 @@ from dull_jax.train import trainer
 COUNTS = np.array([30, 10, 0, 2])
 LOGITS = np.random.default_rng(0).normal(size=(8, 4)) * 3
 GIVEN = np.array([0, 1, 3, 3, 0, 1, 0, 1])
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    source = source_of("images")
+    monkeypatch.setattr(sources, "load", lambda *args, **options: source)
 
 
 def value(kind, threshold="log_classes", weigh_by="plain", mean_loss=0.7):
@@ -86,7 +93,7 @@ def backbone(folder):
 
 
 @pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
-def test_a_probe_leaves_the_backbone_as_it_is(optimiser, toy, tmp_path):  # noqa: F811
+def test_a_probe_leaves_the_backbone_as_it_is(optimiser, toy, tmp_path):
     """Under weight decay of everything too; the classifier learns, and then all does."""
     fields = {
         "two_stage.probe_only": True,
@@ -107,7 +114,7 @@ def test_a_probe_leaves_the_backbone_as_it_is(optimiser, toy, tmp_path):  # noqa
 
 
 @pytest.mark.parametrize("fields", [{"threshold": "mean"}, {"loss": "superloss"}, {"loss": "ce"}])
-def test_variants_learn(fields, toy, tmp_path):  # noqa: F811
+def test_variants_learn(fields, toy, tmp_path):
     config = recipe("two_stage", **{f"two_stage.{k}": v for k, v in fields.items()})
     trainer.train(config, tmp_path, quiet)
     rows = runs.metrics(tmp_path)
@@ -118,7 +125,7 @@ def test_variants_learn(fields, toy, tmp_path):  # noqa: F811
         assert 0 < mean < rows[0]["train/task_loss"]
 
 
-def test_its_first_stage_helps_a_probe(toy, tmp_path):  # noqa: F811
+def test_its_first_stage_helps_a_probe(toy, tmp_path):
     """The whole way: stage 1, then a probe of its backbone, which is the one that it left."""
     first = recipe("self_supervised", **{"optim.ema": 0.0})
     trainer.train(first, tmp_path / "first", quiet)

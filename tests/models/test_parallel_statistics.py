@@ -10,7 +10,8 @@ from ml_collections import ConfigDict
 from dull_jax import models
 
 config = ConfigDict(dict(name="small_cnn", stem="cifar", norm="batch", width=4, stages=0,
-                         dtype="float32", projector=8, channels_per_class=4))
+                         dtype="float32", projector=8, channels_per_class=4,
+                         frozen=False, hidden=(512,)))
 rng = np.random.default_rng(0)
 images = rng.normal(np.arange(8).reshape(8, 1, 1, 1), 1, (8, 8, 8, 3)).astype(np.float32)
 alone = models.build(config, 5)

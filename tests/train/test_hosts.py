@@ -123,7 +123,7 @@ def test_both_end_with_the_reason(folder, what, message):
 # The programs ------------------------------------------------------------------------------------
 
 
-def toy(name="", data_dir=""):
+def toy(*args, **options):
     return make_source(COUNTS, test_each=20)
 
 
