@@ -203,6 +203,7 @@ TABLES = {
     "mini-overview": lambda: _runs("mini", overview=True),
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
+    "features": lambda: _runs("features"),
     "speed": _speed,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
