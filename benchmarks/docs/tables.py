@@ -55,6 +55,22 @@ def _speed() -> str:
     return "\n".join("| " + line.replace("|", " | ") + " |" for line in lines)
 
 
+def _embedding() -> str:
+    """Images a second of the frozen EfficientNet-Lite0, and ratios to PyTorch."""
+    lines = [
+        "| devices | pixels | images/s | of PyTorch | of PyTorch, folded | of the floor |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for file in ("embedding_1_core", "embedding"):
+        for c in read(f"speed/{file}.json")["cases"]:
+            lines.append(
+                f"| {c['devices']} | {c['side']} | {c['images_per_second']:,.0f} "
+                f"| {c['ratio_to_torch']:.2f} | {c['ratio_to_torch_folded']:.2f} "
+                f"| {100 * c['ratio_to_floor']:.0f} % |"
+            )
+    return "\n".join(lines)
+
+
 def _fused() -> str:
     """Both networks' steps as two programs over one: not adopted, its benchmark is gone."""
     files = [read(f"speed/fused_{name}.json")["cases"] for name in ("1_device", "2_devices")]
@@ -205,6 +221,7 @@ TABLES = {
     "whole-tail": lambda: _runs("whole_tail"),
     "features": lambda: _runs("features"),
     "speed": _speed,
+    "embedding": _embedding,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),
