@@ -33,6 +33,11 @@ class Encoder(ImageEncoder):
     variables: Any
     augment: AugmentSpec  # normalises as the weights want it
     input_size: int  # pixels that images are brought to on the device; 0: as they are
+    dtype: str = "float32"  # that the backbone computes in
+
+    def made_by(self, number: int, image: tuple[Any, ...]) -> dict[str, Any]:
+        """As `ImageEncoder.made_by`; another type of the computation is another vector."""
+        return super().made_by(number, image) | {"dtype": self.dtype}
 
     @property
     def channels(self) -> int:
@@ -87,6 +92,7 @@ def load(config: ConfigDict) -> Encoder:
         variables=_variables(leaves),
         augment=augment,
         input_size=model.input_size,
+        dtype=model.dtype,
     )
 
 

@@ -91,6 +91,12 @@ def test_a_photograph_that_is_added_embeds_only_itself(run, tree, tmp_path):
     assert said[0] == "embedding 1 images with efficientnet_lite0, 120 are known"
 
 
+def test_another_type_of_the_computation_is_embedded_anew(run, tree, tmp_path):
+    said, fields = [], {"model.cache": str(run[0] / "embeddings"), "model.dtype": "bfloat16"}
+    vectors(tree, tmp_path, said.append, **fields)
+    assert said[0] == "embedding 120 images with efficientnet_lite0"
+
+
 def test_what_was_embedded_before_a_failure_is_kept(tree, tmp_path, monkeypatch):
     whole = vectors(tree, tmp_path / "whole").train.images
     monkeypatch.setattr(embedding, "_DECODED", 16)
