@@ -78,10 +78,9 @@ _TRAIN = {
 }
 
 
-@functools.cache
-def schema() -> dict[str, Field]:
-    """Every field of a recipe: 'optim.lr' -> what it is."""
-    sections = {
+def _sections() -> dict[str, Mapping[str, Field]]:
+    """The sections that every recipe has, whatever its method."""
+    return {
         "data": fields.gathered(sources.gathered(), longtail.FIELDS, dataset.FIELDS, groups.FIELDS),
         "noise": noise.gathered(),
         "augment": fields.gathered(augment.FIELDS, vectors.FIELDS),
@@ -89,6 +88,12 @@ def schema() -> dict[str, Field]:
         "train": _TRAIN,
         "optim": optim.FIELDS,
     }
+
+
+@functools.cache
+def schema() -> dict[str, Field]:
+    """Every field of a recipe: 'optim.lr' -> what it is."""
+    sections = _sections()
     for file in pkgutil.iter_modules(methods.__path__):  # helpers too: co-training has fields
         module = importlib.import_module(f"{methods.__name__}.{file.name}")
         if file.name in sections:
@@ -204,14 +209,17 @@ def parse_arg(arg: str | None, **defaults: Any) -> ConfigDict:
 
 
 def completed(config: ConfigDict) -> ConfigDict:
-    """The recipe of an earlier version, with what it was made without: fields declared `later`."""
+    """The recipe of an earlier version, with what it was made without: fields declared `later`.
+
+    Those of methods are not looked at: whoever predicts needs no other method than the run's.
+    """
     config = config.copy_and_resolve_references()
-    known = flatten(config)
     with config.unlocked():
-        for name, field in schema().items():
-            section = name.rpartition(".")[0]
-            if field.later and name not in known and isinstance(config.get(section), ConfigDict):
-                config.update_from_flattened_dict({name: field.default})
+        for section, own in _sections().items():
+            for name, field in own.items():
+                there = config.get(section)
+                if field.later and isinstance(there, ConfigDict) and name not in there:
+                    there[name] = field.default
     return config
 
 
