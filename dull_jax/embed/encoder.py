@@ -14,6 +14,7 @@ from dull_jax.data.views.augment import AugmentSpec
 from dull_jax.embed.views import ImageEncoder, Network
 from dull_jax.models import network, pretrained
 from dull_jax.models.layers import global_average
+from dull_jax.run_dir.leaves import restored
 from dull_jax.train.parallel import Devices
 
 # Images of a device's block, and on a CPU the pixels that are computed together: more memory than
@@ -89,20 +90,8 @@ def load(config: ConfigDict) -> Encoder:
         name=model.name,
         digest=pretrained.digest(model),
         module=network.frozen_backbone(model),
-        variables=_variables(leaves),
+        variables=restored({}, {k.replace("/backbone/", "/", 1): v for k, v in leaves.items()}),
         augment=augment,
         input_size=model.input_size,
         dtype=model.dtype,
     )
-
-
-def _variables(leaves: dict[str, np.ndarray]) -> dict[str, Any]:
-    """{'params/backbone/a/b': array} as Flax's nested variables of the backbone alone."""
-    tree: dict[str, Any] = {}
-    for path, leaf in leaves.items():
-        *parts, last = [part for part in path.split("/") if part != "backbone"]
-        place = tree
-        for part in parts:
-            place = place.setdefault(part, {})
-        place[last] = leaf
-    return tree

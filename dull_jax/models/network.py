@@ -169,12 +169,11 @@ def build_backbone(
     stems = getattr(module, "STEMS", ())
     for owner, other in fields.kinds(BACKBONES).items():
         for key, field in getattr(other, "FIELDS", {}).items():
-            if key not in mine and _plain(model_config[key]) != field.default:
+            if key not in mine and model_config[key] != field.default:
                 raise UserError(
                     f"model.{key} is of {owner}; {name} has its own: leave it at {field.default}"
                 )
-    values = {key: _plain(model_config[key]) for key in mine}
-    options = {key: value for key, value in values.items() if value != mine[key].default}
+    options = {key: model_config[key] for key in mine if model_config[key] != mine[key].default}
     if stems:
         options["stem"] = stem
     elif stem != FIELDS["stem"].default:
@@ -183,11 +182,6 @@ def build_backbone(
         return module.Backbone(num_inputs=vector_size, **options)
     norm = partial(Norm, model_config.norm, axis_name, dtype)
     return module.Backbone(conv=partial(Conv, dtype=dtype), norm=norm, **options)
-
-
-def _plain(value: Any) -> Any:
-    """A tuple where JSON has made a list of it."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def frozen_backbone(model_config: Any) -> nn.Module:

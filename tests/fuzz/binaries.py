@@ -16,6 +16,7 @@ import torch_file
 from dull_jax.data.own import decode
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
+from dull_jax.models.weights import tensors as reader
 from dull_jax.models.weights import timm_resnet, torch_legacy
 
 # Archives ----------------------------------------------------------------------------------------
@@ -75,7 +76,7 @@ def small_weights(monkeypatch) -> None:
 @functools.cache
 def weights() -> tuple[bytes, ...]:
     shapes = {
-        timm_resnet._tensor_name(leaf): timm_resnet._theirs(shape)
+        timm_resnet._tensor_name(leaf): reader.theirs(shape)
         for leaf, shape in _small_leaves("resnet18").items()
     }
     tensors = {key: np.full(shape, 0.5, np.float32) for key, shape in shapes.items()}

@@ -11,8 +11,6 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.errors import UserError
@@ -75,23 +73,22 @@ def leaves(
 ) -> dict[str, np.ndarray]:
     """`load` of tensors that were read."""
     tensors = {key: array for key, array in tensors.items() if not _ignored(key)}
-    names = {leaf: _tensor_name(leaf) for leaf in _shapes(name)}
-    shapes = {names[leaf]: _theirs(shape) for leaf, shape in _shapes(name).items()}
+    wanted = _leaves(name)
+    shapes = {_tensor_name(leaf): reader.theirs(shape) for leaf, shape in wanted.items()}
     reader.check(path, tensors, shapes)
-    return {leaf.replace("/", "/backbone/", 1): _ours(tensors[key]) for leaf, key in names.items()}
+    return {
+        leaf.replace("/", "/backbone/", 1): reader.ours(tensors[_tensor_name(leaf)])
+        for leaf in wanted
+    }
 
 
 def _ignored(key: str) -> bool:
     return key.startswith("_fc.") or key.endswith(".num_batches_tracked")
 
 
-def _shapes(name: str) -> dict[str, tuple[int, ...]]:
+def _leaves(name: str) -> dict[str, tuple[int, ...]]:
     """{'params/blocks_1/bn0/BatchNorm_0/scale': shape} of our network."""
-    network = backbone(name)(conv=partial(Conv), norm=Norm)
-    images = jnp.zeros((1, 64, 64, 3))
-    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
-    found = jax.tree_util.tree_leaves_with_path(variables)
-    return {"/".join(part.key for part in path): leaf.shape for path, leaf in found}
+    return reader.shapes_of(backbone(name)(conv=partial(Conv), norm=Norm), 64)
 
 
 def _tensor_name(leaf: str) -> str:
@@ -103,13 +100,3 @@ def _tensor_name(leaf: str) -> str:
     *parts, last = [part for part in leaf.split("/")[1:] if part != "BatchNorm_0"]
     named = [re.sub(r"^blocks_", "blocks.", part) for part in parts]
     return ".".join([*(f"_{part}" for part in named), _VARIABLES.get(last, "weight")])
-
-
-def _theirs(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """[H, W, in, out] as PyTorch has it: [out, in, H, W]."""
-    return tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape
-
-
-def _ours(tensor: np.ndarray) -> np.ndarray:
-    kernel = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-    return np.ascontiguousarray(reader.float32(kernel))

@@ -3,11 +3,15 @@
 import os
 from collections.abc import Mapping
 
+import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from safetensors import numpy as safetensors
 
 from dull_jax.errors import UserError, reason
 from dull_jax.names import shown
+from dull_jax.run_dir.leaves import by_name
 
 
 def read(path: str | os.PathLike) -> dict[str, np.ndarray]:
@@ -51,6 +55,24 @@ def check(
     said = [f"{len(keys)} {kind}: {_few(keys)}" for kind, keys in faults.items() if keys]
     if said:
         raise UserError(f"{path}: tensors do not fit; {'; '.join(said)}")
+
+
+def shapes_of(network: nn.Module, side: int) -> dict[str, tuple[int, ...]]:
+    """{'params/bn0/BatchNorm_0/scale': shape} of a backbone, for images of that side."""
+    images = jnp.zeros((1, side, side, 3))
+    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
+    return {name: leaf.shape for name, leaf in by_name(variables).items()}
+
+
+def theirs(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """[H, W, in, out] as PyTorch has it: [out, in, H, W]."""
+    return tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape
+
+
+def ours(tensor: np.ndarray) -> np.ndarray:
+    """PyTorch's [out, in, H, W] as float32 [H, W, in, out]."""
+    kernel = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+    return np.ascontiguousarray(float32(kernel))
 
 
 def _few(keys: list[str], limit: int = 4) -> str:

@@ -9,8 +9,6 @@ import os
 import re
 from collections.abc import Mapping
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.errors import UserError
@@ -60,10 +58,11 @@ def load(path: str | os.PathLike, name: str) -> dict[str, np.ndarray]:
     if seen != name:
         raise UserError(f"{path}: these look like weights of {seen}, config.model.name is {name!r}")
     wanted = _leaves(name)
-    shapes = {_tensor_name(leaf): _theirs(shape) for leaf, shape in wanted.items()}
+    shapes = {_tensor_name(leaf): reader.theirs(shape) for leaf, shape in wanted.items()}
     reader.check(path, tensors, shapes)
     return {
-        leaf.replace("/", "/backbone/", 1): _ours(tensors[_tensor_name(leaf)]) for leaf in wanted
+        leaf.replace("/", "/backbone/", 1): reader.ours(tensors[_tensor_name(leaf)])
+        for leaf in wanted
     }
 
 
@@ -84,11 +83,7 @@ def _looks_like(tensors: Mapping[str, np.ndarray]) -> str:
 
 def _leaves(name: str) -> dict[str, tuple[int, ...]]:
     """{'params/stage1_block1/Conv_0/kernel': shape} of our network."""
-    network = backbone(name)(conv=Conv, norm=Norm, stem="imagenet")
-    images = jnp.zeros((1, 64, 64, 3))
-    variables = jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False))
-    leaves = jax.tree_util.tree_leaves_with_path(variables)
-    return {"/".join(part.key for part in path): leaf.shape for path, leaf in leaves}
+    return reader.shapes_of(backbone(name)(conv=Conv, norm=Norm, stem="imagenet"), 64)
 
 
 def _tensor_name(leaf: str) -> str:
@@ -109,13 +104,3 @@ def _part_name(part: str) -> str:
             shifts = (0, -1) if len(numbers) == 2 else (1,)
             return name.format(*(n + s for n, s in zip(numbers, shifts, strict=False)))
     raise ValueError(f"{part!r} has no name in timm's layout")
-
-
-def _theirs(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """[H, W, in, out] as PyTorch has it: [out, in, H, W]."""
-    return tuple(shape[axis] for axis in (3, 2, 0, 1)) if len(shape) == 4 else shape
-
-
-def _ours(tensor: np.ndarray) -> np.ndarray:
-    kernel = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
-    return np.ascontiguousarray(reader.float32(kernel))

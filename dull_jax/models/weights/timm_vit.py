@@ -7,9 +7,7 @@ import math
 import os
 import re
 from collections.abc import Mapping
-from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -72,13 +70,7 @@ def _network(name: str) -> ViT:
 
 def _leaves(network: ViT) -> dict[str, tuple[int, ...]]:
     """{'params/blocks_0/attn/qkv/kernel': shape} of our network."""
-    images = jnp.zeros((1, network.patch, network.patch, 3))
-    return _flat(jax.eval_shape(lambda: network.init(jax.random.key(0), images, train=False)))
-
-
-def _flat(variables: Any) -> dict[str, tuple[int, ...]]:
-    leaves = jax.tree_util.tree_leaves_with_path(variables)
-    return {"/".join(part.key for part in path): leaf.shape for path, leaf in leaves}
+    return reader.shapes_of(network, network.patch)
 
 
 def _shapes_in_file(network: ViT) -> dict[str, tuple[int, ...]]:

@@ -16,6 +16,7 @@ from dull_jax.models import network, pretrained
 from dull_jax.models.backbones import vit
 from dull_jax.models.layers import Conv, Norm
 from dull_jax.models.weights import timm_vit
+from dull_jax.run_dir.leaves import by_name
 
 KINDS = {
     "vit_base_patch16": {},
@@ -240,7 +241,8 @@ def test_a_network_takes_them(tmp_path):
     built = network.build(ConfigDict(options), 3)
     images = jnp.zeros((1, 28, 28, 3))
     shapes = jax.eval_shape(lambda: built.init(jax.random.key(0), images, train=False))
-    shapes = timm_vit._flat({"params": {"backbone": shapes["params"]["backbone"]}})
+    shapes = by_name({"params": {"backbone": shapes["params"]["backbone"]}})
+    shapes = {leaf: array.shape for leaf, array in shapes.items()}
     tensors = timm_vit._shapes_in_file(timm_vit._network(name))
     zeros = {key: np.zeros(shape, np.float16) for key, shape in tensors.items()}
     leaves = pretrained.load(
