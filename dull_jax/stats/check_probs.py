@@ -11,7 +11,7 @@ _ROUNDING = 0.01  # how far from 1 a row's sum may be: float16, and rounded text
 _HINT = "hand in probabilities p(given | x); of logits, the softmax"
 
 
-def blocks(probs: np.ndarray, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(probs: Sequence, rows: int) -> Iterator[tuple[int, np.ndarray]]:
     """(position of the first row, the rows), `rows` at a time."""
     for start in range(0, len(probs), rows):
         yield start, probs[start : start + rows]
@@ -25,6 +25,19 @@ def matrix(probs: np.ndarray) -> np.ndarray:
     if probs.dtype.kind != "f":
         raise UserError(f"probabilities are {probs.dtype}; {_HINT}")
     return probs
+
+
+def shape(
+    probs: np.ndarray | None, given: np.ndarray, class_names: Sequence[str] | None
+) -> tuple[int, int]:
+    """(N, K), of the probabilities or, where there are none, of the labels and their names."""
+    if probs is not None:
+        return probs.shape
+    given = np.asarray(given)
+    if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
+        raise UserError(f"given labels must be integers [N], got {given.dtype} {given.shape}")
+    largest = int(given.max()) + 1
+    return len(given), max(len(class_names) if class_names is not None else largest, 1)
 
 
 def names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:

@@ -31,6 +31,8 @@ CONFUSED_CLASSES = 256  # more are not searched for confusions: their T has no q
 _STEPS = 60  # of the deconvolution
 
 Make = Callable[[np.ndarray], Noise]  # true class counts [K] -> T
+# (p(given | x) [n, K], given [n], noise, its model) -> (gains [n] as in `Trial`, temperature)
+Likelihood = Callable[[np.ndarray, np.ndarray, Noise, LabelModel], tuple[jax.Array, jax.Array]]
 
 
 class NoiseEstimate(NamedTuple):
@@ -95,17 +97,67 @@ def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> No
     """
     counts = np.asarray(given_counts, np.float64)
     trials = tried(probs, given, counts, RATES)
-    without = next(t for t in trials if t.kind == "none")
-    simple = [t for t in trials if t.kind != "confused"]
-    evident = _lead(max(simple, key=lambda t: t.gains.mean()), without) > 1
-    best = chosen(simple, evident)
+    without, best, evident = _best_simple(trials)
     confused = max(trials, key=lambda t: t.gains.mean() if t.kind == "confused" else -np.inf)
     if _lead(confused, best) > 4:  # its many parameters must earn their place
         best = confused
     if best.kind != "none":
-        fine = [r for r in (round(best.rate + d, 2) for d in FINE) if 0 < r < 1]  # and it itself
-        best = chosen(tried(probs, given, counts, fine, best.kind), evident)
+        best = chosen(tried(probs, given, counts, _near(best.rate), best.kind), evident)
+    return _named(best, without, probs, given, counts)
 
+
+def class_conditional(
+    probs: np.ndarray,
+    given: np.ndarray,
+    given_counts: np.ndarray,
+    likelihood: Likelihood,
+    counted: float,
+) -> NoiseEstimate | None:
+    """The kind of few parameters that explains given labels better than confusions of classes do.
+
+    Noise that depends on the class alone reaches every image of the class alike. Noise of people
+    goes between look-alikes, and where it does the confusions that predictions show explain the
+    labels better than any kind of few parameters: then there is none here, and None is returned.
+    Overfitted predictions have confusions of their own; so a kind that explains at least three
+    quarters of the `counted` wrong labels may fall short of them by up to three standard errors.
+    None, too, where nothing explains the labels better than no noise does, by three standard
+    errors. Of many classes confusions are not tried (`CONFUSED_CLASSES`).
+
+    Args:
+      probs, given, given_counts: as of `search`.  likelihood: of given labels under a noise.
+      counted: share of wrong labels by another count, as of `image_noise.Confusions`.
+    """
+    counts = np.asarray(given_counts, np.float64)
+    trials = tried(probs, given, counts, RATES, likelihood=likelihood)
+    without, best, evident = _best_simple(trials)
+    confused = [t for t in trials if t.kind == "confused"]
+    if _lead(best, without) < 3:
+        return None
+    if confused:
+        rival = max(confused, key=lambda t: t.gains.mean())
+        ahead, as_many = _lead(best, rival), best.realised >= 0.75 * counted
+        if ahead <= (-3 if as_many else 0):
+            return None
+    fine = tried(probs, given, counts, _near(best.rate), best.kind, likelihood)
+    return _named(chosen(fine, evident), without, probs, given, counts)
+
+
+def _best_simple(trials: Sequence[Trial]) -> tuple[Trial, Trial, bool]:
+    """(no noise, the best of the kinds with few parameters, whether noise is evident)."""
+    without = next(t for t in trials if t.kind == "none")
+    simple = [t for t in trials if t.kind != "confused"]
+    evident = _lead(max(simple, key=lambda t: t.gains.mean()), without) > 1
+    return without, chosen(simple, evident), evident
+
+
+def _near(rate: float) -> list[float]:
+    """Rates around one of the first search, itself too."""
+    return [r for r in (round(rate + d, 2) for d in FINE) if 0 < r < 1]
+
+
+def _named(
+    best: Trial, without: Trial, probs: np.ndarray, given: np.ndarray, counts: np.ndarray
+) -> NoiseEstimate:
     makes = {kind: make for kind, _, make in noise_kinds.kinds(counts, [best.rate])}
     if best.kind == "confused":
         confusions = noise_kinds.confident_confusions(probs, given)
@@ -123,22 +175,31 @@ def tried(
     counts: np.ndarray,
     rates: Sequence[float],
     only: str = "",
+    likelihood: Likelihood | None = None,
 ) -> list[Trial]:
-    """Every kind (or `only` one) at every rate, confusions where classes are not too many."""
+    """Every kind (or `only` one) at every rate, confusions where classes are not too many.
+
+    likelihood: of the given labels under a noise, `likelihood_gain` if None.
+    """
+    likelihood = likelihood or likelihood_gain
     trials = []
     for kind, rate, make in noise_kinds.kinds(counts, rates):
         if only in ("", kind):
             noise, model = solved(counts, make)
             if identifiable(model, counts):
-                gains, scale = likelihood_gain(probs, given, noise, model)
+                gains, scale = likelihood(probs, given, noise, model)
                 trials.append(Trial(kind, rate, _realised(model), np.asarray(gains), float(scale)))
     if only in ("", "confused") and len(given) > 1 and 1 < len(counts) <= CONFUSED_CLASSES:
-        trials += tried_confusions(probs, given, counts, rates)
+        trials += tried_confusions(probs, given, counts, rates, likelihood)
     return trials
 
 
 def tried_confusions(
-    probs: np.ndarray, given: np.ndarray, counts: np.ndarray, rates: Sequence[float]
+    probs: np.ndarray,
+    given: np.ndarray,
+    counts: np.ndarray,
+    rates: Sequence[float],
+    likelihood: Likelihood,
 ) -> list[Trial]:
     """Each half of the samples is explained by the confusions that the other half shows."""
     shown = [noise_kinds.confident_confusions(probs[other::2], given[other::2]) for other in (1, 0)]
@@ -149,32 +210,12 @@ def tried_confusions(
             continue
         gains, temperatures = np.empty(len(given), np.float32), []
         for half, (noise, model) in enumerate(halves):
-            gain, temperature = likelihood_gain(probs[half::2], given[half::2], noise, model)
+            gain, temperature = likelihood(probs[half::2], given[half::2], noise, model)
             gains[half::2] = gain
             temperatures.append(float(temperature))
         realised = float(np.mean([_realised(model) for _, model in halves]))
         trials.append(Trial("confused", rate, realised, gains, float(np.mean(temperatures))))
     return trials
-
-
-def lookalikes(
-    probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray
-) -> NoiseEstimate | None:
-    """The confusions as they look, for when `search` finds no noise but wrong labels are feared.
-
-    Predictions that know confusions of classes exactly gain nothing by undoing them: such noise
-    cannot be told from images that are hard. None where it is not identifiable or classes are many.
-    """
-    counts = np.asarray(given_counts, np.float64)
-    confusions = noise_kinds.confident_confusions(probs, given)
-    rate = 1 - confusions.diagonal().mean()
-    only = "confused" if rate > 0 else "nothing"
-    trials = tried(probs, given, counts, [rate], only)
-    if not trials:
-        return None
-    noise, model = solved(counts, lambda n: noise_kinds.confusion(confusions, rate))
-    name = f"confused rate {_realised(model):.2f}"
-    return NoiseEstimate(name, noise, model, float(trials[0].gains.mean()), trials[0].temperature)
 
 
 def _realised(model: LabelModel) -> float:

@@ -7,6 +7,7 @@ Patrini et al. 2017, applied to calibration). And of a class with few samples a 
 little: some of the samples that look unlike it are its own.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -14,8 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
+from dull_jax.stats.noise_kinds import Noise
+from dull_jax.stats.noise_structure import clean_probs
 from dull_jax.stats.transition import LabelModel
 
+_SHARPNESS = tuple(np.geomspace(0.6, 3.0, 14))  # tried by `likelihood_gain`
+_PRIOR_POWERS = tuple(np.linspace(-1.0, 0.5, 11))
 _BOUNDS = ((np.log(0.05), np.log(20.0)), (-4.0, 4.0))  # of log(sharpness) and of prior_power
 
 
@@ -75,3 +80,38 @@ def smoothed(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
     unseen = 0.5 / (size * prior + 1)
     mixed = (1 - unseen) * probs + unseen * prior
     return mixed / mixed.sum(1, keepdims=True)
+
+
+@jax.jit
+def likelihood_gain(
+    noisy_probs: jax.Array, given: jax.Array, noise: Noise, model: LabelModel
+) -> tuple[jax.Array, jax.Array]:
+    """`noise_structure.likelihood_gain`, where each noise may choose both exponents.
+
+    For calibrated predictions: then what is left to choose is small, and amounts of noise are
+    told apart twice as well. The exponents are found by turns, twice, on a grid.
+
+    Args:
+      noisy_probs: `[n, K]`.  given: `[n]`.  noise, model: as from `noise_structure.solved`.
+
+    Returns:
+      (gains `[n]` in nats, temperature).
+    """
+    rows, size = jnp.arange(len(given)), len(given)
+    plain = jnp.log(noisy_probs[rows, given])
+    clean = clean_probs(noisy_probs, noise)
+    column = model.transition[:, given].T
+
+    def at(scaling: Scaling) -> jax.Array:
+        probs = smoothed(scaled(clean, model.prior, scaling), model.prior, size)
+        return jnp.log(jnp.maximum(jnp.sum(probs * column, axis=1), 1e-12)) - plain
+
+    def best(candidates: tuple, scaling_of: Callable[[jax.Array], Scaling]) -> jax.Array:
+        grid = jnp.array(candidates)
+        return grid[jnp.argmax(jax.lax.map(lambda x: at(scaling_of(x)).mean(), grid))]
+
+    sharpness, power = jnp.ones(()), jnp.zeros(())
+    for _ in range(2):
+        sharpness = best(_SHARPNESS, lambda x, power=power: Scaling(x, power))
+        power = best(_PRIOR_POWERS, lambda x, sharpness=sharpness: Scaling(sharpness, x))
+    return at(Scaling(sharpness, power)), 1 / sharpness

@@ -170,17 +170,3 @@ def test_many_classes_are_searched_on_fewer_samples_and_not_for_confusions():
     size = structure.CONFUSED_CLASSES + 1
     probs, given = np.full((size, size), 1 / size, np.float32), np.arange(size)
     assert structure.tried(probs, given, np.ones(size), [0.3], "confused") == []
-
-
-def test_lookalikes_are_found_where_predictions_know_the_confusions():
-    """p(given | x) exact for pairs of classes: undoing them gains nothing, yet labels are wrong."""
-    clean, _, exact, rng = world(5, 4)
-    pairs = np.eye(SIZE)
-    pairs[[0, 1], [0, 1]], pairs[[0, 1], [1, 0]] = 0.7, 0.3
-    given = drawn(clean, pairs, rng)
-    noise = structure.lookalikes(
-        structure.positive(exact @ pairs), given, np.bincount(given, minlength=SIZE)
-    )
-    assert noise.name.startswith("confused") and 0.05 < noise.model.transition[0, 1] < 0.6
-    assert noise.model.transition[0, 2:].sum() < 0.05
-    np.testing.assert_allclose(noise.model.transition.sum(1), 1, rtol=1e-5)

@@ -1,0 +1,189 @@
+"""Wrong labels where noise depends on the image: how many there are, and which.
+
+People err where an image is hard, between the classes it looks like. No transition between classes
+describes that, and from labels and predictions alone it cannot be told from hard images that are
+labelled rightly: p(given | x) is the same. So two assumptions are made, and written down here.
+
+  1. How many. Of the images that the predictions are sure of, those whose label disagrees are
+     wrong, and among the rest as many are: the confident joint (Northcutt et al. 2021). Each image
+     is counted for the class whose probability exceeds its mean among that class's given labels;
+     shares of the true classes are those of the likeliest class, and not, as in the original, of
+     the given label, which on long-tailed labels finds too many (`Confusions`).
+  2. Which. The true class is p(given | x) sharpened, r^sharpness; noise is as little as the two
+     distributions allow (a maximal coupling: the given label j is right with probability
+     min(1, sharp_j / r_j)), and the sharpness is that under which this gives as many wrong labels
+     as 1. Annotators see half of what the sharpened predictions see: the odds that label j is wrong
+     are c_j (r_k / r_j)^(sharpness / 2), k the likeliest other class. One c for all j would follow
+     from 1; the confident joint also says how many of the labels j are wrong, and c_j gives the
+     share half-way between the two (in log odds).
+
+On human labels of CIFAR-10 this logistic in the log margin is calibrated without having been fitted
+to the truth (docs/own_data.md). Arrays in, arrays out; N samples, K classes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit, logit, logsumexp
+
+SHARPEST = 30.0
+LOWEST, HIGHEST, HIGHEST_OF_CLASS = -50.0, 0.0, 2.0  # log odds of a wrong label at margin 0
+
+
+class Confusions:
+    """1. The confident joint, counted block by block: thresholds first, then the table."""
+
+    def __init__(self, num_classes: int):
+        self.own = np.zeros(num_classes)  # sums of p(given) over the samples of a given class
+        self.given = np.zeros(num_classes)
+        self.table = np.zeros((num_classes, num_classes))  # sure of i, given j
+        self.likeliest = np.zeros(num_classes)
+
+    def add_to_thresholds(self, probs: np.ndarray, given: np.ndarray) -> None:
+        """First pass. probs `[n, K]`, given `[n]`."""
+        size = len(self.own)
+        self.own += np.bincount(given, probs[np.arange(len(given)), given], size)
+        self.given += np.bincount(given, minlength=size)
+
+    def add(self, probs: np.ndarray, given: np.ndarray) -> None:
+        """Second pass."""
+        size = len(self.own)
+        threshold = np.where(self.given > 0, self.own / np.maximum(self.given, 1), np.inf)
+        above = np.where(probs >= threshold, probs, -1)
+        sure = above.max(1) > 0
+        cells = above.argmax(1)[sure] * size + given[sure]
+        self.table += np.bincount(cells, minlength=size * size).reshape(size, size)
+        self.likeliest += np.bincount(probs.argmax(1), minlength=size)
+
+    @property
+    def transition(self) -> np.ndarray:
+        """float64 `[K, K]`, rows sum to 1: P(given j | true i)."""
+        table = self.table + 1e-3 * np.eye(len(self.table))  # a class that nothing looks like
+        return table / table.sum(1, keepdims=True)
+
+    @property
+    def prior(self) -> np.ndarray:
+        """float64 `[K]`: shares of the true classes."""
+        return self.likeliest / self.likeliest.sum()
+
+    @property
+    def rate(self) -> float:
+        """Share of wrong labels."""
+        return float(1 - self.prior @ self.transition.diagonal())
+
+    @property
+    def wrong_shares(self) -> np.ndarray:
+        """float64 `[K]`, inside (0, 1): how many of the labels j are wrong."""
+        labels = self.likeliest[:, None] * self.transition
+        total = labels.sum(0)
+        return (total - labels.diagonal() + 0.5) / (total + 1)
+
+
+def counted(probs: np.ndarray, given: np.ndarray) -> Confusions:
+    """1. of probabilities `[n, K]` in memory."""
+    confusions = Confusions(probs.shape[1])
+    confusions.add_to_thresholds(probs, given)
+    confusions.add(probs, given)
+    return confusions
+
+
+class Model(NamedTuple):
+    """2. log odds of a wrong label j = log_odds_j + slope * (log r_k - log r_j)."""
+
+    slope: float
+    log_odds: np.ndarray  # [K]
+
+    def label_error_prob(self, margin: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """float32 `[N]` of margins `[N]`, as of `margins`, and given labels `[N]`."""
+        return expit(self.log_odds[given] + self.slope * margin).astype(np.float32)
+
+    def posterior(self, probs: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """float32 `[n, K]`: P(true | x, given); the wrong part is spread as r^slope is."""
+        rows = np.arange(len(given))
+        wrong = self.label_error_prob(margins(probs, given)[0], given)
+        scores = self.slope * np.log(probs.astype(np.float64))
+        scores[rows, given] = -np.inf
+        spread = np.exp(scores - np.maximum(logsumexp(scores, axis=1, keepdims=True), -1e300))
+        posterior = wrong[:, None] * spread
+        posterior[rows, given] = 1 - wrong
+        return posterior.astype(np.float32)
+
+
+def margins(probs: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(log r_k - log r_given float32 `[n]`, k int32 `[n]`, the likeliest other class).
+
+    -inf where there is no other class.
+    """
+    rows = np.arange(len(given))
+    others = probs.copy()
+    others[rows, given] = 0
+    runner_up = others.argmax(1).astype(np.int32)
+    with np.errstate(divide="ignore"):
+        margin = np.log(others[rows, runner_up]) - np.log(probs[rows, given])
+    return margin.astype(np.float32), runner_up
+
+
+def sharpness(probs: np.ndarray, given: np.ndarray, rate: float) -> float:
+    """The power of r under which the least noise that explains it is `rate`; from 1 to 30.
+
+    Args:
+      probs: positive `[n, K]`, of as many samples as tell.  given: `[n]`.
+    """
+    logs = np.log(probs.astype(np.float64))
+    own = logs[np.arange(len(given)), given]
+
+    def excess(log_power: float) -> float:
+        power = np.exp(log_power)
+        sharp = power * own - logsumexp(power * logs, axis=1)
+        return float(np.mean(1 - np.exp(np.minimum(sharp - own, 0)))) - rate
+
+    return float(np.exp(_root(excess, 0.0, np.log(SHARPEST))))
+
+
+def fit(
+    probs: np.ndarray,
+    given: np.ndarray,
+    margin: np.ndarray,
+    all_given: np.ndarray,
+    found: Confusions,
+) -> Model:
+    """The model of as many wrong labels as were found, or fewer.
+
+    The label that is likeliest is rather right than wrong, whatever was counted: `HIGHEST`.
+
+    Args:
+      probs, given: as of `sharpness`.  margin, all_given: `[N]` of all samples, as of `margins`.
+    """
+    slope = sharpness(probs, given, found.rate) / 2
+    scores = slope * margin.astype(np.float64)
+    one = _log_odds(scores, np.zeros(len(scores), int), np.array([found.rate]), HIGHEST)[0]
+    labels = np.bincount(all_given, minlength=len(found.own))
+    shares = np.bincount(all_given, expit(one + scores), len(labels)) / np.maximum(labels, 1)
+    middle = (logit(np.clip(shares, 1e-6, 1 - 1e-6)) + logit(found.wrong_shares)) / 2
+    weights = labels / labels.sum()
+    rate = min(found.rate, float(expit(one + scores).mean()))
+    shift = _root(lambda x: float(weights @ expit(middle + x)) - rate, -30.0, 30.0)
+    return Model(slope, _log_odds(scores, all_given, expit(middle + shift), HIGHEST_OF_CLASS))
+
+
+def _log_odds(
+    scores: np.ndarray, given: np.ndarray, shares: np.ndarray, highest: float
+) -> np.ndarray:
+    """`[K]`: with them the mean P(wrong) of the labels j is shares_j; by bisection, all at once."""
+    size = len(shares)
+    labels = np.maximum(np.bincount(given, minlength=size), 1)
+    low, high = np.full(size, LOWEST), np.full(size, highest)
+    for _ in range(40):
+        middle = (low + high) / 2
+        mean = np.bincount(given, expit(middle[given] + scores), size) / labels
+        low, high = np.where(mean < shares, middle, low), np.where(mean < shares, high, middle)
+    return (low + high) / 2
+
+
+def _root(excess: Callable[[float], float], low: float, high: float) -> float:
+    """Where a rising function is 0; the end that is nearer where it is not."""
+    if excess(low) >= 0:
+        return low
+    return high if excess(high) <= 0 else float(brentq(excess, low, high, xtol=1e-4))
