@@ -8,9 +8,10 @@ the labels of its nearest neighbours. They are pooled as a weighted product,
 the logarithmic opinion pool (Genest and Zidek 1986), with the weights and biases under which the
 given labels are likeliest (stacking: Wolpert 1992). A model alone has a weight only, which is
 temperature scaling (Guo et al. 2017): biases fitted to an overfitted model lean on the frequent
-classes. Votes need them, since they tell of densities, not of classes. Labels are their own judges here, wrong ones too: what is calibrated is
-p(given | x), and no truth is needed. So the result hardly depends on how the predictions were
-regularised or scaled before. Arrays in, arrays out; N samples, K classes, M sources.
+classes. Votes need them, since they tell of densities, not of classes. Labels are their own judges
+here, wrong ones too: what is calibrated is p(given | x), and no truth is needed. So the result
+hardly depends on how the predictions were regularised or scaled before. Arrays in, arrays out; N
+samples, K classes, M sources.
 """
 
 from collections.abc import Sequence
