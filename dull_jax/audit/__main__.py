@@ -1,7 +1,9 @@
-"""Finds the labels that are wrong: of a run, or by anybody's predictions.
+"""Finds the labels that are wrong: of a run, or by anybody's embeddings or predictions.
 
 python -m dull_jax.audit --run=runs/mine
+python -m dull_jax.audit --embeddings=emb.parquet --labels=labels.csv --output=audit
 python -m dull_jax.audit --probs=probs.npy --labels=labels.csv --output=audit
+python -m dull_jax.audit --probs=probs.npy --embeddings=emb.npy --labels=labels.csv
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,14 @@ from collections.abc import Sequence
 from absl import flags
 
 from dull_jax import cli, files
-from dull_jax.audit import corrected_table, inputs, outputs, page, prediction_files
+from dull_jax.audit import (
+    corrected_table,
+    embeddings,
+    inputs,
+    outputs,
+    page,
+    prediction_files,
+)
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.errors import UserError
 from dull_jax.run_dir import layout, overwrite
@@ -21,13 +30,21 @@ from dull_jax.train import parallel
 def define_flags() -> None:
     """When the module is run, not when it is imported: commands share names of flags."""
     flags.DEFINE_string("run", None, "The folder of a run: the labels it was trained on.")
-    flags.DEFINE_integer("folds", 5, "With --run: networks of the cross-validation.", 2, 100)
-    flags.DEFINE_integer("epochs", 0, "With --run: of each network; 0: as many as the run's.", 0)
-    flags.DEFINE_integer("devices", 0, "With --run: as config.train.devices.", 0)
+    flags.DEFINE_integer("folds", 5, "Networks of the cross-validation; not with --probs.", 2, 100)
+    flags.DEFINE_integer("epochs", 0, "Of each network; 0: as many as the run's, or few.", 0)
+    flags.DEFINE_integer("devices", 0, "As config.train.devices; not with --probs.", 0)
     flags.DEFINE_string("data_dir", None, "With --run: where its images are now, if they moved.")
     flags.DEFINE_string("data_file", None, "With --run: where its table is now, if it moved.")
     flags.DEFINE_string("probs", None, "Instead of a run: .npy, p(label | sample), [N, K].")
-    flags.DEFINE_string("labels", None, "With --probs: .csv, .tsv, .json, .npy, in the same order.")
+    flags.DEFINE_string(
+        "embeddings", None, ".npy, .npz, .safetensors, .parquet or shards; alone or with --probs."
+    )
+    flags.DEFINE_string(
+        "labels",
+        None,
+        "Of --probs: .csv, .tsv, .json, .npy, in the same order. Of --embeddings alone: a table "
+        "with id and label, where their file has none.",
+    )
     flags.DEFINE_string("classes", None, "With --probs: the names of its columns, one a line.")
     flags.DEFINE_float(
         "max_tail_false_alarms", None, "Largest share of right tail labels to be flagged.", 0, 1
@@ -40,22 +57,31 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
-    run, probs, labels, classes, data_dir, data_file, apply, output = map(
+    run, probs, vectors, labels, classes, data_dir, data_file, apply, output = map(
         cli.path_flag,
-        ("run", "probs", "labels", "classes", "data_dir", "data_file", "apply", "output"),
+        (
+            *("run", "probs", "embeddings", "labels", "classes"),
+            *("data_dir", "data_file", "apply", "output"),
+        ),
     )
-    if bool(run) == bool(probs) or bool(probs) != bool(labels):
-        raise UserError("give --run, or --probs and --labels; see python -m dull_jax.audit --help")
+    if bool(run) == bool(probs or vectors) or (probs and not labels) or (run and labels):
+        raise UserError(
+            "give --run, or --embeddings, or --probs and --labels; see python -m dull_jax.audit "
+            "--help"
+        )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
-    read = [path for path in (probs, labels, classes, data_dir, data_file) if path]
+    read = [path for path in (probs, vectors, labels, classes, data_dir, data_file) if path]
     read += inputs_of(run) if run else []
     overwrite.check_audit(output, read)
     if apply:
         corrected_table.check(apply, output, read, flags.FLAGS.force)
     if run:
         samples = _of_run(run, output, data_dir, data_file)
-    else:
+    elif probs:
         samples = prediction_files.of_files(str(probs), str(labels), str(classes or ""))
+        samples = embeddings.joined(samples, str(vectors)) if vectors else samples
+    else:
+        samples = _of_embeddings(vectors, labels, output)
     _audit(samples, output, apply)
 
 
@@ -76,6 +102,15 @@ def _of_run(
     )
 
 
+def _of_embeddings(
+    vectors: files.Path, labels: files.Path | None, output: files.Path
+) -> AuditInput:
+    values = flags.FLAGS
+    parallel.cpu_devices(values.devices)
+    settings = values.folds, values.epochs, output, say, values.devices
+    return embeddings.of_files(str(vectors), str(labels or ""), *settings)
+
+
 def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) -> None:
     """Writes the results to the folder `output`, and the corrected table to `apply`."""
     for note in samples.notes:
@@ -85,6 +120,7 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     verdict = label_audit.audit_labels(
         samples.probs,
         samples.given,
+        features=embeddings.features(samples.vectors, say),
         class_names=samples.class_names,
         max_tail_false_alarms=flags.FLAGS.max_tail_false_alarms,
     )

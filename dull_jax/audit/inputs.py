@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax import files
-from dull_jax.audit import crossval
+from dull_jax.audit import all_labels, crossval
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
@@ -100,8 +100,7 @@ def of_run(
         config, dataset = prepare(config, say, labels=folder / layout.LABELS, audit=True)
         if moved:
             identity.remember_places(folder, config.data.dir, config.data.file)
-        dataset = embedded(config, dataset, Devices(devices), folder, say)
-        return _of_run(config, dataset, folds, keep, say)
+        return of_dataset(config, dataset, folds, keep, say, folder)
 
 
 def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> bool:
@@ -127,8 +126,24 @@ def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> 
     return bool(data_dir or data_file)
 
 
-def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: Say) -> AuditInput:
+def of_dataset(
+    config: ConfigDict,
+    dataset: Dataset,
+    folds: int,
+    keep: Path,
+    say: Say,
+    folder: Path | None = None,
+) -> AuditInput:
+    """All labels of a data set but those of a test part that its user named, out of fold.
+
+    Args: as of `of_run`; a recipe in which nothing is open; folder: of the run, if there is one.
+
+    Raises:
+      UserError: see `embedded` and `crossval.predictions`.
+    """
     make_audit(keep)
+    dataset, splits = all_labels.merged(dataset)
+    dataset = embedded(config, dataset, Devices(config.train.devices), folder or keep, say)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
     if manifest is None and dataset.pictures is None:
@@ -155,6 +170,7 @@ def _of_run(config: ConfigDict, dataset: Dataset, folds: int, keep: Path, say: S
         images=dataset.pictures,
         duplicates=() if manifest is None else manifest.duplicates,
         others=others,
+        splits=splits,
         vectors=train.images if train.vector_size else None,
     )
 
@@ -189,13 +205,9 @@ def _contents(vectors: np.ndarray | VectorFiles) -> np.ndarray:
 
 def _others_of_vectors(dataset: Dataset) -> tuple[Other, ...]:
     """All samples of the file of vectors but those to train on."""
-    test, holdout, names = dataset.test, dataset.holdout, dataset.train.class_names
-    columns = [(test.ids, test.labels, "test"), (holdout.ids, holdout.given, "train")]
-    others = [
-        Other(str(key), "", names[label], split)
-        for ids, labels, split in columns
-        for key, label in zip(ids, labels, strict=True)
-    ]
+    test, names = dataset.test, dataset.train.class_names
+    columns = () if dataset.test_drawn else zip(test.ids, test.labels, strict=True)
+    others = [Other(str(key), "", names[label], "test") for key, label in columns]
     return (*others, *(Other(f.id, f.path, f.label, f.split, f.status) for f in dataset.unused))
 
 

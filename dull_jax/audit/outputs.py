@@ -1,6 +1,7 @@
 """What an audit leaves for people and programs: the suspects, a summary, arrays of all labels."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -81,6 +82,7 @@ def console(samples: AuditInput, verdict: LabelAudit) -> str:
     """What was found, for the terminal."""
     estimated, total = verdict.estimated, len(samples.given)
     lines = [
+        coverage(samples),
         f"{total:,} labels of {len(samples.class_names)} classes; the noise looks like: "
         f"{verdict.noise} ({verdict.gain:.3f} nats of evidence a label)",
         f"{int(verdict.flagged.sum()):,} labels are probably wrong "
@@ -102,6 +104,19 @@ def console(samples: AuditInput, verdict: LabelAudit) -> str:
             + ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in verdict.groups)
         )
     return "\n".join(lines)
+
+
+def coverage(samples: AuditInput) -> str:
+    """How many of how many samples are audited, and what the others are."""
+    audited, others = len(samples.given), samples.others
+    if not others:
+        return f"all {audited:,} samples are audited"
+    words = {"duplicate": "copies of audited ones", "left out": "left out", "not audited": ""}
+    counts = Counter(
+        words[other.status] or f"of the {other.split} part, which was set apart" for other in others
+    )
+    rest = ", ".join(f"{count:,} {what}" for what, count in counts.items())
+    return f"{audited:,} of {audited + len(others):,} samples are audited; the others: {rest}"
 
 
 def caution(samples: AuditInput) -> str:

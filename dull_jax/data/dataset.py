@@ -80,6 +80,7 @@ class Dataset:
     labels: labels_file.Labels  # labels.npz
     manifest: Manifest | None = None  # of the user's own images
     unused: tuple[Unused, ...] = ()  # samples of the user's own vectors that have no part in it
+    test_drawn: bool = False  # see `sources.Source`
     embedded: np.ndarray | ImageFiles | None = None  # the train images, where `train` has vectors
 
     @property
@@ -168,6 +169,7 @@ def _assembled(config: ConfigDict, source: sources.Source, labels: labels_file.L
         labels,
         manifest=source.manifest,
         unused=source.unused,
+        test_drawn=source.test_drawn,
     )
 
 

@@ -309,7 +309,7 @@ def _sources(
     num_classes: int,
     kernel: float,
 ) -> list[Callable[[slice | np.ndarray], np.ndarray]]:
-    """Functions rows -> predictions `[n, K]`; of one sample without neighbours all classes alike."""
+    """Functions rows -> predictions `[n, K]`; of a single sample all classes are alike."""
     sources = []
     if probs is not None:
         sources.append(lambda where: np.asarray(probs[where], np.float32))

@@ -47,6 +47,12 @@ class ImageFiles:
         """These rows, undecoded."""
         return ImageFiles(self.root, self.paths[indices], self.size, self.fit)
 
+    @staticmethod
+    def joined(parts: Sequence["ImageFiles"]) -> "ImageFiles":
+        """One after the other, undecoded; all of one root, size and fit."""
+        paths = np.concatenate([part.paths for part in parts])
+        return ImageFiles(parts[0].root, paths, parts[0].size, parts[0].fit)
+
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Decoded, uint8 `[n, H, W, 3]`; raises UserError that names a file that has changed."""
         paths = self.paths[rows]
@@ -90,3 +96,8 @@ def subset(images: Any, indices: np.ndarray) -> Any:
     if in_files(images):
         return images.subset(indices)
     return np.ascontiguousarray(images[indices])
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Images or vectors of one kind, one part after the other: in memory, or in files still."""
+    return parts[0].joined(parts) if in_files(parts[0]) else np.concatenate(parts)

@@ -47,6 +47,7 @@ class Manifest:
     notes: np.ndarray
     problems: tuple[Problem, ...]
     duplicates: tuple[Duplicate, ...]
+    test_drawn: bool = False  # whether the test part was held out here, and not named by the user
 
     def check(self, on_error: str) -> None:
         """Nothing where problems are to be skipped.
@@ -87,7 +88,7 @@ class Manifest:
                 f"{shown(str(self.root))}: no image can be held out to test on, since no class has "
                 "a second one whose label is not contradicted; add images, or a test part"
             )
-        return dataclasses.replace(self, splits=splits)
+        return dataclasses.replace(self, splits=splits, test_drawn=True)
 
     def write(self, path: pathlib.Path) -> None:
         """Writes manifest.csv: the images used, the files left out and why.

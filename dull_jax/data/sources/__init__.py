@@ -74,6 +74,7 @@ class Source:
     truth_known: whether its labels are true, so that simulated noise and test accuracy mean what
       they say; those of the user's own images are unverified.
     manifest: of the user's own images.
+    test_drawn: whether the test part was held out of the user's own samples, since they named none.
     notices, unused: of the user's own vectors: what was made of their file, a line each, and the
       samples that are not used.
     """
@@ -86,6 +87,7 @@ class Source:
     manifest: Manifest | None = None
     notices: tuple[str, ...] = ()
     unused: tuple[Unused, ...] = ()
+    test_drawn: bool = False
 
 
 def names() -> tuple[str, ...]:
@@ -185,4 +187,5 @@ def _load_own(options: ConfigDict, manifest: Manifest, in_files: bool) -> Source
         test=split("test"),
         truth_known=False,
         manifest=manifest,
+        test_drawn=manifest.test_drawn,
     )

@@ -75,7 +75,8 @@ def read(
 
     rows = np.flatnonzero(kept)
     held_out = splits[rows] == "test"
-    if not held_out.any():
+    named = bool(held_out.any())
+    if not named:
         held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed)
     if not held_out.any():
         raise UserError(f"{found.name}: no sample can be held out to test on, since no class has a "
@@ -88,6 +89,7 @@ def read(
         truth_known=False,
         notices=(*about.notices, *notices, *more),
         unused=unused,
+        test_drawn=not named,
     )
 
 

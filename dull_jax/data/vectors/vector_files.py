@@ -37,6 +37,13 @@ class VectorFiles:
         """These rows, untaken."""
         return VectorFiles(self._parts, self._rows[indices])
 
+    @staticmethod
+    def joined(parts: Sequence["VectorFiles"]) -> "VectorFiles":
+        """One after the other, untaken."""
+        first = np.cumsum([0, *(part._ends[-1] for part in parts)])
+        rows = [start + part._rows for start, part in zip(first, parts, strict=False)]
+        return VectorFiles([each for part in parts for each in part._parts], np.concatenate(rows))
+
     def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray:
         """Taken, `[n, V, D]`; a value beyond float32 is infinite."""
         wanted = self._rows[rows]

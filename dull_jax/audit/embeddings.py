@@ -1,0 +1,106 @@
+"""An audit's input from somebody's embeddings: predictions by a linear head, and the vectors.
+
+With labels only, the head is cross-validated here, in seconds a fold. With probabilities too, the
+vectors join them, row by row.
+"""
+
+import dataclasses
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import config as recipe
+from dull_jax.audit import inputs
+from dull_jax.audit.inputs import AuditInput
+from dull_jax.data.prepare import prepare
+from dull_jax.data.vectors import checks, formats
+from dull_jax.data.vectors.vector_files import VectorFiles
+from dull_jax.errors import UserError
+from dull_jax.files import Path
+from dull_jax.names import shown
+from dull_jax.stats import neighbour_graph
+
+EPOCHS, SEEN = (3, 30), 1_500_000  # of a head: fewer of a large set, which sees as many samples
+
+
+def of_files(
+    file: str, labels: str, folds: int, epochs: int, keep: Path, say: inputs.Say, devices: int = 0
+) -> AuditInput:
+    """Embeddings and their labels, which a linear head predicts out of fold.
+
+    Args:
+      file: as `formats.read` takes it.  labels: a table with the columns id and label; "": the file
+        has them.
+      folds, epochs, keep, devices: as of `inputs.of_run`; epochs 0: by the number of samples.
+
+    Raises:
+      UserError: see `data.sources.embeddings.read`.
+    """
+    config = _config(file, labels, devices)
+    config, dataset = prepare(config, say)
+    if not epochs:
+        size = len(dataset.train.ids) + len(dataset.test.ids)
+        epochs = int(np.clip(round(SEEN / size), *EPOCHS))
+    config.train.epochs = epochs
+    return inputs.of_dataset(config, dataset, folds, keep, say)
+
+
+def _config(file: str, labels: str, devices: int) -> ConfigDict:
+    """That of configs/embeddings.py, with cross entropy."""
+    config = recipe.defaults()
+    config.method, config.train.devices = "ce", devices
+    config.data.name, config.data.profile, config.noise.name = "embeddings", "none", "none"
+    config.data.file, config.data.labels = file, labels
+    config.model.name, config.train.view, config.train.batch_size = "identity", "strong", 128
+    config.optim.name, config.optim.lr, config.optim.ema = "adamw", 1e-3, 0.99
+    return config
+
+
+def joined(samples: AuditInput, file: str) -> AuditInput:
+    """Samples with probabilities, and vectors of `file`: by id where both have ids, else by row.
+
+    Raises:
+      UserError: see `formats.read`; another number of rows, or an id without a vector.
+    """
+    found = formats.read(file)
+    vectors = checks.check(found)
+    size, name = len(samples.given), shown(file)
+    numbered = samples.ids.tolist() == list(map(str, range(size)))
+    if found.ids is None or numbered:
+        if len(vectors) != size:
+            raise UserError(f"{name}: {len(vectors):,} vectors for {size:,} labels; one for each")
+        note = f"vectors of {name} and labels are joined by row: there are no ids on both sides"
+        return dataclasses.replace(samples, vectors=vectors, notes=(*samples.notes, note))
+    row_of = {key.strip(): row for row, key in enumerate(found.ids)}
+    missing = [key for key in samples.ids.tolist() if key not in row_of]
+    if missing:
+        raise UserError(
+            f"{name}: no vector has the id {shown(missing[0])} ({len(missing):,} labels without)"
+        )
+    rows = np.array([row_of[key] for key in samples.ids.tolist()])
+    return dataclasses.replace(samples, vectors=vectors.subset(rows))
+
+
+def features(vectors: np.ndarray | VectorFiles | None, say: inputs.Say) -> np.ndarray | None:
+    """float32 `[N, D]` whose directions are compared: plain vectors, centred. None without any.
+
+    None, too, where so many are searched with a package that is not installed; that is said.
+    """
+    if vectors is None:
+        return None
+    try:
+        neighbour_graph.check(len(vectors))
+    except UserError:
+        say(
+            f"neighbours of {len(vectors):,} samples are left out of the audit: pip install "
+            "faiss-cpu to have them"
+        )
+        return None
+    blocks = vectors.blocks() if isinstance(vectors, VectorFiles) else (vectors,)
+    plain = np.empty((len(vectors), vectors.shape[2]), np.float32)
+    done = 0
+    for block in blocks:
+        plain[done : done + len(block)] = block[:, 0]
+        done += len(block)
+    plain -= plain.mean(0, dtype=np.float64).astype(np.float32)
+    return plain
