@@ -395,17 +395,19 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
 def _judged_by_image(
     evidence: _Evidence, seen: np.ndarray, labels: np.ndarray, keep: bool
 ) -> _Judged:
-    """Noise that depends on the image: two passes, to count it and to tell it."""
+    """Noise that depends on the image: two passes to count it, one to tell it."""
     size, num_classes = len(evidence.given), evidence.num_classes
     confusions = image_noise.Confusions(num_classes)
     for _, probs, given in evidence.blocks():
         confusions.add_to_thresholds(probs, given)
-    margin, other = np.empty(size, np.float32), np.empty(size, np.int32)
-    for here, probs, given in evidence.blocks():
+    for _, probs, given in evidence.blocks():
         confusions.add(probs, given)
-        margin[here], other[here] = image_noise.margins(probs, given)
-    model = image_noise.fit(seen, labels, margin, evidence.given, confusions)
-    wrong = model.label_error_prob(margin, evidence.given)
+    power = image_noise.sharpness(seen, labels, confusions.rate)
+    scores, other = np.empty(size, np.float32), np.empty(size, np.int32)
+    for here, probs, given in evidence.blocks():
+        scores[here], other[here] = image_noise.half_logit(probs, given, power)
+    model = image_noise.fit(scores, evidence.given, power, confusions)
+    wrong = model.label_error_prob(scores, evidence.given)
     kept = None
     if keep:
         kept = np.concatenate([model.posterior(probs, y) for _, probs, y in evidence.blocks()])
