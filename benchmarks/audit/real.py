@@ -26,9 +26,11 @@ import dataclasses
 import json
 import pathlib
 import tempfile
+import warnings
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
@@ -100,6 +102,7 @@ def draw(features: np.ndarray, true: np.ndarray, labels: str, factor: int, seed:
     """One data set of a cell."""
     size = int(true.max()) + 1
     counts = class_counts("exponential", int(np.bincount(true).max()), factor, size)
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)  # 150 steps do as well as more
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
     rows = np.sort(np.concatenate(chosen))
