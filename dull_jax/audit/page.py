@@ -43,8 +43,9 @@ def page(samples: AuditInput, verdict: LabelAudit, caution: str = "") -> str:
     flagged, estimated = int(verdict.flagged.sum()), verdict.estimated["all"]
     summary = (
         f"{outputs.coverage(samples).capitalize()}. Of these labels {flagged:,} "
-        f"({percent(verdict.flagged.mean())}) are worth a look. About {percent(estimated.precision, 0)} of these truly are, and they "
-        f"are about {percent(estimated.recall, 0)} of all wrong labels."
+        f"({percent(verdict.flagged.mean())}) are worth a look. About "
+        f"{percent(estimated.precision, 0)} of them are wrong, and they are about "
+        f"{percent(estimated.recall, 0)} of all wrong labels."
     )
     return blocks.page(
         title="Audit of labels",
