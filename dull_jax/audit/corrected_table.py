@@ -42,10 +42,11 @@ def check(path: files.Path, folder: files.Path, inputs: Sequence[files.Path], fo
 
 
 def write(path: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
-    """Writes all files of the data set, the flagged labels replaced: configs/csv.py trains on it.
+    """Writes all files of the data set, wrong labels replaced: configs/csv.py trains on it.
 
-    A copy of an audited image takes the same label: else the table would contradict itself. The
-    images stay as they are, and those to test on, and those that cannot be read, what they are.
+    Labels stay that are ambiguous, and those of images to test on: corrected by what a model thinks
+    of them, they would score it better than it is. A copy of an audited image takes the same label:
+    else the table would contradict itself. Images that cannot be read stay what they are.
     """
     header = ("id", "path", "label", "split", "given", "status")
     csv_io.write(path, header, _corrected(samples, verdict))
@@ -54,7 +55,8 @@ def write(path: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
 def _corrected(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:
     names = class_labels.cells(samples.class_names)
     cells = dict(zip(samples.class_names, names, strict=True))
-    better = np.where(verdict.flagged, verdict.suggested, samples.given)
+    wrong = verdict.flagged & ~verdict.ambiguous & ~samples.held_out
+    better = np.where(wrong, verdict.suggested, samples.given)
     splits = np.full(len(better), "train", object) if samples.splits is None else samples.splits
     columns = (samples.ids, samples.paths, better, samples.given, splits)
     for key, place, new, old, split in zip(*columns, strict=True):

@@ -20,9 +20,11 @@ from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.image_index import HELD_OUT, split_of
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.prepare import prepare
 from dull_jax.data.vectors.vector_files import VectorFiles
+from dull_jax.data.views.vectors import is_vectors
 from dull_jax.embed.dataset import embedded
 from dull_jax.errors import UserError
 from dull_jax.files import Path
@@ -47,6 +49,16 @@ class Other(NamedTuple):
     twin: int = -1  # position of the audited label that a duplicate shares
 
 
+class TestPart(NamedTuple):
+    """n samples that a run is scored on and its user has set apart: no label of it is audited."""
+
+    ids: np.ndarray  # str [n]
+    paths: np.ndarray  # str objects [n], "" where there is no file
+    labels: np.ndarray  # int [n]
+    vectors: np.ndarray | VectorFiles  # [n, 1 or V, D]
+    images: np.ndarray | ImageFiles | None = None
+
+
 @dataclasses.dataclass(frozen=True)
 class AuditInput:
     """N labels in doubt; what is not known is None or empty."""
@@ -64,6 +76,14 @@ class AuditInput:
     splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
     vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
+    test: TestPart | None = None  # where there are vectors of it
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """bool [N]: whether the sample is of a part that is not trained on."""
+        if self.splits is None:
+            return np.zeros(len(self.given), bool)
+        return np.array([split_of(str(split)) in HELD_OUT for split in self.splits], bool)
 
 
 def of_run(
@@ -143,6 +163,7 @@ def of_dataset(
     """
     make_audit(keep)
     dataset, splits = all_labels.merged(dataset)
+    test_images = dataset.test.images
     dataset = embedded(config, dataset, Devices(config.train.devices), folder or keep, say)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
@@ -172,7 +193,21 @@ def of_dataset(
         others=others,
         splits=splits,
         vectors=train.images if train.vector_size else None,
+        test=_test_part(dataset, test_images),
     )
+
+
+def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) -> TestPart | None:
+    """Of embedded data; `images`: those of the test part before they were embedded."""
+    test, manifest = dataset.test, dataset.manifest
+    if dataset.test_drawn or not dataset.train.vector_size or not len(test.ids):
+        return None
+    paths = np.full(len(test.ids), "", object)
+    if manifest is not None:
+        path_of = dict(zip(manifest.ids.tolist(), manifest.paths, strict=True))
+        paths[:] = [path_of[key] for key in test.ids.tolist()]
+    pictures = None if is_vectors(images) else images
+    return TestPart(test.ids, paths, test.labels, test.images, pictures)
 
 
 def _recipe(folder: Path) -> ConfigDict:

@@ -197,7 +197,7 @@ def test_predictions_in_another_order_are_noticed(noisy, tmp_path):
     for samples in (swapped, of_files(*files(tmp_path, shuffled, given))):
         said = outputs.caution(samples)
         assert "do not rely" in said and "\n" not in said
-        assert said in page.page(samples, audit_labels(samples.probs, samples.given), said)
+        assert said in _page(samples, said)
 
 
 def test_a_run_of_another_version(run, tmp_path):
@@ -301,8 +301,9 @@ def test_hostile_names_stay_text(tmp_path):
         class_names=names,
     )
     found = audit_labels(probs, given)
-    outputs.write(tmp_path, samples, found)
-    text = page.page(samples, found)
+    listed = verdicts.listed(samples, found)
+    outputs.write(tmp_path, samples, found, listed)
+    text = page.page(samples, found, listed)
     assert "<script" not in text and "<img" not in text
     assert found.flagged.sum() > 0
     for row in rows_of(tmp_path / "suspects.csv"):
@@ -324,5 +325,5 @@ def test_simulated_noise_is_counted_too(tmp_path):
     wrong = given != clean
     assert truth["precision"] == pytest.approx(wrong[found.flagged].mean())
     assert truth["recall"] == pytest.approx(found.flagged[wrong].mean())
-    assert "against the true labels" in outputs.console(samples, found)
-    assert "truth is known" in page.page(samples, found)
+    assert "against the true labels" in outputs.console(samples, found, listed)
+    assert "truth is known" in page.page(samples, found, listed)
