@@ -49,7 +49,7 @@ class Other(NamedTuple):
     twin: int = -1  # position of the audited label that a duplicate shares
 
 
-class TestPart(NamedTuple):
+class EvalPart(NamedTuple):
     """n samples that a run is scored on and its user has set apart: no label of it is audited."""
 
     ids: np.ndarray  # str [n]
@@ -76,7 +76,7 @@ class AuditInput:
     splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
     vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
-    test: TestPart | None = None  # where there are vectors of it
+    test: EvalPart | None = None  # where there are vectors of it
 
     @property
     def held_out(self) -> np.ndarray:
@@ -197,7 +197,7 @@ def of_dataset(
     )
 
 
-def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) -> TestPart | None:
+def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) -> EvalPart | None:
     """Of embedded data; `images`: those of the test part before they were embedded."""
     test, manifest = dataset.test, dataset.manifest
     if dataset.test_drawn or not dataset.train.vector_size or not len(test.ids):
@@ -207,7 +207,7 @@ def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) 
         path_of = dict(zip(manifest.ids.tolist(), manifest.paths, strict=True))
         paths[:] = [path_of[key] for key in test.ids.tolist()]
     pictures = None if is_vectors(images) else images
-    return TestPart(test.ids, paths, test.labels, test.images, pictures)
+    return EvalPart(test.ids, paths, test.labels, test.images, pictures)
 
 
 def _recipe(folder: Path) -> ConfigDict:

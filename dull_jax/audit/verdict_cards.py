@@ -24,6 +24,9 @@ _FALSE_SCORES = (
 )
 
 
+_BESIDE_TWINS = (verdicts.LEAK, verdicts.DUPLICATE)  # which tell more than neighbours
+
+
 class _Kind(NamedTuple):
     id: str
     title: str
@@ -52,8 +55,8 @@ _KINDS = {
     verdicts.DUPLICATE: _Kind(
         "duplicate",
         "Duplicates",
-        "Each is a near copy of the sample beside it. Remove it, or keep both: it counts twice. "
-        "Pairs with different labels come first; of those at least one label is wrong.",
+        "Each is a near copy of the sample beside it, which therefore counts twice. Remove the one "
+        "listed. Pairs with different labels come first; of those at least one label is wrong.",
     ),
     verdicts.OUTSIDE: _Kind(
         "outside",
@@ -79,15 +82,18 @@ def sections(samples: AuditInput, audit: LabelAudit, listed: Listed) -> list[Mar
 
 
 def _section(samples: AuditInput, listed: Listed, verdict: str, cards: list[Markup]) -> Markup:
-    kind, roomy = _KINDS[verdict], samples.vectors is not None
+    kind = _KINDS[verdict]
     rows = listed.of(verdict)
     said = kind.explained
     if verdict == verdicts.WRONG and (in_test := int(samples.held_out[rows].sum())):
         said += f" {in_test:,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
     if len(rows) > len(cards):
         said += f" {len(rows) - len(cards):,} more are in {layout.SUSPECTS}."
-    said += f" {neighbours.EXPLAINED}" if roomy else ""
-    content = blocks.cards(cards, roomy) if cards else blocks.text("None.")
+    if samples.vectors is not None and verdict not in _BESIDE_TWINS:
+        said += f" {neighbours.EXPLAINED}"
+    content = (
+        blocks.cards(cards, roomy=samples.vectors is not None) if cards else blocks.text("None.")
+    )
     return blocks.section(kind.id, kind.title, [blocks.text(said, "soft"), content])
 
 
@@ -106,7 +112,7 @@ def _cards(
             verdict_of[n],
             listed.twins.get(n),
             picture="" if pictures is None else thumbnail(pictures[place]),
-            near=near[place],
+            near=[] if verdict_of[n] in _BESIDE_TWINS else near[place],
         )
         for place, n in enumerate(rows.tolist())
     }
@@ -156,5 +162,5 @@ def _near(samples: AuditInput, audit: LabelAudit, rows: np.ndarray) -> list[list
 
 
 def name(part: Any, n: int) -> str:
-    """Of sample n of an AuditInput or a TestPart: its path, or its id."""
+    """Of sample n of an AuditInput or a EvalPart: its path, or its id."""
     return str(part.paths[n] or part.ids[n])

@@ -29,9 +29,9 @@ from dull_jax.stats.neighbour_graph import Graph
 WITHIN = 50  # neighbours that tell how near others are; larger groups of copies hide one another
 CLOSER = 0.25  # of the distance to the last of them: 9 of 10 pairs are copies of a photograph
 CHANCE = 3  # power of the median ratio that chance does not reach
-_EQUAL = 1e-6  # distance that rounding leaves between equal vectors
+_EQUAL = 5e-7  # distance that rounding leaves between equal vectors
 NEAREST = 20  # neighbours of an outlier
-FAR = 3.0  # robust standard deviations below the median of log cosine
+FAR = 3.25  # robust standard deviations below the median of log cosine
 _SPREAD = 0.05  # the least such deviation: where all cosines are alike nothing is far
 _LEAST = 1e-3  # cosines below it count as it
 
@@ -111,7 +111,12 @@ def outliers(graph: Graph) -> np.ndarray:
 
 
 def _limit(graph: Graph) -> float:
-    """The part of the distance to the last neighbour, below which two samples are copies."""
+    """The part of the distance to the last neighbour, below which two samples are copies.
+
+    0 of a set too small to tell: then equal ones only are.
+    """
+    if graph.cosine.shape[1] < WITHIN:
+        return 0.0
     reach = _reach(graph)
     told = np.isfinite(reach) & (reach > _EQUAL)
     if not told.any():
@@ -122,8 +127,8 @@ def _limit(graph: Graph) -> float:
 
 def _reach(graph: Graph) -> np.ndarray:
     """float32 `[n]`: distance to the last of `WITHIN` neighbours, or of as many as there are."""
-    last = min(WITHIN, graph.cosine.shape[1]) - 1
-    return 1 - graph.cosine[:, last] if last >= 0 else np.zeros(len(graph.cosine), np.float32)
+    last = graph.cosine[:, :WITHIN][:, -1:]
+    return 1 - last[:, 0] if last.size else np.zeros(len(graph.cosine), np.float32)
 
 
 def _bound(graph: Graph, limit: float) -> np.ndarray:
