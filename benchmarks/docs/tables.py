@@ -8,13 +8,11 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.docs import dull_tables, scaling_model
+from benchmarks.docs import audit_tables, dull_tables, scaling_model
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
-from dull_jax.report.numbers import percent
 
 _SCALING = "scaling/cpu-2-cores.json"
-PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py
 
 
 # Accuracy ----------------------------------------------------------------------------------------
@@ -116,80 +114,6 @@ def _neighbours() -> str:
     )
 
 
-# Audits ------------------------------------------------------------------------------------------
-
-
-def _audit() -> str:
-    lines = [
-        "| noise | audit | precision | recall | clean tail flagged | medium | head | AUROC | ECE |",
-        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
-    ]
-    measured = read("audit/gaussian.json")
-    for noise, audits in measured["mean"].items():
-        for name, key in (("dull_jax", "ours"), ("cleanlab, defaults", "cleanlab")):
-            lines.append(_audit_line(noise, name, audits[key]))
-        for name, row in audits["at_cleanlab_precision"].items():
-            lines.append(_audit_line(noise, f"{name}, at cleanlab's precision", row))
-    seeds = ", ".join(map(str, measured["seeds"]))
-    return (
-        "\n".join(lines)
-        + f"\n\nPercent; means over seeds {seeds}; cleanlab {measured['cleanlab']}."
-    )
-
-
-def _audit_line(noise: str, name: str, row: Mapping[str, float]) -> str:
-    keys = ("precision", "recall", *(f"clean_{g}_flagged" for g in ("tail", "medium", "head")))
-    cells = [f"{row[key]:.1f}" if key in row else "" for key in (*keys, "auroc", "ece")]
-    return f"| {noise} | {name} | {' | '.join(cells)} |"
-
-
-def _quoted(task: str, part: str) -> str:
-    """What a command printed, as code."""
-    return "\n".join(f"    {line}".rstrip() for line in read("own/photos.json")[task][part])
-
-
-def _photos() -> str:
-    """What the audit estimated beside what is true, by group."""
-    measured = read("own/photos.json")
-    pairs = {"precision": "precision", "false_alarm": "false alarms", "recall": "recall"}
-    head = " | ".join(f"{name}, estimated | counted" for name in pairs.values())
-    lines = [f"| classes | group | labels | {head} |", "|---|---|" + "--:|" * 7]
-    for task in PHOTOS:
-        for group, estimated in measured[task]["estimated"].items():
-            true = measured[task]["counted"][group]
-            cells = [percent(side.get(key)) for key in pairs for side in (estimated, true)]
-            lines.append(f"| {task} | {group} | {estimated['labels']:,} | {' | '.join(cells)} |")
-    return "\n".join([*lines, "", *(_photos_line(measured[task], task) for task in PHOTOS)])
-
-
-def _photos_line(measured: dict, task: str) -> str:
-    true = measured["counted"]["all"]
-    return (
-        f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
-        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for "
-        f"wrong ones {percent(true['suggestions_right'])} is right."
-    )
-
-
-def _scale() -> str:
-    scan, again = (read("own/scan.json")[name] for name in ("first", "again"))
-    lines = [
-        "| what | seconds | memory |",
-        "|---|--:|--:|",
-        f"| scan of {scan['files']:,} small JPEGs, {scan['files_per_second']:,} a second "
-        f"| {scan['seconds']:.0f} | |",
-        f"| a second start, nothing changed | {again['seconds']:.1f} | |",
-    ]
-    for name in ("t2h", "symmetric"):
-        measured = read(f"audit/scale_{name}.json")
-        lines.append(
-            f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
-            f"{measured['file_gb']:.0f} GB of predictions; found: {measured['found']} "
-            f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
-        )
-    return "\n".join(lines)
-
-
 # Faults ------------------------------------------------------------------------------------------
 
 
@@ -227,12 +151,14 @@ TABLES = {
     "stress": lambda: _with_source(*dull_tables.stress()),
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),
     "fused": _fused,
-    "audit": _audit,
-    "own-scan": lambda: _quoted("ten", "scan"),
-    "own-audit": lambda: _quoted("three", "console"),
-    "own-truth": _photos,
+    "audit": audit_tables.gaussian,
+    "audit-real": audit_tables.real,
+    "audit-real-trust": audit_tables.real_trust,
+    "own-scan": lambda: audit_tables.quoted("ten", "scan"),
+    "own-audit": lambda: audit_tables.quoted("three", "console"),
+    "own-truth": audit_tables.photos,
     "own-methods": _photo_methods,
-    "scale": _scale,
+    "scale": audit_tables.scale,
     "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
     "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
     "scaling-methods": lambda: scaling_model.methods_table(read(_SCALING)),

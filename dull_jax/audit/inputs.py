@@ -169,6 +169,7 @@ def of_dataset(
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
     if manifest is None and dataset.pictures is None:
         contents, others = _contents(train.images), _others_of_vectors(dataset)
+        paths = np.array([dataset.paths.get(key, "") for key in train.ids.tolist()], object)
     elif manifest is not None:
         rows_of = {name: n for n, name in enumerate(manifest.ids)}
         rows = np.array([rows_of[name] for name in train.ids])
@@ -242,7 +243,10 @@ def _others_of_vectors(dataset: Dataset) -> tuple[Other, ...]:
     """All samples of the file of vectors but those to train on."""
     test, names = dataset.test, dataset.train.class_names
     columns = () if dataset.test_drawn else zip(test.ids, test.labels, strict=True)
-    others = [Other(str(key), "", names[label], "test") for key, label in columns]
+    others = [
+        Other(str(key), dataset.paths.get(str(key), ""), names[label], "test")
+        for key, label in columns
+    ]
     return (*others, *(Other(f.id, f.path, f.label, f.split, f.status) for f in dataset.unused))
 
 

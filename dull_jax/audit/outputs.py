@@ -84,8 +84,8 @@ def console(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> str:
     lines = [
         coverage(samples),
         f"{total:,} labels of {len(samples.class_names)} classes; the noise looks like: "
-        f"{verdict.noise} ({verdict.gain:.3f} nats of evidence a label)",
-        f"{int(verdict.flagged.sum()):,} labels are probably wrong "
+        f"{verdict.noise}{evidence(verdict)}",
+        f"{int(verdict.flagged.sum()):,} labels are to be looked at "
         f"({percent(verdict.flagged.mean())} of all)",
         f"verdicts: {listed.in_words()}",
         "",
@@ -105,6 +105,11 @@ def console(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> str:
             + ", ".join(f"{g} {percent(truth[f'false_alarm_{g}'])}" for g in verdict.groups)
         )
     return "\n".join(lines)
+
+
+def evidence(verdict: LabelAudit) -> str:
+    """How well the kind of noise explains the labels; "" where there can be no evidence."""
+    return f" ({verdict.gain:.3f} nats of evidence a label)" if verdict.gain else ""
 
 
 def coverage(samples: AuditInput) -> str:

@@ -46,9 +46,10 @@ def page(samples: AuditInput, verdict: LabelAudit, listed: Listed, caution: str 
     ]
     flagged, estimated = int(verdict.flagged.sum()), verdict.estimated["all"]
     summary = (
-        f"Of {len(samples.given):,} labels, {flagged:,} ({percent(verdict.flagged.mean())}) are "
-        f"probably wrong. About {percent(estimated.precision, 0)} of these truly are, and they "
-        f"are about {percent(estimated.recall, 0)} of all wrong labels."
+        f"{outputs.coverage(samples).capitalize()}. Of these labels {flagged:,} "
+        f"({percent(verdict.flagged.mean())}) are worth a look. About "
+        f"{percent(estimated.precision, 0)} of them are wrong, and they are about "
+        f"{percent(estimated.recall, 0)} of all wrong labels."
     )
     return blocks.page(
         title="Audit of labels",
@@ -115,8 +116,9 @@ def _truth(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
 
 def _noise(samples: AuditInput, verdict: LabelAudit) -> Markup:
     explained = (
-        f"The labels are explained best by: {verdict.noise} ({number(verdict.gain, 3)} nats of "
-        "evidence a label; about 0 means that nothing speaks for noise)."
+        f"The noise looks like: {verdict.noise}{outputs.evidence(verdict)}. Noise that depends on "
+        "the image cannot be told from images that are hard: its amount is that of the images "
+        "which the predictions are sure of."
     )
     figures = [_flows(samples, verdict), _matrix(list(samples.class_names), verdict.transition)]
     return blocks.section(

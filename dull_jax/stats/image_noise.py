@@ -13,9 +13,9 @@ labelled rightly: p(given | x) is the same. So two assumptions are made, and wri
      distributions allow (a maximal coupling: the given label j is right with probability
      min(1, sharp_j / r_j)), and the sharpness is that under which this gives as many wrong labels
      as 1. Annotators see half of what the sharpened predictions see: the odds that label j is wrong
-     are c_j (r_k / r_j)^(sharpness / 2), k the likeliest other class. One c for all j would follow
-     from 1; the confident joint also says how many of the labels j are wrong, and c_j gives the
-     share half-way between the two (in log odds).
+     are c_j sqrt((1 - sharp_j) / sharp_j). One c for all j would follow from 1; the confident joint
+     also says how many of the labels j are wrong, and c_j gives the share half-way between the two
+     (in log odds).
 
 On human labels of CIFAR-10 this logistic in the log margin is calibrated without having been fitted
 to the truth (docs/own_data.md). Arrays in, arrays out; N samples, K classes.
@@ -90,20 +90,20 @@ def counted(probs: np.ndarray, given: np.ndarray) -> Confusions:
 
 
 class Model(NamedTuple):
-    """2. log odds of a wrong label j = log_odds_j + slope * (log r_k - log r_j)."""
+    """2. log odds of a wrong label j = log_odds_j + `half_logit` of the sharpened predictions."""
 
-    slope: float
+    sharpness: float
     log_odds: np.ndarray  # [K]
 
-    def label_error_prob(self, margin: np.ndarray, given: np.ndarray) -> np.ndarray:
-        """float32 `[N]` of margins `[N]`, as of `margins`, and given labels `[N]`."""
-        return expit(self.log_odds[given] + self.slope * margin).astype(np.float32)
+    def label_error_prob(self, scores: np.ndarray, given: np.ndarray) -> np.ndarray:
+        """float32 `[N]` of scores `[N]`, as of `half_logit`, and given labels `[N]`."""
+        return expit(self.log_odds[given] + scores).astype(np.float32)
 
     def posterior(self, probs: np.ndarray, given: np.ndarray) -> np.ndarray:
-        """float32 `[n, K]`: P(true | x, given); the wrong part is spread as r^slope is."""
+        """float32 `[n, K]`: P(true | x, given); the wrong part is spread as r^sharpness is."""
         rows = np.arange(len(given))
-        wrong = self.label_error_prob(margins(probs, given)[0], given)
-        scores = self.slope * np.log(probs.astype(np.float64))
+        wrong = self.label_error_prob(half_logit(probs, given, self.sharpness)[0], given)
+        scores = self.sharpness * np.log(probs.astype(np.float64))
         scores[rows, given] = -np.inf
         spread = np.exp(scores - np.maximum(logsumexp(scores, axis=1, keepdims=True), -1e300))
         posterior = wrong[:, None] * spread
@@ -111,18 +111,20 @@ class Model(NamedTuple):
         return posterior.astype(np.float32)
 
 
-def margins(probs: np.ndarray, given: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(log r_k - log r_given float32 `[n]`, k int32 `[n]`, the likeliest other class).
+def half_logit(probs: np.ndarray, given: np.ndarray, power: float) -> tuple[np.ndarray, np.ndarray]:
+    """(half the log odds against the given label float32 `[n]`, the likeliest other class int32).
 
-    -inf where there is no other class.
+    log sqrt(sum_{k != j} r_k^power / r_j^power); -inf where there is no other class.
     """
     rows = np.arange(len(given))
-    others = probs.copy()
-    others[rows, given] = 0
+    others = power * np.log(probs)
+    own = others[rows, given]
+    others[rows, given] = -np.inf
     runner_up = others.argmax(1).astype(np.int32)
+    largest = np.maximum(others[rows, runner_up], -1e30)
     with np.errstate(divide="ignore"):
-        margin = np.log(others[rows, runner_up]) - np.log(probs[rows, given])
-    return margin.astype(np.float32), runner_up
+        total = np.log(np.exp(others - largest[:, None]).sum(1)) + largest
+    return ((total - own) / 2).astype(np.float32), runner_up
 
 
 def sharpness(probs: np.ndarray, given: np.ndarray, rate: float) -> float:
@@ -142,30 +144,23 @@ def sharpness(probs: np.ndarray, given: np.ndarray, rate: float) -> float:
     return float(np.exp(_root(excess, 0.0, np.log(SHARPEST))))
 
 
-def fit(
-    probs: np.ndarray,
-    given: np.ndarray,
-    margin: np.ndarray,
-    all_given: np.ndarray,
-    found: Confusions,
-) -> Model:
+def fit(scores: np.ndarray, given: np.ndarray, power: float, found: Confusions) -> Model:
     """The model of as many wrong labels as were found, or fewer.
 
     The label that is likeliest is rather right than wrong, whatever was counted: `HIGHEST`.
 
     Args:
-      probs, given: as of `sharpness`.  margin, all_given: `[N]` of all samples, as of `margins`.
+      scores: `[N]` of `half_logit` with the same power.  given: `[N]`.
     """
-    slope = sharpness(probs, given, found.rate) / 2
-    scores = slope * margin.astype(np.float64)
+    scores = scores.astype(np.float64)
     one = _log_odds(scores, np.zeros(len(scores), int), np.array([found.rate]), HIGHEST)[0]
-    labels = np.bincount(all_given, minlength=len(found.own))
-    shares = np.bincount(all_given, expit(one + scores), len(labels)) / np.maximum(labels, 1)
+    labels = np.bincount(given, minlength=len(found.own))
+    shares = np.bincount(given, expit(one + scores), len(labels)) / np.maximum(labels, 1)
     middle = (logit(np.clip(shares, 1e-6, 1 - 1e-6)) + logit(found.wrong_shares)) / 2
     weights = labels / labels.sum()
     rate = min(found.rate, float(expit(one + scores).mean()))
     shift = _root(lambda x: float(weights @ expit(middle + x)) - rate, -30.0, 30.0)
-    return Model(slope, _log_odds(scores, all_given, expit(middle + shift), HIGHEST_OF_CLASS))
+    return Model(power, _log_odds(scores, given, expit(middle + shift), HIGHEST_OF_CLASS))
 
 
 def _log_odds(

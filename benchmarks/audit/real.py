@@ -1,0 +1,247 @@
+"""Measures audits of CIFAR on pretrained features: human labels, and drawn noise.
+
+    python -m benchmarks.audit.real [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
+        [--cache=DIR] [--out=FILE]
+
+Takes about 40 minutes on two cores, six of them to embed both sets of 50,000 images once.
+Writes benchmarks/results/audit/real.json, which docs/own_data.md shows. It goes on where it was.
+
+Human labels are those of CIFAR-N (Wei et al., ICLR 2022): `--human` is an .npz with clean_label,
+random_label1 and aggre_label of CIFAR-10's 50,000 train images in official order; without it the
+drawn noises alone are measured. A seed draws the long tail (by true class), the noise, and the
+folds. Features: EfficientNet-Lite0 at 112 pixels. Predictions: a 5-fold logistic regression on
+their first 256 principal components. All methods read the same predictions, and those that look
+at neighbours the same features:
+
+  cleanlab: find_label_issues at its defaults; confident: its filter_by="confident_learning".
+  disagreement: another class is predicted.
+  neighbours: another class has most of the labels of the ten nearest (SimiFeat-V, Zhu et al. 2022).
+
+F1 is of the flags at the defaults. Budget: share of the wrong labels among the first of a ranking,
+as many as there are wrong labels; cleanlab's ranking is self-confidence, those of the others are
+margins. Clean tail: share of the right labels of tail classes that are flagged.
+"""
+
+import dataclasses
+import json
+import pathlib
+import tempfile
+import warnings
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from benchmarks import result_file
+from benchmarks.audit.gaussian import cleanlab_version, reliability
+from dull_jax import config as recipe
+from dull_jax.data import prepare
+from dull_jax.data.groups import class_groups
+from dull_jax.data.longtail import class_counts
+from dull_jax.data.noise import NoiseSpec, corrupt
+from dull_jax.embed.dataset import embedded
+from dull_jax.stats import neighbour_graph
+from dull_jax.stats.label_audit import LabelAudit, audit_labels
+from dull_jax.train.parallel import Devices
+
+COMPONENTS, VOTERS = 256, 10
+HUMAN = ("random_label1", "aggre_label")
+DRAWN = {
+    "t2h 0.3": {"name": "t2h", "rate": 0.3},
+    "t2h 0.4, cap 0.9": {"name": "t2h", "rate": 0.4, "cap": 0.9},
+    "symmetric 0.4": {"name": "symmetric", "rate": 0.4},
+    "symmetric 0.2": {"name": "symmetric", "rate": 0.2},
+    "joint 0.3": {"name": "joint", "rate": 0.3},
+    "none": {"name": "none", "rate": 0.0},
+}
+CELLS = [("cifar10", labels, factor) for labels in HUMAN for factor in (1, 20, 100)]
+CELLS += [(name, labels, 100) for name in ("cifar10", "cifar100") for labels in DRAWN]
+
+
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """One data set: features `[N, D]`, true and given labels `[N]`, predictions `[N, K]`."""
+
+    features: np.ndarray
+    true: np.ndarray
+    given: np.ndarray
+    probs: np.ndarray
+
+    @property
+    def wrong(self) -> np.ndarray:
+        return self.true != self.given
+
+    @property
+    def num_classes(self) -> int:
+        return self.probs.shape[1]
+
+    def group(self, name: str) -> np.ndarray:
+        """`[N]`, whether the true class is in a group; of balanced sets nothing is in the tail."""
+        counts = np.bincount(self.true, minlength=self.num_classes)
+        if counts.min() == counts.max():
+            return np.full(len(self.true), name == "head")
+        return np.isin(self.true, class_groups(counts)[0][name])
+
+
+def all_features(name: str, cache: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
+    """(float32 `[50000, D]`, true labels) of the train images, in official order."""
+    config = recipe.defaults()
+    config.data.name, config.data.profile, config.noise.name = name, "none", "none"
+    config.model.name, config.model.frozen = "efficientnet_lite0", True
+    config.model.input_size, config.model.views, config.model.cache = 112, 1, str(cache)
+    config, dataset = prepare.prepare(config)
+    dataset = embedded(config, dataset, Devices(0), cache)
+    order = np.argsort([int(str(key).rsplit("_", 1)[-1]) for key in dataset.train.ids])
+    return dataset.train.images[order, 0].astype(np.float32), dataset.clean[order]
+
+
+def draw(features: np.ndarray, true: np.ndarray, labels: str, factor: int, seed: int, human: dict):
+    """One data set of a cell."""
+    size = int(true.max()) + 1
+    counts = class_counts("exponential", int(np.bincount(true).max()), factor, size)
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)  # 150 steps do as well as more
+    rng = np.random.default_rng(seed)
+    chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
+    rows = np.sort(np.concatenate(chosen))
+    features, clean = features[rows], true[rows].astype(np.int64)
+    if labels in HUMAN:
+        assert (human["clean_label"] == true).all(), "human labels are of other images"
+        given = human[labels][rows].astype(np.int64)
+    else:
+        given = corrupt(NoiseSpec(seed=seed, **DRAWN[labels]), clean, size).given
+    features = features - features.mean(0)
+    low = PCA(min(COMPONENTS, len(rows) // 2), random_state=0).fit_transform(features)
+    low /= np.sqrt((low**2).mean())
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    probs = cross_val_predict(
+        LogisticRegression(max_iter=150), low, given, cv=folds, method="predict_proba"
+    )
+    return Drawn(features, clean, given, probs)
+
+
+def votes(drawn: Drawn) -> np.ndarray:
+    """`[N, K]`: shares of the labels of the ten nearest."""
+    graph = neighbour_graph.of_same_features(drawn.features, 100)  # as the audit does
+    near = drawn.given[graph.indices[:, :VOTERS]]
+    return np.stack([(near == k).mean(1) for k in range(drawn.num_classes)], axis=1)
+
+
+def margin(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Largest probability of another class less that of the given one."""
+    rows, others = np.arange(len(given)), probs.copy()
+    others[rows, given] = -1
+    return others.max(1) - probs[rows, given]
+
+
+def others_flags(drawn: Drawn) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of each method: flags `[N]`, ranking `[N]`."""
+    from cleanlab.filter import find_label_issues
+
+    given, probs, shares = drawn.given, drawn.probs, votes(drawn)
+    self_confidence = 1 - probs[np.arange(len(given)), given]
+    confident = find_label_issues(given, probs, n_jobs=1, filter_by="confident_learning")
+    by_margin = margin(probs, given)
+    return {
+        "cleanlab": (find_label_issues(given, probs, n_jobs=1), self_confidence),
+        "confident": (confident, by_margin),
+        "disagreement": (probs.argmax(1) != given, by_margin),
+        "neighbours": (margin(shares, given) > 0, margin(shares, given)),
+    }
+
+
+def score(drawn: Drawn, flagged: np.ndarray, ranking: np.ndarray) -> dict[str, float | None]:
+    """Percent; None where it is of nothing."""
+    wrong, right = drawn.wrong, ~drawn.wrong
+    caught = (flagged & wrong).sum()
+    first = np.argsort(-ranking, kind="stable")[: wrong.sum()]
+    return {
+        "f1": percent(2 * caught, flagged.sum() + wrong.sum()),
+        "precision": percent(caught, flagged.sum()),
+        "recall": percent(caught, wrong.sum()),
+        "budget": percent(wrong[first].sum(), wrong.sum()),
+        "auroc": 100 * float(roc_auc_score(wrong, ranking)) if wrong.any() else None,
+        "clean_flagged": percent((flagged & right).sum(), right.sum()),
+        "clean_tail_flagged": percent(
+            *((part := right & drawn.group("tail"))[flagged].sum(), part.sum())
+        ),
+    }
+
+
+def percent(part: float, whole: float) -> float | None:
+    return 100 * float(part) / float(whole) if whole else None
+
+
+def ours(drawn: Drawn, audit: LabelAudit) -> dict:
+    """Our scores, and what the audit estimated beside what is true, by group of the given class."""
+    wrong, estimates = drawn.wrong, {}
+    for name, seen in audit.estimated.items():
+        classes = range(drawn.num_classes) if name == "all" else audit.groups[name]
+        inside, flagged = np.isin(drawn.given, classes), audit.flagged
+        counted = (
+            percent((inside & flagged & wrong).sum(), (inside & flagged).sum()),
+            percent((inside & flagged & ~wrong).sum(), (inside & ~wrong).sum()),
+            percent((inside & flagged & wrong).sum(), (inside & wrong).sum()),
+        )
+        estimated = [None if np.isnan(x) else 100 * x for x in seen[2:]]
+        estimates[name] = {"estimated": estimated, "counted": counted}
+    return score(drawn, audit.flagged, audit.wrong) | {
+        "noise": audit.noise,
+        "rate_true": 100 * float(wrong.mean()),
+        "rate_estimated": 100 * float(audit.wrong.mean()),
+        "ece": reliability(wrong, audit.wrong)[1],
+        "estimates": estimates,
+    }
+
+
+def measure(drawn: Drawn) -> dict:
+    """All audits of one data set; ours also from predictions and from features alone."""
+    names = [str(k) for k in range(drawn.num_classes)]
+    result = {name: score(drawn, *found) for name, found in others_flags(drawn).items()}
+    for name, probs, features in (
+        ("ours", drawn.probs, drawn.features),
+        ("ours, predictions alone", drawn.probs, None),
+        ("ours, features alone", None, drawn.features),
+    ):
+        audit = audit_labels(probs, drawn.given, features=features, class_names=names)
+        result[name] = ours(drawn, audit)
+    return result
+
+
+def main() -> None:
+    parser = result_file.parser(__doc__)
+    parser.add_argument("--human", type=pathlib.Path)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--only", default="", help="measures cells whose name has this in it")
+    parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
+    args = parser.parse_args()
+    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
+    known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
+    cells, features = known.get("cells", {}), {}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, labels, factor in CELLS:
+            cell = f"{name}, IF {factor}, {labels}"
+            if args.only not in cell or (labels in HUMAN and not human):
+                continue
+            for seed in args.seeds.split(","):
+                if seed in cells.get(cell, {}):
+                    continue
+                if name not in features:
+                    features = {name: all_features(name, args.cache or pathlib.Path(folder))}
+                drawn = draw(*features[name], labels, factor, int(seed), human)
+                cells.setdefault(cell, {})[seed] = found = measure(drawn)
+                print(cell, seed, _line(found), flush=True)
+                result_file.save(args.out, {"cleanlab": cleanlab_version(), "cells": cells})
+
+
+def _line(found: dict) -> str:
+    shown = ("ours", "cleanlab", "disagreement", "neighbours", "confident")
+    scores = ", ".join(f"{name} {found[name]['f1'] or 0:.1f}" for name in shown)
+    rates = f"{found['ours']['rate_true']:.1f} -> {found['ours']['rate_estimated']:.1f} %"
+    return f"wrong {rates} ({found['ours']['noise']}); F1 {scores}"
+
+
+if __name__ == "__main__":
+    main()

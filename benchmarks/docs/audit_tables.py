@@ -1,0 +1,141 @@
+"""The measured tables of docs/own_data.md: what audits find, and what they promise."""
+
+from collections.abc import Iterator, Mapping
+from statistics import mean, stdev
+
+from benchmarks.result_file import read
+from dull_jax.report.numbers import percent
+
+PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py
+AUDITS = ("ours", "cleanlab", "confident", "disagreement", "neighbours")  # see audit/real.py
+ALONE = ("ours, predictions alone", "ours, features alone")
+
+
+def gaussian() -> str:
+    lines = [
+        "| noise | audit | precision | recall | clean tail flagged | medium | head | AUROC | ECE |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    measured = read("audit/gaussian.json")
+    for noise, audits in measured["mean"].items():
+        for name, key in (("dull_jax", "ours"), ("cleanlab, defaults", "cleanlab")):
+            lines.append(_audit_line(noise, name, audits[key]))
+        for name, row in audits["at_cleanlab_precision"].items():
+            lines.append(_audit_line(noise, f"{name}, at cleanlab's precision", row))
+    seeds = ", ".join(map(str, measured["seeds"]))
+    return (
+        "\n".join(lines)
+        + f"\n\nPercent; means over seeds {seeds}; cleanlab {measured['cleanlab']}."
+    )
+
+
+def _audit_line(noise: str, name: str, row: Mapping[str, float]) -> str:
+    keys = ("precision", "recall", *(f"clean_{g}_flagged" for g in ("tail", "medium", "head")))
+    cells = [f"{row[key]:.1f}" if key in row else "" for key in (*keys, "auroc", "ece")]
+    return f"| {noise} | {name} | {' | '.join(cells)} |"
+
+
+def quoted(task: str, part: str) -> str:
+    """What a command printed, as code."""
+    return "\n".join(f"    {line}".rstrip() for line in read("own/photos.json")[task][part])
+
+
+def photos() -> str:
+    """What the audit estimated beside what is true, by group."""
+    measured = read("own/photos.json")
+    pairs = {"precision": "precision", "false_alarm": "false alarms", "recall": "recall"}
+    head = " | ".join(f"{name}, estimated | counted" for name in pairs.values())
+    lines = [f"| classes | group | labels | {head} |", "|---|---|" + "--:|" * 7]
+    for task in PHOTOS:
+        for group, estimated in measured[task]["estimated"].items():
+            true = measured[task]["counted"][group]
+            cells = [percent(side.get(key)) for key in pairs for side in (estimated, true)]
+            lines.append(f"| {task} | {group} | {estimated['labels']:,} | {' | '.join(cells)} |")
+    return "\n".join([*lines, "", *(_photos_line(measured[task], task) for task in PHOTOS)])
+
+
+def _photos_line(measured: dict, task: str) -> str:
+    true = measured["counted"]["all"]
+    return (
+        f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
+        f"predictions name {percent(measured['named'])} of the labels; of what is suggested for "
+        f"wrong ones {percent(true['suggestions_right'])} is right."
+    )
+
+
+def scale() -> str:
+    scan, again = (read("own/scan.json")[name] for name in ("first", "again"))
+    lines = [
+        "| what | seconds | memory |",
+        "|---|--:|--:|",
+        f"| scan of {scan['files']:,} small JPEGs, {scan['files_per_second']:,} a second "
+        f"| {scan['seconds']:.0f} | |",
+        f"| a second start, nothing changed | {again['seconds']:.1f} | |",
+    ]
+    for name in ("t2h", "symmetric"):
+        measured = read(f"audit/scale_{name}.json")
+        lines.append(
+            f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
+            f"{measured['file_gb']:.0f} GB of predictions; found: {measured['found']} "
+            f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
+        )
+    return "\n".join(lines)
+
+
+def real() -> str:
+    """F1 of the flags at the defaults, and the share of wrong labels in as long a list."""
+    names = ("dull_jax", "cleanlab", "confident joint", "disagreement", "10 neighbours")
+    head = " | ".join((*names, "predictions alone", "features alone", "budget", "best other"))
+    lines = [f"| labels | n | {head} |", "|---|--:|" + "--:|" * 9]
+    for cell, runs in _cells():
+        scores = [_spread(run[name]["f1"] for run in runs) for name in AUDITS]
+        scores += [_average(run[name]["f1"] for run in runs) for name in ALONE]
+        scores.append(_average(run["ours"]["budget"] for run in runs))
+        scores.append(_average(max(run[name]["budget"] for name in AUDITS[1:]) for run in runs))
+        lines.append(f"| {cell} | {len(runs)} | {' | '.join(scores)} |")
+    return "\n".join(lines) + f"\n\nPercent. cleanlab {read('audit/real.json')['cleanlab']}."
+
+
+def real_trust() -> str:
+    """What the audit says of itself beside what is true, and the tail."""
+    names = ("wrong", "estimated", "ECE", "precision", "estimated", "recall", "estimated")
+    tail = ("clean tail flagged", "cleanlab", "recall", "cleanlab")
+    lines = [f"| labels | {' | '.join(names + tail)} |", "|---|" + "--:|" * 11]
+    for cell, runs in _cells(wrong_only=False):
+        ours, cleanlab = [run["ours"] for run in runs], [run["cleanlab"] for run in runs]
+        estimates = [run["estimates"]["all"] for run in ours]
+        pairs = [(e["counted"][k], e["estimated"][k]) for k in (0, 2) for e in estimates]
+        count = len(runs)
+        precision, recall = pairs[:count], pairs[count:]
+        cells = [
+            *(_average(run[key] for run in ours) for key in ("rate_true", "rate_estimated", "ece")),
+            *(_average(pair[k] for pair in precision) for k in (0, 1)),
+            *(_average(pair[k] for pair in recall) for k in (0, 1)),
+            *(_average(run["clean_tail_flagged"] for run in side) for side in (ours, cleanlab)),
+            *(_average(run["recall"] for run in side) for side in (ours, cleanlab)),
+        ]
+        lines.append(f"| {cell} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\nPercent, means over the seeds; tail: of the true class."
+
+
+def _cells(wrong_only: bool = True) -> Iterator[tuple[str, list[dict]]]:
+    for cell, seeds in read("audit/real.json")["cells"].items():
+        if not (wrong_only and cell.endswith("none")):
+            yield (
+                cell.replace("random_label1", "human, 17 % wrong").replace(
+                    "aggre_label", "human, 9 % wrong"
+                ),
+                list(seeds.values()),
+            )
+
+
+def _average(values: Iterator[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{mean(known):.1f}" if known else "n/a"
+
+
+def _spread(values: Iterator[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    if not known:
+        return "n/a"
+    return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"

@@ -1,0 +1,153 @@
+"""Embeddings as an audit's input: alone, beside probabilities, and what is refused."""
+
+import csv
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from dull_jax.audit import embeddings, prediction_files
+from dull_jax.errors import UserError
+from dull_jax.stats import neighbour_graph
+
+NAMES = np.array(["cat", "cow", "dog"])
+COUNTS = np.array([60, 40, 20])
+
+
+def quiet(text):
+    pass
+
+
+@pytest.fixture
+def made():
+    """Ids, vectors of three classes, true and given labels; every tenth is wrong."""
+    rng = np.random.default_rng(0)
+    true = rng.permutation(np.repeat(np.arange(3), COUNTS))
+    vectors = 3 * np.eye(3, 16)[true] + rng.normal(size=(len(true), 16)) + 5  # far from the origin
+    given = true.copy()
+    given[::10] = (true[::10] + 1) % 3
+    ids = np.array([f"image {n}" for n in range(len(true))])
+    return ids, vectors.astype(np.float32), true, given
+
+
+def command(*arguments):
+    command = [sys.executable, "-m", "dull_jax.audit", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def table(path, **columns):
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(columns)
+        writer.writerows(zip(*columns.values(), strict=True))
+    return path
+
+
+def test_labels_and_vectors_are_enough(made, tmp_path):
+    ids, vectors, true, given = made
+    np.savez(tmp_path / "emb.npz", vectors=vectors, ids=ids)
+    order = np.random.default_rng(1).permutation(len(ids))  # joined by id
+    labels = table(tmp_path / "labels.csv", id=ids[order], label=NAMES[given[order]])
+    found = command(
+        f"--embeddings={tmp_path / 'emb.npz'}", f"--labels={labels}", f"--output={tmp_path / 'a'}"
+    )
+    assert found.returncode == 0, found.stderr
+    assert "all 120 samples are audited" in found.stdout and "fold 5/5" in found.stdout
+    with (tmp_path / "a" / "suspects.csv").open(newline="") as file:
+        accused = {row["id"]: row["suggested"] for row in csv.DictReader(file)}
+    wrong = set(ids[true != given])
+    assert len(wrong & set(accused)) >= 9 and len(set(accused) - wrong) <= 4
+    right = sum(accused.get(key) == NAMES[k] for key, k in zip(ids, true, strict=True))
+    assert right >= 8
+
+
+def test_a_test_part_that_was_named_is_left_alone(made, tmp_path):
+    ids, vectors, _, given = made
+    np.savez(tmp_path / "emb.npz", vectors=vectors, ids=ids, labels=NAMES[given])
+    splits = np.where(np.arange(len(ids)) % 4 == 0, "test", "train")
+    labels = table(tmp_path / "labels.csv", id=ids, label=NAMES[given], split=splits)
+    path = str(tmp_path / "emb.npz")
+    samples = embeddings.of_files(path, str(labels), 2, 1, tmp_path / "a", quiet)
+    assert sorted(samples.ids) == sorted(ids[splits == "train"])
+    assert {other.id for other in samples.others} == set(ids[splits == "test"])
+    assert set(samples.splits) == {"train"}
+    whole = embeddings.of_files(path, "", 2, 1, tmp_path / "b", quiet)
+    assert sorted(whole.ids) == sorted(ids) and not whole.others
+    held_out = whole.splits == "test"  # drawn to be tested on, audited all the same
+    assert 0.1 < held_out.mean() < 0.35
+    by_id = dict(zip(ids, given, strict=True))
+    assert all(by_id[key] == k for key, k in zip(whole.ids, whole.given, strict=True))
+    rows = [int(key.split()[1]) for key in whole.ids]
+    np.testing.assert_array_equal(np.asarray(whole.vectors[:])[:, 0], vectors[rows])
+
+
+def predictions(made, folder, **columns):
+    _, _, true, given = made
+    probs = np.random.default_rng(2).dirichlet(np.ones(3), len(true)) / 2 + np.eye(3)[true] / 2
+    np.save(folder / "probs.npy", probs)
+    labels = table(folder / "labels.csv", label=NAMES[given], **columns)
+    return prediction_files.of_files(str(folder / "probs.npy"), str(labels))
+
+
+def test_vectors_join_probabilities_by_id(made, tmp_path):
+    ids, vectors, _, _ = made
+    samples = predictions(made, tmp_path, id=ids)
+    order = np.random.default_rng(3).permutation(len(ids))
+    np.savez(tmp_path / "emb.npz", vectors=vectors[order], ids=ids[order])
+    both = embeddings.joined(samples, str(tmp_path / "emb.npz"))
+    np.testing.assert_array_equal(both.vectors[:][:, 0], vectors)
+    found = command(
+        *(f"--probs={tmp_path / 'probs.npy'}", f"--labels={tmp_path / 'labels.csv'}"),
+        *(f"--embeddings={tmp_path / 'emb.npz'}", f"--output={tmp_path / 'a'}"),
+    )
+    assert found.returncode == 0 and "all 120 samples" in found.stdout, found.stderr
+
+
+def test_vectors_join_probabilities_by_row_where_nobody_has_ids(made, tmp_path):
+    _, vectors, _, _ = made
+    samples = predictions(made, tmp_path)
+    np.save(tmp_path / "emb.npy", vectors)
+    both = embeddings.joined(samples, str(tmp_path / "emb.npy"))
+    assert "joined by row" in both.notes[-1]
+    np.save(tmp_path / "short.npy", vectors[:-1])
+    with pytest.raises(UserError, match=r"short.npy: 119 vectors for 120 labels"):
+        embeddings.joined(samples, str(tmp_path / "short.npy"))
+
+
+def test_a_label_without_a_vector_is_named(made, tmp_path):
+    ids, vectors, _, _ = made
+    samples = predictions(made, tmp_path, id=ids)
+    np.savez(tmp_path / "emb.npz", vectors=vectors[1:], ids=ids[1:])
+    with pytest.raises(UserError, match=r"no vector has the id image 0 \(1 labels without\)"):
+        embeddings.joined(samples, str(tmp_path / "emb.npz"))
+
+
+def test_features_are_plain_and_centred(made, monkeypatch):
+    _, vectors, _, _ = made
+    views = np.stack([vectors, np.zeros_like(vectors)], axis=1).astype(np.float16)
+    found = embeddings.features(views, quiet)
+    expected = views[:, 0].astype(np.float64)
+    np.testing.assert_allclose(found, expected - expected.mean(0), atol=1e-3)
+    assert embeddings.features(None, quiet) is None
+
+    def missing(size):
+        raise UserError("no faiss")
+
+    said = []
+    monkeypatch.setattr(neighbour_graph, "check", missing)
+    assert embeddings.features(views, said.append) is None and "faiss-cpu" in said[0]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--embeddings=a.npy", "--run=r"],
+        ["--probs=p.npy", "--embeddings=a.npy"],
+        ["--labels=l.csv"],
+    ],
+)
+def test_flags_that_do_not_fit(arguments):
+    found = command(*arguments)
+    assert found.returncode == 2 and "give --run, or --embeddings, or --probs" in found.stderr
+    assert found.stderr.strip().count("\n") == 0
