@@ -203,10 +203,10 @@ def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) 
     test, manifest = dataset.test, dataset.manifest
     if dataset.test_drawn or not dataset.train.vector_size or not len(test.ids):
         return None
-    paths = np.full(len(test.ids), "", object)
+    path_of = dataset.paths
     if manifest is not None:
         path_of = dict(zip(manifest.ids.tolist(), manifest.paths, strict=True))
-        paths[:] = [path_of[key] for key in test.ids.tolist()]
+    paths = np.array([path_of.get(key, "") for key in test.ids.tolist()], object)
     pictures = None if is_vectors(images) else images
     return EvalPart(test.ids, paths, test.labels, test.images, pictures)
 

@@ -11,7 +11,7 @@ from dull_jax.audit import outputs, verdict_cards
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed
 from dull_jax.report import bars, blocks, heatmap, points
-from dull_jax.report.numbers import number, percent
+from dull_jax.report.numbers import percent
 from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import LabelAudit
 from dull_jax.train import embedding_map

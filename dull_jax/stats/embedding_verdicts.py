@@ -27,7 +27,7 @@ from dull_jax.stats import neighbour_graph
 from dull_jax.stats.neighbour_graph import Graph
 
 WITHIN = 50  # neighbours that tell how near others are; larger groups of copies hide one another
-CLOSER = 0.25  # of the distance to the last of them: 9 of 10 pairs are copies of a photograph
+CLOSER = 0.25  # of the distance to the last: of pairs drawn by chance, 9 of 10 looked like copies
 CHANCE = 3  # power of the median ratio that chance does not reach
 _EQUAL = 5e-7  # distance that rounding leaves between equal vectors
 NEAREST = 20  # neighbours of an outlier
