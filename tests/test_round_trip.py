@@ -173,6 +173,7 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
         others=inputs._others(first, rows),
     )  # fmt: skip
     wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
+    wrong["ambiguous"] = np.array([False])
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
     corrected_table.write(tmp_path / "corrected.csv", samples, found)
     table = csv_io.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns

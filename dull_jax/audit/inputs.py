@@ -15,7 +15,8 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax import files
-from dull_jax.audit import all_labels, crossval
+from dull_jax.audit import all_labels, crossval, eval_part
+from dull_jax.audit.eval_part import EvalPart
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
@@ -24,7 +25,6 @@ from dull_jax.data.own.image_index import HELD_OUT, split_of
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.prepare import prepare
 from dull_jax.data.vectors.vector_files import VectorFiles
-from dull_jax.data.views.vectors import is_vectors
 from dull_jax.embed.dataset import embedded
 from dull_jax.errors import UserError
 from dull_jax.files import Path
@@ -47,16 +47,6 @@ class Other(NamedTuple):
     split: str
     status: str = "not audited"  # or "duplicate", "left out"
     twin: int = -1  # position of the audited label that a duplicate shares
-
-
-class EvalPart(NamedTuple):
-    """n samples that a run is scored on and its user has set apart: no label of it is audited."""
-
-    ids: np.ndarray  # str [n]
-    paths: np.ndarray  # str objects [n], "" where there is no file
-    labels: np.ndarray  # int [n]
-    vectors: np.ndarray | VectorFiles  # [n, 1 or V, D]
-    images: np.ndarray | ImageFiles | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,21 +184,8 @@ def of_dataset(
         others=others,
         splits=splits,
         vectors=train.images if train.vector_size else None,
-        test=_test_part(dataset, test_images),
+        test=eval_part.of_dataset(dataset, test_images),
     )
-
-
-def _test_part(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) -> EvalPart | None:
-    """Of embedded data; `images`: those of the test part before they were embedded."""
-    test, manifest = dataset.test, dataset.manifest
-    if dataset.test_drawn or not dataset.train.vector_size or not len(test.ids):
-        return None
-    path_of = dataset.paths
-    if manifest is not None:
-        path_of = dict(zip(manifest.ids.tolist(), manifest.paths, strict=True))
-    paths = np.array([path_of.get(key, "") for key in test.ids.tolist()], object)
-    pictures = None if is_vectors(images) else images
-    return EvalPart(test.ids, paths, test.labels, test.images, pictures)
 
 
 def _recipe(folder: Path) -> ConfigDict:

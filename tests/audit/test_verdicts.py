@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from dull_jax.audit import corrected_table, embeddings, outputs, page, verdicts
-from dull_jax.audit.inputs import AuditInput, EvalPart
+from dull_jax.audit.eval_part import EvalPart
+from dull_jax.audit.inputs import AuditInput
 from dull_jax.stats.label_audit import audit_labels
 
 SIZE, DIM = 240, 30
