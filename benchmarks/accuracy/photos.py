@@ -174,8 +174,7 @@ def corrected(args: Any, method: str) -> list[dict[str, float]]:
     given, runs = dataset.train.given, []
     for seed in range(args.seeds):
         audit = audited(train, given, out_of_fold(train, given, seed))
-        replaced = audit.flagged & ~audit.ambiguous
-        labels = np.where(replaced, audit.suggested, given)
+        labels = np.where(audit.replaceable, audit.suggested, given)
         runs.append(with_labels(args, dataset, labels, method, seed))
     return runs
 

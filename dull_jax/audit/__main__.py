@@ -131,7 +131,7 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     report = page.write(output, samples, verdict, listed, caution)
     say("\n" + outputs.console(samples, verdict, listed) + "\n")
     if apply:
-        corrected_table.write(apply, samples, verdict)
+        corrected_table.write(apply, samples, verdict, listed)
         corrected_table.remember(apply, output)
         say(f"corrected labels: {apply}")
     say(f"list: {output / layout.SUSPECTS}\nreport: {report}")

@@ -2,7 +2,8 @@
 
 Flagged labels are `wrong`, or `ambiguous` where the given class is still the likeliest. After them
 come samples whose label may be right: `leak`, a near copy of a test image; `duplicate`, one of a
-sample that stays; `none of the classes`, far from everything. These need embeddings.
+sample that stays. `none of the classes` is what is far from everything, flagged or not. These need
+embeddings.
 """
 
 from collections import Counter
@@ -76,6 +77,7 @@ def listed(samples: AuditInput, audit: LabelAudit, features: np.ndarray | None =
         for verdict, members in found.items():
             for n in members:
                 verdicts.setdefault(int(n), verdict)
+        verdicts |= dict.fromkeys(map(int, found[OUTSIDE]), OUTSIDE)  # a stranger, flagged or not
         sought += [LEAK, DUPLICATE, OUTSIDE]
         if samples.test is None and not samples.held_out.any():
             sought.remove(LEAK)
