@@ -71,7 +71,8 @@ class Confusions:
     @property
     def rate(self) -> float:
         """Share of wrong labels."""
-        return float(1 - self.prior @ self.transition.diagonal())
+        away = self.transition * (1 - np.eye(len(self.table)))
+        return float(self.prior @ away.sum(1))  # 0 of right labels, where 1 - the rest is 1e-16
 
     @property
     def wrong_shares(self) -> np.ndarray:
@@ -111,10 +112,14 @@ class Model(NamedTuple):
         return posterior.astype(np.float32)
 
 
-def half_logit(probs: np.ndarray, given: np.ndarray, power: float) -> tuple[np.ndarray, np.ndarray]:
-    """(half the log odds against the given label float32 `[n]`, the likeliest other class int32).
+def half_logit(
+    probs: np.ndarray, given: np.ndarray, power: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half the log odds against the given label, and the likeliest other class.
 
-    log sqrt(sum_{k != j} r_k^power / r_j^power); -inf where there is no other class.
+    Returns:
+      (log sqrt(sum_{k != j} r_k^power / r_j^power) float32 `[n]`, -inf where there is no other
+      class; the likeliest other class int32 `[n]`; its part of that sum float32 `[n]`).
     """
     rows = np.arange(len(given))
     others = power * np.log(probs)
@@ -123,8 +128,8 @@ def half_logit(probs: np.ndarray, given: np.ndarray, power: float) -> tuple[np.n
     runner_up = others.argmax(1).astype(np.int32)
     largest = np.maximum(others[rows, runner_up], -1e30)
     with np.errstate(divide="ignore"):
-        total = np.log(np.exp(others - largest[:, None]).sum(1)) + largest
-    return ((total - own) / 2).astype(np.float32), runner_up
+        rest = np.log(np.exp(others - largest[:, None]).sum(1))
+    return ((rest + largest - own) / 2).astype(np.float32), runner_up, np.exp(-np.abs(rest))
 
 
 def sharpness(probs: np.ndarray, given: np.ndarray, rate: float) -> float:

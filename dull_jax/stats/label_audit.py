@@ -410,8 +410,9 @@ def _judged_by_image(
         confusions.add(probs, given)
     power = image_noise.sharpness(seen, labels, confusions.rate)
     scores, other = np.empty(size, np.float32), np.empty(size, np.int32)
+    part = np.empty(size, np.float32)  # of P(wrong), that of the likeliest other class
     for here, probs, given in evidence.blocks():
-        scores[here], other[here] = image_noise.half_logit(probs, given, power)
+        scores[here], other[here], part[here] = image_noise.half_logit(probs, given, power)
     model = image_noise.fit(scores, evidence.given, power, confusions)
     wrong = model.label_error_prob(scores, evidence.given)
     kept = None
@@ -419,4 +420,5 @@ def _judged_by_image(
         kept = np.concatenate([model.posterior(probs, y) for _, probs, y in evidence.blocks()])
     name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
     table, prior = confusions.transition, confusions.prior
-    return _Judged(name, 0.0, table, prior, wrong, other, wrong > 0.5, kept)
+    likelier = wrong * part > 1 - wrong
+    return _Judged(name, 0.0, table, prior, wrong, other, likelier, kept)
