@@ -21,7 +21,7 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from dull_jax import predict
-from dull_jax.audit import corrected_table, inputs, outputs
+from dull_jax.audit import corrected_table, inputs, outputs, verdicts
 from dull_jax.data.own import scan
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.sources import folder as image_folder
@@ -87,7 +87,7 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     )  # fmt: skip
     table = folder / "corrected.csv"
     corrected_table.write(table, samples, found)
-    better = np.where(found.flagged, found.suggested, given)
+    better = np.where(found.flagged & ~found.ambiguous, found.suggested, given)
 
     rows = csv_io.read(table, ("id", "label", "path", "given"))
     kept = [n for n, label in enumerate(rows.columns["label"]) if label]
@@ -108,7 +108,7 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
     joined = given_labels.read(str(folder / "given.csv"), np.array(everyone), names)
     assert [names[k] for k in joined] == labels
 
-    outputs.write(folder, samples, found)
+    outputs.write(folder, samples, found, verdicts.listed(samples, found))
     suspects = csv_io.read(folder / "suspects.csv", ("id", "path", "given", "suggested")).columns
     assert set(map(str, suspects["given"] + suspects["suggested"])) <= set(names)
     assert set(suspects["path"]) <= set(paths)
@@ -173,6 +173,7 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
         others=inputs._others(first, rows),
     )  # fmt: skip
     wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
+    wrong["ambiguous"] = np.array([False])
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
     corrected_table.write(tmp_path / "corrected.csv", samples, found)
     table = csv_io.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns

@@ -7,9 +7,14 @@ Takes some ten minutes on two cores for 1,500 photographs without `fine-tuned` a
 take hours at full size and are shortened here (see ARMS). Needs cleanlab (extra [bench]).
 Writes benchmarks/results/own/methods.json, which docs/own_data.md shows.
 
+"labels corrected": labels that the audit calls wrong are replaced by what it suggests, as --apply
+does; it reads the class-weighted regression's cross-validated predictions and the vectors. "without
+the audit's", "without cleanlab's": what is flagged at the defaults is left out.
+
 DIR holds train/<given class>/* and test/<true class>/*. truth.csv (columns path, true) names the
-true classes of the train part; only the arm "true labels" reads it. Nothing is chosen here: every
-arm has the recipe's settings, and the logistic regressions those of scikit-learn.
+true classes of the train part; only the arm "true labels" and the counts of the audits read it.
+Nothing is chosen here: every arm has the recipe's settings, and the logistic regressions those of
+scikit-learn.
 """
 
 import csv
@@ -21,12 +26,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from benchmarks import result_file
 from configs import folder
 from dull_jax.data.prepare import prepare
 from dull_jax.embed.dataset import embedded
 from dull_jax.files import parsed
+from dull_jax.stats.label_audit import LabelAudit, audit_labels
 from dull_jax.train import parallel, trainer
 
 # What is trained -> fields in which it differs from configs/folder.py.
@@ -86,8 +94,6 @@ def true_labels(path: pathlib.Path, dataset: Any) -> np.ndarray:
 def logistic(args: Any) -> dict[str, list[dict[str, float]]]:
     """Logistic regressions on the same vectors; they have no seed but the folds'."""
     from cleanlab.filter import find_label_issues
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
     dataset, train, test = vectors_of(args)
     given, wanted = dataset.train.given, dataset.test.labels
@@ -100,37 +106,77 @@ def logistic(args: Any) -> dict[str, list[dict[str, float]]]:
         predicted = regression(weight).fit(train[rows], labels[rows]).predict(test)
         return score(predicted, wanted) | {"seconds": time.perf_counter() - began}
 
+    clean = true_labels(args.truth, dataset) if args.truth else None
     everything = np.arange(len(given))
     measured = {"as given": [fitted(None, everything, given)]}
     measured["class-weighted"] = [fitted("balanced", everything, given)]
-    cleaned = []
     for seed in range(args.seeds):
-        folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-        probs = cross_val_predict(
-            regression("balanced"), train, given, cv=folds, method="predict_proba"
-        )
-        cleaned.append(fitted("balanced", np.flatnonzero(~find_label_issues(given, probs)), given))
-    measured["class-weighted, without cleanlab's"] = cleaned
+        probs = out_of_fold(train, given, seed)
+        for name, flagged in (
+            ("cleanlab's", find_label_issues(given, probs)),
+            ("the audit's", audited(train, given, probs).flagged),
+        ):
+            run = fitted("balanced", np.flatnonzero(~flagged), given)
+            run |= counted(flagged, given, clean) if args.truth else {}
+            measured.setdefault(f"class-weighted, without {name}", []).append(run)
     if args.truth:
-        clean = true_labels(args.truth, dataset)
         measured["true labels"] = [fitted("balanced", everything, clean)]
     return {f"Logistic regression, {name}": rows for name, rows in measured.items()}
+
+
+def out_of_fold(train: np.ndarray, given: np.ndarray, seed: int) -> np.ndarray:
+    """`[N, K]` of a class-weighted logistic regression."""
+    folds = StratifiedKFold(5, shuffle=True, random_state=seed)
+    model = LogisticRegression(class_weight="balanced", max_iter=2000)
+    return cross_val_predict(model, train, given, cv=folds, method="predict_proba")
+
+
+def audited(train: np.ndarray, given: np.ndarray, probs: np.ndarray) -> LabelAudit:
+    return audit_labels(probs, given, features=train - train.mean(0))
+
+
+def counted(flagged: np.ndarray, given: np.ndarray, clean: np.ndarray) -> dict[str, float]:
+    """What flags are worth, percent; the tail is the rarest third of the true classes."""
+    wrong, counts = given != clean, np.bincount(clean)
+    tail = np.isin(clean, np.argsort(counts)[: max(len(counts) // 3, 1)]) & ~wrong
+    return {
+        "flagged": int(flagged.sum()),
+        "precision": 100 * float(wrong[flagged].mean()),
+        "recall": 100 * float(flagged[wrong].mean()),
+        "clean_tail_flagged": 100 * float(flagged[tail].mean()),
+    }
+
+
+def with_labels(
+    args: Any, dataset: Any, labels: np.ndarray, method: str, seed: int
+) -> dict[str, float]:
+    """A run with these labels `[N]` in the place of the given ones."""
+    names = dataset.train.class_names
+    rows = zip(dataset.train.ids, (names[k] for k in labels), strict=True)
+    with tempfile.TemporaryDirectory() as place:
+        table = pathlib.Path(place, "labels.csv")
+        with table.open("w", newline="") as file:
+            csv.writer(file).writerows([("id", "label"), *rows])
+        fields = {"method": method, "noise.name": "file", "noise.file": str(table)}
+        return trained(args, seed, fields)
 
 
 def ceiling(args: Any) -> list[dict[str, float]]:
     """Logit adjustment with the true labels: what the same head could reach."""
     dataset, _, _ = vectors_of(args)
-    rows = [["id", "label"]]
-    names = dataset.train.class_names
-    rows += zip(
-        dataset.train.ids, (names[k] for k in true_labels(args.truth, dataset)), strict=True
-    )
-    with tempfile.TemporaryDirectory() as place:
-        table = pathlib.Path(place, "true.csv")
-        with table.open("w", newline="") as file:
-            csv.writer(file).writerows(rows)
-        fields = {"method": "la", "noise.name": "file", "noise.file": str(table)}
-        return [trained(args, seed, fields) for seed in range(args.seeds)]
+    true = true_labels(args.truth, dataset)
+    return [with_labels(args, dataset, true, "la", seed) for seed in range(args.seeds)]
+
+
+def corrected(args: Any, method: str) -> list[dict[str, float]]:
+    """A method after the audit's --apply; a seed draws the folds, too."""
+    dataset, train, _ = vectors_of(args)
+    given, runs = dataset.train.given, []
+    for seed in range(args.seeds):
+        audit = audited(train, given, out_of_fold(train, given, seed))
+        labels = np.where(audit.replaceable, audit.suggested, given)
+        runs.append(with_labels(args, dataset, labels, method, seed))
+    return runs
 
 
 def main() -> None:
@@ -147,6 +193,9 @@ def main() -> None:
         name: lambda fields=fields: [trained(args, s, fields) for s in range(args.seeds)]
         for name, fields in ARMS.items()
     }
+    for name in ("Cross-entropy", "Logit adjustment", "DULL"):
+        method = ARMS[name]["method"]
+        jobs[f"{name}, labels corrected"] = lambda method=method: corrected(args, method)
     if args.truth:
         jobs["Logit adjustment, true labels"] = lambda: ceiling(args)
     for name, job in jobs.items():

@@ -1,9 +1,12 @@
 """Measures seconds and memory of an audit whose probabilities hardly fit into memory.
 
-    python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h] [--dir=DIR] [--out=FILE]
+    python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h] [--features=0]
+        [--dir=DIR] [--out=FILE]
 
-Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR.
-Writes benchmarks/results/audit/scale_NOISE.json, which docs/own_data.md shows.
+Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
+also half an hour to find neighbours (faiss), and the memory of three copies of the features.
+Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which docs/own_data.md
+shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
   bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged): 8 GB.
@@ -86,13 +89,28 @@ def write_probs(path: pathlib.Path, size: int, num_classes: int, kind: str, seed
     return clean, given
 
 
-def measure(path: pathlib.Path, size: int, num_classes: int, noise: str) -> dict[str, object]:
+def make_features(clean: np.ndarray, width: int, seed: int = 1) -> np.ndarray | None:
+    """float32 `[N, width]`: classes overlap, so that neighbours are of several; None of width 0."""
+    if not width:
+        return None
+    rng = np.random.default_rng(seed)
+    centres = rng.standard_normal((int(clean.max()) + 1, width), np.float32)
+    features = 1.5 * rng.standard_normal((len(clean), width), np.float32)
+    for start in range(0, len(clean), ROWS):
+        features[start : start + ROWS] += centres[clean[start : start + ROWS]]
+    return features
+
+
+def measure(
+    path: pathlib.Path, size: int, num_classes: int, noise: str, width: int
+) -> dict[str, object]:
     """Writes the probabilities to `path` and audits them."""
     clean, given = write_probs(path, size, num_classes, noise)
+    features = make_features(clean, width)
     before, memory = PeakMemory.now(), PeakMemory()
     memory.start()
     probs = np.load(path, mmap_mode="r", allow_pickle=False)
-    audit, seconds = timing.once(lambda: audit_labels(probs, given))
+    audit, seconds = timing.once(lambda: audit_labels(probs, given, features=features))
     memory.done.set()
     memory.join()
     most_resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
@@ -100,6 +118,7 @@ def measure(path: pathlib.Path, size: int, num_classes: int, noise: str) -> dict
         "samples": size,
         "classes": num_classes,
         "noise": noise,
+        "features": width,
         "seconds": round(seconds, 1),
         "peak_gb": round(memory.peak, 3),
         "gb_before": round(before, 3),
@@ -116,10 +135,12 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--k", type=int, default=1_000)
     parser.add_argument("--noise", choices=sorted(NOISES), default="t2h")
+    parser.add_argument("--features", type=int, default=0, help="numbers of each; 0: none")
     parser.add_argument("--dir", type=pathlib.Path, help="a folder for the probabilities")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-        measured = measure(pathlib.Path(folder) / "probs.npy", args.n, args.k, args.noise)
+        path = pathlib.Path(folder) / "probs.npy"
+        measured = measure(path, args.n, args.k, args.noise, args.features)
     print(json.dumps(measured, indent=1))
     result_file.save(args.out, measured)
 

@@ -18,6 +18,7 @@ from dull_jax.audit import (
     outputs,
     page,
     prediction_files,
+    verdicts,
 )
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.errors import UserError
@@ -117,18 +118,20 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
         say(note)
     if caution := outputs.caution(samples):
         say(f"\n{caution}")
+    features = embeddings.features(samples.vectors, say)
     verdict = label_audit.audit_labels(
         samples.probs,
         samples.given,
-        features=embeddings.features(samples.vectors, say),
+        features=features,
         class_names=samples.class_names,
         max_tail_false_alarms=flags.FLAGS.max_tail_false_alarms,
     )
-    outputs.write(output, samples, verdict)
-    report = page.write(output, samples, verdict, caution)
-    say("\n" + outputs.console(samples, verdict) + "\n")
+    listed = verdicts.listed(samples, verdict, features)
+    outputs.write(output, samples, verdict, listed)
+    report = page.write(output, samples, verdict, listed, caution)
+    say("\n" + outputs.console(samples, verdict, listed) + "\n")
     if apply:
-        corrected_table.write(apply, samples, verdict)
+        corrected_table.write(apply, samples, verdict, listed)
         corrected_table.remember(apply, output)
         say(f"corrected labels: {apply}")
     say(f"list: {output / layout.SUSPECTS}\nreport: {report}")

@@ -13,6 +13,7 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.verdicts import OUTSIDE, Listed
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import shown
@@ -41,20 +42,25 @@ def check(path: files.Path, folder: files.Path, inputs: Sequence[files.Path], fo
     )
 
 
-def write(path: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
-    """Writes all files of the data set, the flagged labels replaced: configs/csv.py trains on it.
+def write(path: files.Path, samples: AuditInput, verdict: LabelAudit, listed: Listed) -> None:
+    """Writes all files of the data set, wrong labels replaced: configs/csv.py trains on it.
 
-    A copy of an audited image takes the same label: else the table would contradict itself. The
-    images stay as they are, and those to test on, and those that cannot be read, what they are.
+    Labels stay that are ambiguous; those of rare classes, where an audit errs most and each label
+    counts; those of images that are like nothing else; and those of images to test on, which would
+    score a model better than it is if corrected by what a model thinks of them. A copy of an
+    audited image takes the same label: else the table would contradict itself. Images that cannot
+    be read stay what they are.
     """
     header = ("id", "path", "label", "split", "given", "status")
-    csv_io.write(path, header, _corrected(samples, verdict))
+    csv_io.write(path, header, _corrected(samples, verdict, listed))
 
 
-def _corrected(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:
+def _corrected(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Iterator[tuple]:
     names = class_labels.cells(samples.class_names)
     cells = dict(zip(samples.class_names, names, strict=True))
-    better = np.where(verdict.flagged, verdict.suggested, samples.given)
+    replaced = verdict.replaceable & ~samples.held_out
+    replaced[listed.of(OUTSIDE)] = False
+    better = np.where(replaced, verdict.suggested, samples.given)
     splits = np.full(len(better), "train", object) if samples.splits is None else samples.splits
     columns = (samples.ids, samples.paths, better, samples.given, splits)
     for key, place, new, old, split in zip(*columns, strict=True):

@@ -96,11 +96,16 @@ def features(vectors: np.ndarray | VectorFiles | None, say: inputs.Say) -> np.nd
             "faiss-cpu to have them"
         )
         return None
+    found = plain(vectors)
+    found -= found.mean(0, dtype=np.float64).astype(np.float32)
+    return found
+
+
+def plain(vectors: np.ndarray | VectorFiles) -> np.ndarray:
+    """float32 `[N, D]`: the plain vectors of `[N, V, D]`."""
     blocks = vectors.blocks() if isinstance(vectors, VectorFiles) else (vectors,)
-    plain = np.empty((len(vectors), vectors.shape[2]), np.float32)
-    done = 0
+    found, done = np.empty((len(vectors), vectors.shape[2]), np.float32), 0
     for block in blocks:
-        plain[done : done + len(block)] = block[:, 0]
+        found[done : done + len(block)] = block[:, 0]
         done += len(block)
-    plain -= plain.mean(0, dtype=np.float64).astype(np.float32)
-    return plain
+    return found

@@ -15,11 +15,13 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax import files
-from dull_jax.audit import all_labels, crossval
+from dull_jax.audit import all_labels, crossval, eval_part
+from dull_jax.audit.eval_part import EvalPart
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.image_index import HELD_OUT, split_of
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.prepare import prepare
 from dull_jax.data.vectors.vector_files import VectorFiles
@@ -64,6 +66,14 @@ class AuditInput:
     splits: np.ndarray | None = None  # str objects [N], as a table had them
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
     vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
+    test: EvalPart | None = None  # where there are vectors of it
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """bool [N]: whether the sample is of a part that is not trained on."""
+        if self.splits is None:
+            return np.zeros(len(self.given), bool)
+        return np.array([split_of(str(split)) in HELD_OUT for split in self.splits], bool)
 
 
 def of_run(
@@ -143,11 +153,13 @@ def of_dataset(
     """
     make_audit(keep)
     dataset, splits = all_labels.merged(dataset)
+    test_images = dataset.test.images
     dataset = embedded(config, dataset, Devices(config.train.devices), folder or keep, say)
     train, manifest = dataset.train, dataset.manifest
     paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
     if manifest is None and dataset.pictures is None:
         contents, others = _contents(train.images), _others_of_vectors(dataset)
+        paths = np.array([dataset.paths.get(key, "") for key in train.ids.tolist()], object)
     elif manifest is not None:
         rows_of = {name: n for n, name in enumerate(manifest.ids)}
         rows = np.array([rows_of[name] for name in train.ids])
@@ -172,6 +184,7 @@ def of_dataset(
         others=others,
         splits=splits,
         vectors=train.images if train.vector_size else None,
+        test=eval_part.of_dataset(dataset, test_images),
     )
 
 
@@ -207,7 +220,10 @@ def _others_of_vectors(dataset: Dataset) -> tuple[Other, ...]:
     """All samples of the file of vectors but those to train on."""
     test, names = dataset.test, dataset.train.class_names
     columns = () if dataset.test_drawn else zip(test.ids, test.labels, strict=True)
-    others = [Other(str(key), "", names[label], "test") for key, label in columns]
+    others = [
+        Other(str(key), dataset.paths.get(str(key), ""), names[label], "test")
+        for key, label in columns
+    ]
     return (*others, *(Other(f.id, f.path, f.label, f.split, f.status) for f in dataset.unused))
 
 

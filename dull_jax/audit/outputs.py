@@ -8,6 +8,7 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.verdicts import Listed
 from dull_jax.data.groups import group_of
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.report.numbers import percent
@@ -17,14 +18,15 @@ from dull_jax.stats.label_audit import LabelAudit
 from dull_jax.stats.metrics import wrong_labels
 from dull_jax.train.result import defined
 
-_SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group")
+_SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group", "verdict", "twin")
 
 
-def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
+def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit, listed: Listed) -> None:
     """Writes the list of suspects, the summary, and arrays of every label, flagged or not."""
     overwrite.make_audit(folder)
-    csv_io.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict))
-    files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(summary(samples, verdict), indent=1))
+    csv_io.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict, listed))
+    about = summary(samples, verdict, listed)
+    files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(about, indent=1))
     with files.whole(folder / layout.AUDIT_ARRAYS) as file:
         np.savez_compressed(
             file,
@@ -37,17 +39,12 @@ def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit) -> None:
         )
 
 
-def ranked(verdict: LabelAudit) -> np.ndarray:
-    """Positions of the flagged labels, the likeliest wrong first."""
-    flagged = np.flatnonzero(verdict.flagged)
-    return flagged[np.argsort(-verdict.wrong[flagged], kind="stable")]
-
-
-def _suspects(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:
+def _suspects(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Iterator[tuple]:
     names = class_labels.cells(samples.class_names)
     groups = group_of(verdict.groups, len(names))
-    for rank, n in enumerate(ranked(verdict), 1):
+    for rank, n, what in listed.numbered():
         given, better = int(samples.given[n]), int(verdict.suggested[n])
+        twin = listed.twins.get(n)
         yield (
             rank,
             str(samples.ids[n]),
@@ -56,14 +53,17 @@ def _suspects(samples: AuditInput, verdict: LabelAudit) -> Iterator[tuple]:
             names[better],
             f"{verdict.wrong[n]:.4f}",
             groups[given],
+            what,
+            "" if twin is None else str((samples.test if twin.in_test else samples).ids[twin.row]),
         )
 
 
-def summary(samples: AuditInput, verdict: LabelAudit) -> dict:
+def summary(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> dict:
     """The summary as JSON values; undefined numbers are left out."""
     about = {
         "labels": len(samples.given),
         "flagged": int(verdict.flagged.sum()),
+        "verdicts": listed.counts,
         "noise": verdict.noise,
         "evidence_nats_per_label": float(verdict.gain),
         "estimated": {group: seen._asdict() for group, seen in verdict.estimated.items()},
@@ -78,7 +78,7 @@ def summary(samples: AuditInput, verdict: LabelAudit) -> dict:
     return defined(about)
 
 
-def console(samples: AuditInput, verdict: LabelAudit) -> str:
+def console(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> str:
     """What was found, for the terminal."""
     estimated, total = verdict.estimated, len(samples.given)
     lines = [
@@ -87,6 +87,7 @@ def console(samples: AuditInput, verdict: LabelAudit) -> str:
         f"{verdict.noise}{evidence(verdict)}",
         f"{int(verdict.flagged.sum()):,} labels are to be looked at "
         f"({percent(verdict.flagged.mean())} of all)",
+        f"verdicts: {listed.in_words()}",
         "",
         f"{'':10}{'labels':>9}{'flagged':>9}{'precision':>11}{'false alarms':>14}{'recall':>9}",
     ]

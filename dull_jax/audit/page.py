@@ -7,37 +7,41 @@ import numpy as np
 from markupsafe import Markup
 
 from dull_jax import files
-from dull_jax.audit import outputs
+from dull_jax.audit import outputs, verdict_cards
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.report import bars, blocks, heatmap, neighbours, points
-from dull_jax.report.numbers import number, percent
-from dull_jax.report.pictures import thumbnail
+from dull_jax.audit.verdicts import Listed
+from dull_jax.report import bars, blocks, heatmap, points
+from dull_jax.report.numbers import percent
 from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import LabelAudit
 from dull_jax.train import embedding_map
 
-_SHOWN = 120  # suspects with a picture; the list has them all
+_COPIED = 120  # files of one content that are named
 _PAIRS = 12  # flows given -> suggested
 _MANY = 40  # classes above which a matrix has no room
 
 
 def write(
-    folder: files.Path, samples: AuditInput, verdict: LabelAudit, caution: str = ""
+    folder: files.Path,
+    samples: AuditInput,
+    verdict: LabelAudit,
+    listed: Listed,
+    caution: str = "",
 ) -> files.Path:
     """Writes the page and returns its path; `caution` as from `outputs.caution`."""
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        file.write(page(samples, verdict, caution).encode())
+        file.write(page(samples, verdict, listed, caution).encode())
     return path
 
 
-def page(samples: AuditInput, verdict: LabelAudit, caution: str = "") -> str:
+def page(samples: AuditInput, verdict: LabelAudit, listed: Listed, caution: str = "") -> str:
     """The whole document."""
     sections = [
         _overview(samples, verdict),
         _noise(samples, verdict),
-        _map(samples, verdict),
-        _suspects(samples, verdict),
+        _map(samples, verdict, listed),
+        *verdict_cards.sections(samples, verdict, listed),
         _duplicates(samples),
     ]
     flagged, estimated = int(verdict.flagged.sum()), verdict.estimated["all"]
@@ -51,7 +55,11 @@ def page(samples: AuditInput, verdict: LabelAudit, caution: str = "") -> str:
         title="Audit of labels",
         eyebrow="Audit of labels",
         heading=f"{flagged:,} labels to look at",
-        lead=[blocks.text(caution, "caution") if caution else None, blocks.text(summary)],
+        lead=[
+            blocks.text(caution, "caution") if caution else None,
+            blocks.text(summary),
+            blocks.text("Verdicts: " + listed.in_words() + ".", "soft"),
+        ],
         body=sections,
         footer=f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
     )
@@ -136,13 +144,13 @@ def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
     return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 
-def _map(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
+def _map(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Markup | None:
     """Where the suspects lie among the others, if there are embeddings."""
     if samples.vectors is None:
         return None
-    suspects = outputs.ranked(verdict)[:_SHOWN]
+    suspects = listed.rows[verdict.flagged[listed.rows]][: verdict_cards.SHOWN]
     rows, (place, method, explained) = embedding_map.drawn_rows(samples.vectors, suspects)
-    names = [_name(samples, n) for n in suspects]
+    names = [verdict_cards.name(samples, n) for n in suspects]
     drawn = points.Points(place, samples.given[rows], verdict.suggested[rows], names)
     labels = {"given label": drawn.given, "suggested label": drawn.suggested}
     if samples.clean is not None:
@@ -152,68 +160,12 @@ def _map(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
     return blocks.section("map", "Map of the embeddings", [blocks.text(about, "soft"), maps])
 
 
-def _suspects(samples: AuditInput, verdict: LabelAudit) -> Markup:
-    order = outputs.ranked(verdict)[:_SHOWN]
-    pictures = samples.images[order] if samples.images is not None and len(order) else None
-    near = _near(samples, verdict, order)
-    cards = [
-        _card(samples, verdict, int(n), None if pictures is None else pictures[rank], near[rank])
-        for rank, n in enumerate(order)
-    ]
-    more = int(verdict.flagged.sum()) - len(order)
-    order_said = "Likeliest first: given label → label that fits better, P(wrong)."
-    introduction = order_said + (f" {more:,} more are in {layout.SUSPECTS}." if more else "")
-    roomy = samples.vectors is not None
-    introduction += f" {neighbours.EXPLAINED}" if roomy else ""
-    listed = blocks.cards(cards, roomy) if cards else blocks.text("None.")
-    return blocks.section("suspects", "The suspects", [blocks.text(introduction, "soft"), listed])
-
-
-def _near(samples: AuditInput, verdict: LabelAudit, order: np.ndarray) -> list[list[dict]]:
-    """The neighbours of each suspect; none without embeddings."""
-    if samples.vectors is None or not len(order):
-        return [[] for _ in order]
-    names, found = samples.class_names, embedding_map.neighbours(samples.vectors, order)
-    pictures = None if samples.images is None else embedding_map.small(samples.images, found)
-    return [
-        neighbours.near(
-            [(_name(samples, n), names[samples.given[n]]) for n in found[rank]],
-            names[verdict.suggested[order[rank]]],
-            None if pictures is None else pictures[rank],
-        )
-        for rank in range(len(order))
-    ]
-
-
-def _name(samples: AuditInput, n: int) -> str:
-    return str(samples.paths[n] or samples.ids[n])
-
-
-def _card(
-    samples: AuditInput,
-    verdict: LabelAudit,
-    n: int,
-    pixels: np.ndarray | None,
-    near: list[dict],
-) -> Markup:
-    names = samples.class_names
-    return blocks.card(
-        name=_name(samples, n),
-        given=names[int(samples.given[n])],
-        better=f" → {names[int(verdict.suggested[n])]}",
-        score=f"P(wrong) {number(verdict.wrong[n], 3)}",
-        picture="" if pixels is None else thumbnail(pixels),
-        true_class=None if samples.clean is None else names[int(samples.clean[n])],
-        near=near,
-    )
-
-
 def _duplicates(samples: AuditInput) -> Markup | None:
     if not samples.duplicates:
         return None
     rows = [
         (group.id, ", ".join(group.paths), ", ".join(group.labels), group.action)
-        for group in samples.duplicates[:_SHOWN]
+        for group in samples.duplicates[:_COPIED]
     ]
     table = blocks.table(["content", "files", "labels", "what was done"], rows, look="wide")
     counted = blocks.text(f"{len(samples.duplicates):,} images have copies.", "soft")

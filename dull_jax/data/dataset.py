@@ -6,7 +6,7 @@ A method sees a `TrainSet`, which has no true labels in it. `Dataset.clean` serv
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,7 @@ class Dataset:
     manifest: Manifest | None = None  # of the user's own images
     unused: tuple[Unused, ...] = ()  # samples of the user's own vectors that have no part in it
     test_drawn: bool = False  # see `sources.Source`
+    paths: Mapping[str, str] = dataclasses.field(default_factory=dict)  # as there
     embedded: np.ndarray | ImageFiles | None = None  # the train images, where `train` has vectors
 
     @property
@@ -170,6 +171,7 @@ def _assembled(config: ConfigDict, source: sources.Source, labels: labels_file.L
         manifest=source.manifest,
         unused=source.unused,
         test_drawn=source.test_drawn,
+        paths=source.paths,
     )
 
 

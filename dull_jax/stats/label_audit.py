@@ -65,18 +65,22 @@ class LabelAudit:
     """The verdict on every label, and what is behind it.
 
     suggested: int32 [N], the likeliest class; of a flagged label the likeliest other class.
-    wrong: float32 [N], P(the given label is wrong). flagged: bool [N]. ambiguous: bool [N], flagged
-    though no other class is likelier. groups: group -> class ids. threshold: group -> P(wrong) to
-    exceed. transition: float32 [K, K], P(given j | true i). prior: float32 [K], true class shares.
+    wrong: float32 [N], P(the given label is wrong). flagged: bool [N].
+    ambiguous: bool [N], flagged though no other class is likelier.
+    replaceable: bool [N], flagged, another class is likelier, and the given one is not of the
+      guarded tail: what may be corrected unseen.
+    groups: group -> class ids. threshold: group -> P(wrong) to exceed.
+    transition: float32 [K, K], P(given j | true i). prior: float32 [K], true class shares.
     noise: kind and amount, in words. gain: evidence for it, nats per label over no noise; 0 where
-    it depends on the image, for which there can be none. estimated: group and 'all' ->
-    GroupEstimate. posterior: float32 [N, K], if asked.
+      it depends on the image, for which there can be none.
+    estimated: group and 'all' -> GroupEstimate. posterior: float32 [N, K], if asked.
     """
 
     suggested: np.ndarray
     wrong: np.ndarray
     flagged: np.ndarray
     ambiguous: np.ndarray
+    replaceable: np.ndarray
     groups: dict[str, list[int]]
     threshold: dict[str, float]
     transition: np.ndarray
@@ -150,7 +154,8 @@ def audit_labels(
         by_image = judged.noise.startswith("image")
         budget = IMAGE_TAIL_FALSE_ALARMS if by_image else TAIL_FALSE_ALARMS
     rare = np.ones(len(counts), bool) if groups_given else counts < RARE * counts.max()
-    flagged, threshold = flags(judged.wrong, inside, rare[evidence.given], budget)
+    guard = inside.get("tail", np.zeros(len(evidence.given), bool)) & rare[evidence.given]
+    flagged, threshold = flags(judged.wrong, inside, guard, budget)
     suggested = np.where(flagged | judged.likelier, judged.other, evidence.given)
     inside["all"] = np.ones(len(flagged), bool)
     return LabelAudit(
@@ -158,6 +163,7 @@ def audit_labels(
         wrong=judged.wrong,
         flagged=flagged,
         ambiguous=flagged & ~judged.likelier,
+        replaceable=flagged & judged.likelier & ~guard,
         groups=groups,
         threshold=threshold,
         transition=judged.transition.astype(np.float32),
@@ -172,18 +178,18 @@ def audit_labels(
 
 
 def flags(
-    wrong: np.ndarray, inside: Mapping[str, np.ndarray], rare: np.ndarray, budget: float
+    wrong: np.ndarray, inside: Mapping[str, np.ndarray], guard: np.ndarray, budget: float
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Which labels are flagged, and the threshold of each group.
 
     Args:
       wrong: `[N]` P(wrong).  inside: group -> `[N]`, whether the given class is in it.
-      rare: `[N]`, whether it is so rare that the tail is guarded.  budget: see `guarded`.
+      guard: `[N]`, whether it is of the tail, and rare indeed.  budget: see `guarded`.
     """
     lowest = best_threshold(wrong)
     flagged = wrong > lowest
     threshold = dict.fromkeys(inside, lowest)
-    if "tail" in inside and (guard := inside["tail"] & rare).any():
+    if guard.any():
         threshold["tail"] = guarded(wrong, flagged & guard, guard, budget, lowest)
         flagged &= ~guard | (wrong > threshold["tail"])
     return flagged, threshold

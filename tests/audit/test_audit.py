@@ -10,7 +10,7 @@ import pytest
 
 import photos
 from configs import folder as folder_recipe
-from dull_jax.audit import corrected_table, inputs, outputs, page
+from dull_jax.audit import corrected_table, inputs, outputs, page, verdicts
 from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.audit.prediction_files import of_files
 from dull_jax.data.prepare import prepare
@@ -66,7 +66,9 @@ def test_of_a_run(run, tmp_path):
     mended = rows_of(tmp_path / "mended.csv")
     audited_rows = [row for row in mended if row["split"] == "train"]
     assert len(audited_rows) == 102 and {row["path"] for row in audited_rows} == set(truth)
-    assert sum(row["label"] != row["given"] for row in mended) == len(suspects)
+    wrong_ones = {row["path"]: row["suggested"] for row in suspects if row["verdict"] == "wrong"}
+    changed = {row["path"]: row["label"] for row in mended if row["label"] != row["given"]}
+    assert changed == wrong_ones and len(changed) >= 8
     held_out = [row for row in mended if row["split"] == "test"]
     assert len(mended) == 120 and len(held_out) == 18
     assert all(row["path"].split("/")[:2] == ["test", row["label"]] for row in held_out)
@@ -105,6 +107,7 @@ def _verdict(samples, suggested, flagged):
     found = audit_labels(samples.probs, samples.given)
     object.__setattr__(found, "suggested", np.array(suggested))
     object.__setattr__(found, "flagged", np.array(flagged))
+    object.__setattr__(found, "ambiguous", np.zeros(len(flagged), bool))
     return found
 
 
@@ -197,7 +200,8 @@ def test_predictions_in_another_order_are_noticed(noisy, tmp_path):
     for samples in (swapped, of_files(*files(tmp_path, shuffled, given))):
         said = outputs.caution(samples)
         assert "do not rely" in said and "\n" not in said
-        assert said in page.page(samples, audit_labels(samples.probs, samples.given), said)
+        found = audit_labels(samples.probs, samples.given)
+        assert said in page.page(samples, found, verdicts.listed(samples, found), said)
 
 
 def test_a_run_of_another_version(run, tmp_path):
@@ -301,8 +305,9 @@ def test_hostile_names_stay_text(tmp_path):
         class_names=names,
     )
     found = audit_labels(probs, given)
-    outputs.write(tmp_path, samples, found)
-    text = page.page(samples, found)
+    listed = verdicts.listed(samples, found)
+    outputs.write(tmp_path, samples, found, listed)
+    text = page.page(samples, found, listed)
     assert "<script" not in text and "<img" not in text
     assert found.flagged.sum() > 0
     for row in rows_of(tmp_path / "suspects.csv"):
@@ -320,9 +325,10 @@ def test_simulated_noise_is_counted_too(tmp_path):
         class_names=("a", "b"), clean=clean,
     )  # fmt: skip
     found = audit_labels(probs, given)
+    listed = verdicts.listed(samples, found)
     truth = outputs.against_the_truth(samples, found)
     wrong = given != clean
     assert truth["precision"] == pytest.approx(wrong[found.flagged].mean())
     assert truth["recall"] == pytest.approx(found.flagged[wrong].mean())
-    assert "against the true labels" in outputs.console(samples, found)
-    assert "truth is known" in page.page(samples, found)
+    assert "against the true labels" in outputs.console(samples, found, listed)
+    assert "truth is known" in page.page(samples, found, listed)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dull_jax.audit import page
+from dull_jax.audit import page, verdicts
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.stats.label_audit import audit_labels
 
@@ -27,7 +27,8 @@ def _samples(images=None, vectors=True, clean=True):
 
 def _page(samples):
     verdict = audit_labels(samples.probs, samples.given, class_names=samples.class_names)
-    return page.page(samples, verdict), int(verdict.flagged.sum())
+    listed = verdicts.listed(samples, verdict)
+    return page.page(samples, verdict, listed), int(verdict.flagged.sum())
 
 
 def test_vectors_without_pictures():

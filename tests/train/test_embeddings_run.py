@@ -11,7 +11,7 @@ from PIL import Image
 import runs
 from configs import embeddings as recipe
 from dull_jax import export, inference, predict
-from dull_jax.audit import corrected_table, inputs, outputs, page
+from dull_jax.audit import corrected_table, embeddings, inputs, outputs, page, verdicts
 from dull_jax.data.vectors import formats, parquet_writer
 from dull_jax.errors import Stopped, UserError
 from dull_jax.report import html
@@ -91,9 +91,10 @@ def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
     _folder, file, run = made
     samples = inputs.of_run(run, 3, 60, tmp_path / "audit", quiet)
     verdict = audit_labels(samples.probs, samples.given, class_names=samples.class_names)
-    outputs.write(tmp_path / "audit", samples, verdict)
-    text = page.page(samples, verdict)
-    assert "<img" not in text and str(samples.ids[outputs.ranked(verdict)[0]]) in text
+    listed = verdicts.listed(samples, verdict, embeddings.features(samples.vectors, quiet))
+    outputs.write(tmp_path / "audit", samples, verdict, listed)
+    text = page.page(samples, verdict, listed)
+    assert "<img" not in text and str(samples.ids[listed.rows[0]]) in text
     flagged = set(samples.ids[verdict.flagged])
     wrong = set(IDS[given() != LABELS]) & set(samples.ids)
     assert len(flagged & wrong) > 0.7 * len(wrong) and len(flagged - wrong) < 0.2 * len(flagged)

@@ -13,7 +13,7 @@ open, to be chosen by their number and size (`auto`).
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 
 import numpy as np
@@ -75,6 +75,7 @@ class Source:
       they say; those of the user's own images are unverified.
     manifest: of the user's own images.
     test_drawn: whether the test part was held out of the user's own samples, since they named none.
+    paths: id -> file of the image, for people, where vectors come with it.
     notices, unused: of the user's own vectors: what was made of their file, a line each, and the
       samples that are not used.
     """
@@ -88,6 +89,7 @@ class Source:
     notices: tuple[str, ...] = ()
     unused: tuple[Unused, ...] = ()
     test_drawn: bool = False
+    paths: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def names() -> tuple[str, ...]:

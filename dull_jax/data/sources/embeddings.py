@@ -65,8 +65,16 @@ def read(
     number = {name: k for k, name in enumerate(names)}
     given = np.array([number.get(label, -1) for label in about.labels], np.int32)
     ids = np.array(about.ids, str)
+    paths = dict(zip(about.ids, about.paths or (), strict=False))
     unused = tuple(
-        Unused(about.ids[n], "", about.labels[n], words[n], "left out", "no part of training")
+        Unused(
+            about.ids[n],
+            paths.get(about.ids[n], ""),
+            about.labels[n],
+            words[n],
+            "left out",
+            "no part of training",
+        )
         for n in np.flatnonzero(~kept).tolist()
     )
 
@@ -90,6 +98,7 @@ def read(
         notices=(*about.notices, *notices, *more),
         unused=unused,
         test_drawn=not named,
+        paths=paths,
     )
 
 

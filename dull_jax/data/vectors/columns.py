@@ -16,8 +16,9 @@ _NAMES = {
     "ids": ("ids", "id"),
     "labels": ("labels", "label"),
     "splits": ("splits", "split"),
+    "paths": ("paths", "path"),
 }
-TEXTS = ("ids", "labels", "splits")
+TEXTS = ("ids", "labels", "splits", "paths")
 _FLOATS = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
 
 
@@ -27,7 +28,7 @@ class Embeddings:
 
     name: of the file, as messages show it.
     parts: floating `[n, V, D]`, of N rows together; mapped where the format allows it.
-    ids, labels, splits: N texts; None where the file has none.
+    ids, labels, splits, paths (of the images, for people): N texts; None where there are none.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Embeddings:
     ids: list[str] | None = None
     labels: list[str] | None = None
     splits: list[str] | None = None
+    paths: list[str] | None = None
 
     def __len__(self) -> int:
         return sum(map(len, self.parts))
@@ -88,7 +90,7 @@ def as_text(name: str, what: str, array: np.ndarray) -> list[str]:
     """Texts or whole numbers `[N]` as texts.
 
     Args:
-      what: 'ids', 'labels' or 'splits', for messages.
+      what: one of `TEXTS`, for messages.
 
     Raises:
       UserError: another shape or type.

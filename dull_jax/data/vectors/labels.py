@@ -26,6 +26,7 @@ class Labelled(NamedTuple):
     splits: list[str] | None
     where: str
     notices: tuple[str, ...] = ()
+    paths: list[str] | None = None  # of the images, for people
 
 
 def of(found: Embeddings, table: str) -> Labelled:
@@ -47,7 +48,7 @@ def of(found: Embeddings, table: str) -> Labelled:
                         "with the columns id and label")  # fmt: skip
     rows = csv_io.Table({"label": found.labels}, range(len(found)))
     labels = class_labels.read(found.rows, rows)
-    return Labelled(_ids(found), labels, found.splits, found.rows)
+    return Labelled(_ids(found), labels, found.splits, found.rows, paths=found.paths)
 
 
 def _ids(found: Embeddings) -> list[str]:
@@ -59,7 +60,7 @@ def _ids(found: Embeddings) -> list[str]:
 
 def _of_table(found: Embeddings, path: str) -> Labelled:
     name = shown(str(path))
-    table = csv_io.read(path, ("label",), ("id", "split"))
+    table = csv_io.read(path, ("label",), ("id", "split", "path"))
     labels = class_labels.read(name, table)
     order, notices = _joined(found, name, table)
     if found.labels is not None:
@@ -67,7 +68,10 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
     splits, where = found.splits, found.rows
     if "split" in table.columns:
         splits, where = [table.columns["split"][n] for n in order], name
-    return Labelled(_ids(found), [labels[n] for n in order], splits, where, notices)
+    paths = found.paths
+    if "path" in table.columns:
+        paths = [table.columns["path"][n] for n in order]
+    return Labelled(_ids(found), [labels[n] for n in order], splits, where, notices, paths)
 
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:

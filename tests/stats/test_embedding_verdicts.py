@@ -1,0 +1,143 @@
+"""Near copies and outliers, against float64 loops over all pairs, and what chance must not do."""
+
+import numpy as np
+import pytest
+
+from dull_jax.stats import embedding_verdicts
+from dull_jax.stats.embedding_verdicts import CHANCE, CLOSER, WITHIN
+from dull_jax.stats.neighbour_graph import Graph, nearest
+
+SIZE, DIM = 600, 100
+
+
+def clusters(size=SIZE, dim=DIM, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(6, dim))[np.arange(size) % 6] + rng.normal(size=(size, dim))
+
+
+def cosines(a, b):
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    return a @ b.T
+
+
+@pytest.fixture
+def planted():
+    """(features, pairs): rows 500 to 509 are rows 0 to 9, a little changed."""
+    features = clusters()
+    noise = np.random.default_rng(1).normal(size=(10, DIM))
+    features[500:510] = features[:10] + 0.2 * noise
+    return features, {(n, 500 + n) for n in range(10)}
+
+
+def bounds(features):
+    """Distance below which each sample has copies, by sorting all of its distances."""
+    distance = 1 - cosines(features, features)
+    np.fill_diagonal(distance, np.inf)
+    ordered = np.sort(distance, axis=1)
+    reach = ordered[:, WITHIN - 1]
+    return distance, min(CLOSER, np.median(ordered[:, 0] / reach) ** CHANCE), reach
+
+
+def test_copies_are_found_and_nothing_else(planted):
+    features, pairs = planted
+    found = embedding_verdicts.near_copies(nearest(features, 100))
+    assert set(zip(found.rows.tolist(), found.twins.tolist(), strict=True)) == pairs
+    assert np.all(np.diff(found.cosine) <= 0)
+    np.testing.assert_allclose(
+        found.cosine, cosines(features, features)[found.rows, found.twins], atol=1e-5
+    )
+
+
+def test_all_pairs_are_judged_as_by_a_loop():
+    features = clusters(dim=20)
+    rng = np.random.default_rng(2)
+    amount = rng.uniform(0, 1, (90, 1))  # on both sides of the bound
+    features[510:] = features[:90] + amount * rng.normal(size=(90, 20))
+    distance, limit, reach = bounds(features)
+    bound = limit * np.minimum(reach[:, None], reach)
+    wanted = set(zip(*np.nonzero(np.triu(distance <= bound)), strict=True))
+    found = embedding_verdicts.near_copies(nearest(features, WITHIN))
+    found = set(zip(found.rows.tolist(), found.twins.tolist(), strict=True))
+    unsure = np.abs(distance - bound) < 1e-6  # float32
+    assert 10 < len(wanted) < 80 and not any(not unsure[pair] for pair in wanted ^ found)
+
+
+@pytest.mark.parametrize("dim", [5, 10, 100, 400])
+def test_chance_brings_no_copies(dim):
+    features = np.random.default_rng(dim).normal(size=(2000, dim)) + 0.5
+    assert len(embedding_verdicts.near_copies(nearest(features, WITHIN)).rows) <= 1
+
+
+def test_leaks_are_named_by_train_and_test(planted):
+    features, _ = planted
+    train, test = features[:500], features[500:]
+    found = embedding_verdicts.leaks(train, test, nearest(train, 100))
+    assert set(zip(found.rows.tolist(), found.twins.tolist(), strict=True)) == {
+        (n, n) for n in range(10)
+    }
+    none = embedding_verdicts.leaks(train, test[20:], nearest(train, 100))
+    assert len(none.rows) == 0
+
+
+def test_copies_within_the_test_part_are_no_leaks():
+    train, test = clusters(), clusters(seed=5)[:40]
+    found = embedding_verdicts.leaks(train, np.concatenate([test, test]), nearest(train, WITHIN))
+    assert len(found.rows) == 0
+
+
+def test_equal_rows_are_copies_however_many():
+    features = np.concatenate([clusters(), np.tile(clusters(1, seed=3), (80, 1))])
+    found = embedding_verdicts.near_copies(nearest(features, 100))
+    assert set(found.rows) | set(found.twins) == set(range(SIZE, SIZE + 80))
+    stays = embedding_verdicts.spare(found, np.arange(len(features))[::-1])
+    assert len(stays) >= WITHIN and SIZE + 79 not in stays  # a row has but so many neighbours
+
+
+def test_one_of_each_group_stays():
+    copies = embedding_verdicts.Copies(
+        np.array([0, 1, 4]), np.array([1, 2, 5]), np.array([0.99, 0.98, 0.97], np.float32)
+    )
+    doubt = np.array([0.5, 0.1, 0.9, 0, 0.3, 0.2])
+    assert embedding_verdicts.spare(copies, doubt) == {0: 1, 2: 1, 4: 5}
+    chain = embedding_verdicts.spare(copies, np.array([0.1, 0.5, 0.2, 0, 0, 0]))
+    assert chain == {1: 0, 5: 4}  # 2 is no copy of 0
+
+
+def test_outliers_are_the_farthest():
+    features, rng = clusters(), np.random.default_rng(4)
+    alone = rng.choice(SIZE, 4, replace=False)
+    features = np.c_[features, np.zeros((SIZE, 4))]
+    features[alone] = np.eye(DIM + 4)[DIM:] * 9 + 0.1 * features[alone]
+    found = embedding_verdicts.outliers(nearest(features, 50))
+    assert set(found[:4]) == set(alone) and len(found) <= 4 + 0.01 * SIZE
+    cosine = np.sort(cosines(features, features) - 2 * np.eye(SIZE), axis=1)[:, ::-1]
+    closeness = cosine[:, : embedding_verdicts.NEAREST].mean(1)
+    assert np.all(np.diff(closeness[found]) >= -1e-6)
+    assert closeness[found].max() < np.delete(closeness, found).min()
+
+
+@pytest.mark.parametrize("dim", [20, 100, 400])
+def test_ordinary_data_has_few_outliers(dim):
+    graph = nearest(clusters(2000, dim, seed=dim), 50)
+    assert len(embedding_verdicts.outliers(graph)) < 0.01 * 2000
+
+
+@pytest.mark.parametrize("features", [
+    np.ones((1, 4)), np.eye(2), np.zeros((5, 4)), np.ones((60, 4)), np.eye(60),
+])  # fmt: skip
+def test_sets_that_say_nothing(features):
+    graph = nearest(features, 100)
+    assert len(embedding_verdicts.outliers(graph)) == 0
+    found = embedding_verdicts.near_copies(graph)
+    if features[0].sum() != 4:  # all rows are equal
+        assert len(found.rows) == 0
+
+
+def test_neighbours_that_a_search_missed():
+    """They have index 0 and cosine -inf."""
+    graph = nearest(clusters(), WITHIN)
+    cosine = graph.cosine.copy()
+    cosine[7, 3:] = -np.inf
+    indices = graph.indices.copy()
+    indices[7, 3:] = 0
+    assert len(embedding_verdicts.near_copies(Graph(indices, cosine)).rows) == 0
