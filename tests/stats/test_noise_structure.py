@@ -5,7 +5,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_predict
 
-from dull_jax.stats import noise_kinds, transition
+import gaussians
+from dull_jax.stats import image_noise, noise_kinds, temperature_scaling, transition
 from dull_jax.stats import noise_structure as structure
 
 COUNTS = np.array([400, 200, 100, 50, 25])
@@ -110,6 +111,94 @@ def test_kind_and_rate_are_found(kind):
     if kind != "confused":  # whose amount is found only roughly
         rate = float(noise.name.split("rate ")[1].split()[0])
         assert rate == pytest.approx(wrong.mean(), abs=0.08)
+
+
+# Noise that depends on the class, or not ----------------------------------------------------------
+
+
+def class_conditional(positions, given):
+    """As the audit asks for it."""
+    probs = structure.positive(gaussians.cross_validated(positions, given))
+    counts = np.bincount(given, minlength=SIZE)
+    counted = image_noise.counted(probs, given).rate
+    return structure.class_conditional(
+        probs, given, counts, temperature_scaling.likelihood_gain, counted=counted
+    )
+
+
+@pytest.mark.parametrize("kind", ["t2h", "symmetric", "joint"])
+def test_noise_that_depends_on_the_class_is_found(kind):
+    make = {
+        "t2h": lambda n: noise_kinds.t2h(n, 0.25, 0.6),
+        "symmetric": lambda n: noise_kinds.symmetric(n, 0.3),
+        "joint": lambda n: noise_kinds.joint(n, 0.3),
+    }[kind]
+    true, positions, given = gaussians.class_noise(2 * COUNTS, make)
+    found = class_conditional(positions, given)
+    assert found.name.startswith(kind) and found.gain > 0.02
+    rate = float(found.name.split("rate ")[1].split()[0])
+    assert rate == pytest.approx((given != true).mean(), abs=0.04)
+    table = noise_kinds.table(make(2.0 * COUNTS))
+    assert np.average(np.abs(found.model.transition - table).sum(1), weights=COUNTS) < 0.1
+
+
+def test_without_noise_there_is_no_kind():
+    _, positions, given = gaussians.class_noise(2 * COUNTS, noise_kinds.none)
+    assert class_conditional(positions, given) is None
+
+
+@pytest.mark.parametrize("hardness", [0.3, 0.1], ids=["little", "much"])
+def test_noise_that_depends_on_the_image_is_of_no_kind(hardness):
+    """Between look-alikes, a label drawn from a tempered p(class | image)."""
+    true, positions, given = gaussians.image_noise(2 * COUNTS, hardness)
+    assert 0.03 < (given != true).mean() < 0.3
+    assert class_conditional(positions, given) is None
+
+
+def told(simple, confused, counted):
+    """What is decided where noise that mixes classes leads no noise by `simple` standard errors.
+
+    At a rate of 0.3; confusions lead by `confused`. The likelihoods are made up.
+    """
+    counts = np.array([120, 100, 80, 60, 40])
+    size = counts.sum()
+    whole = np.tile([1.0, 1, -1, -1], size // 4)  # of standard deviation 1; a half alternates
+    halved = np.tile([1.0, -1], size // 4) + np.tile([1.0, 1, -1, -1], size // 8)
+
+    def likelihood(probs, labels, noise, model):
+        rate = 1 - float(model.prior @ model.transition.diagonal())
+        if rate == 0:
+            return np.zeros(size), 1.0
+        if isinstance(noise, noise_kinds.Table):
+            return halved + confused / np.sqrt(size), 1.0
+        lead = simple * (1 - abs(rate - 0.3)) if isinstance(noise, noise_kinds.Mixing) else 0
+        return whole + lead / np.sqrt(size), 1.0
+
+    given = np.repeat(np.arange(SIZE), counts)
+    looks = np.where(np.arange(size) % 3 == 0, (given + 1) % SIZE, given)  # confusions to try
+    probs = (0.8 * np.eye(SIZE)[looks] + 0.2 / SIZE).astype(np.float32)
+    return structure.class_conditional(probs, given, counts, likelihood, counted)
+
+
+@pytest.mark.parametrize(
+    ("simple", "confused", "counted", "kept"),
+    [
+        (2.5, 0, 0.3, False),  # three standard errors above no noise are asked for
+        (3.5, 0, 0.3, True),
+        (9, 8.5, 0.9, True),  # confusions explain less: whatever was counted
+        (9, 9.5, 0.3, True),  # more, but not by three standard errors, and as many were counted
+        (9, 11.5, 0.3, True),
+        (9, 12.5, 0.3, False),
+        (9, 9.5, 0.45, False),  # and twice as many were counted
+    ],
+)
+def test_a_kind_earns_its_place(monkeypatch, simple, confused, counted, kept):
+    monkeypatch.setattr(structure, "RATES", (0.15, 0.3))
+    monkeypatch.setattr(structure, "FINE", (-0.01, 0.0))
+    found = told(simple, confused, counted)
+    assert (found is not None) == kept
+    if kept:
+        assert found.name.split()[0] in ("symmetric", "joint") and "rate 0.3" in found.name
 
 
 def test_two_classes_do_not_swap_their_names():

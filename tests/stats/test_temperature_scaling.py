@@ -1,8 +1,9 @@
 """Temperature and prior power of predictions, fitted through label noise."""
 
 import numpy as np
+import pytest
 
-from dull_jax.stats import temperature_scaling
+from dull_jax.stats import noise_kinds, temperature_scaling
 from dull_jax.stats.transition import LabelModel
 
 
@@ -33,3 +34,47 @@ def test_formulas_against_numpy():
     expected = (1 - unseen) * probs + unseen * prior
     smoothed = temperature_scaling.smoothed(probs, prior, 40)
     np.testing.assert_allclose(smoothed, expected / expected.sum(1, keepdims=True), rtol=1e-5)
+
+
+def gain_by_hand(noisy, given, table, prior):
+    """(gains, sharpness) in float64: deconvolution, then each exponent by turns, twice."""
+    clean, rows = noisy.copy(), np.arange(len(given))
+    for _ in range(60):
+        clean *= (noisy / (clean @ table)) @ table.T
+    clean /= clean.sum(1, keepdims=True)
+    unseen = 0.5 / (len(given) * prior + 1)
+
+    def gains(sharpness, power):
+        probs = clean**sharpness * prior**power
+        probs /= probs.sum(1, keepdims=True)
+        probs = (1 - unseen) * probs + unseen * prior
+        probs /= probs.sum(1, keepdims=True)
+        return np.log((probs @ table)[rows, given] / noisy[rows, given])
+
+    sharpness, power = 1.0, 0.0
+    for _ in range(2):
+        candidates = np.geomspace(0.6, 3, 14)
+        sharpness = max(candidates, key=lambda x, power=power: gains(x, power).mean())
+        powers = np.linspace(-1, 0.5, 11)
+        power = max(powers, key=lambda x, sharpness=sharpness: gains(sharpness, x).mean())
+    return gains(sharpness, power), sharpness, power
+
+
+@pytest.mark.parametrize("boldness", [0.5, 1.0, 2.0])
+def test_likelihood_gain_against_numpy(boldness):
+    rng = np.random.default_rng(2)
+    counts = np.array([60, 30, 15, 10])
+    true, prior = np.repeat(np.arange(4), counts), counts / counts.sum()
+    noise = noise_kinds.t2h(counts.astype(float), 0.3, 0.6)
+    table = noise_kinds.table(noise)
+    given = np.array([rng.choice(4, p=table[k]) for k in true])
+    scores = boldness * (2 * np.eye(4)[true] + rng.normal(size=(len(true), 4)))
+    noisy = np.exp(scores) / np.exp(scores).sum(1, keepdims=True) @ table
+    model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
+    gains, temperature = temperature_scaling.likelihood_gain(
+        noisy.astype(np.float32), given, noise, model
+    )
+    expected, sharpness, power = gain_by_hand(noisy, given, table, prior)
+    np.testing.assert_allclose(gains, expected, atol=2e-3)
+    assert float(temperature) == pytest.approx(1 / sharpness, rel=1e-5)
+    assert (sharpness, power) != (1, 0), "a set on which there is something to choose"
