@@ -86,8 +86,8 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
         ),
     )  # fmt: skip
     table = folder / "corrected.csv"
-    corrected_table.write(table, samples, found)
-    better = np.where(found.flagged & ~found.ambiguous, found.suggested, given)
+    corrected_table.write(table, samples, found, verdicts.listed(samples, found))
+    better = np.where(found.replaceable, found.suggested, given)
 
     rows = csv_io.read(table, ("id", "label", "path", "given"))
     kept = [n for n, label in enumerate(rows.columns["label"]) if label]
@@ -145,7 +145,9 @@ def test_a_folder_becomes_a_table_and_stays_what_it_is(photos, tmp_path):
         first.ids[rows], first.paths[rows], given, probs, first.class_names,
         others=inputs._others(first, rows),
     )  # fmt: skip
-    corrected_table.write(tmp_path / "corrected.csv", samples, audit_labels(probs, given))
+    found = audit_labels(probs, given)
+    listed = verdicts.listed(samples, found)
+    corrected_table.write(tmp_path / "corrected.csv", samples, found, listed)
     for name in ("manifest.csv", "corrected.csv"):
         again = scanned(image_csv.read(tmp_path / name, photos), tmp_path)
         assert again.class_names == first.class_names, name
@@ -173,9 +175,10 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
         others=inputs._others(first, rows),
     )  # fmt: skip
     wrong = {"flagged": np.array([True]), "suggested": np.array([0])}
-    wrong["ambiguous"] = np.array([False])
+    wrong["replaceable"] = np.array([True])
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
-    corrected_table.write(tmp_path / "corrected.csv", samples, found)
+    listed = verdicts.listed(samples, found)
+    corrected_table.write(tmp_path / "corrected.csv", samples, found, listed)
     table = csv_io.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
     by_path = dict(
         zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True)

@@ -1,11 +1,9 @@
 """Which given labels are wrong: predictions and neighbours in, P(wrong) out.
 
 1. Calibrated p(given | x), from cross-validated probabilities, the labels of the nearest
-   neighbours, or both (`opinion_pool`).
-2. The noise. Either a kind of few parameters that depends on the class alone explains the labels
-   better than confusions of classes do (`noise_structure.class_conditional`): then it is undone row
-   by row, the predictions are scaled (`temperature_scaling`), and by Bayes
-   P(true | x, given) follows. Or noise depends on the image, as people's does (`image_noise`).
+   neighbours, or both (`label_evidence`).
+2. The noise that explains the labels, by the class or by the image, and P(wrong) of every label
+   (`label_error_model`).
 3. A label is flagged where P(wrong) exceeds a threshold, the one that promises the best F1. Rare
    classes are what an audit accuses first: the tail's threshold rises until the expected share of
    its right labels that are flagged is within a budget.
@@ -15,32 +13,18 @@ memory.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import (
-    check_probs,
-    image_noise,
-    neighbour_graph,
-    noise_structure,
-    opinion_pool,
-    temperature_scaling,
-)
-from dull_jax.stats.neighbour_graph import Graph
-from dull_jax.stats.noise_kinds import Noise
-from dull_jax.stats.opinion_pool import Pool
-from dull_jax.stats.temperature_scaling import Scaling
-from dull_jax.stats.transition import LabelModel, label_posterior
+from dull_jax.stats import check_probs, label_error_model, label_evidence
 
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 TAIL_FALSE_ALARMS = 0.03  # of the tail's right labels, expected to be flagged; unless asked
 IMAGE_TAIL_FALSE_ALARMS = 0.05  # where noise depends on the image: it flows into rare classes too
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
-BLOCK_NUMBERS = 2**18  # probabilities looked at together: three such arrays fit a core's cache
 KINDS = {
     "none": "none",
     "symmetric": "symmetric",
@@ -91,15 +75,6 @@ class LabelAudit:
     posterior: np.ndarray | None = None
 
 
-class PosteriorModel(NamedTuple):
-    """All that the posterior of a row depends on, under noise that depends on the class."""
-
-    noise: Noise
-    model: LabelModel
-    scaling: Scaling
-    size: int  # samples that the class shares are counted on
-
-
 def audit_labels(
     pred_probs: np.ndarray | None,
     given: np.ndarray,
@@ -143,8 +118,8 @@ def audit_labels(
     budget = max_tail_false_alarms
     if budget is not None and not 0 <= budget <= 1:
         raise UserError(f"max_tail_false_alarms={budget} must be in [0, 1]")
-    evidence, class_names = _evidence(pred_probs, given, features, class_names, block)
-    judged = _judged(evidence, posterior)
+    evidence, class_names = label_evidence.gathered(pred_probs, given, features, class_names, block)
+    judged = label_error_model.judged(evidence, posterior)
 
     groups_given = groups is not None
     counts = judged.prior * len(evidence.given)
@@ -250,175 +225,3 @@ def in_words(name: str) -> str:
     kind, _, rest = name.partition(" ")
     rest = rest.replace("rate", ", rate").replace(" cap", ", a class loses at most")
     return KINDS[kind] + rest
-
-
-# 1. p(given | x) ---------------------------------------------------------------------------------
-
-
-class _Evidence(NamedTuple):
-    """What is known of N samples, and how it is read some rows at a time."""
-
-    given: np.ndarray  # int32 [N]
-    num_classes: int
-    probs: np.ndarray | None  # [N, K], maybe a memmap
-    graph: Graph | None
-    pool: Pool
-    rows: int  # at a time
-
-    def blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """(where, calibrated p(given | x) float32 [n, K], given labels [n])."""
-        for start in range(0, len(self.given), self.rows):
-            here = slice(start, min(start + self.rows, len(self.given)))
-            yield here, self.at(here), self.given[here]
-
-    def at(self, where: slice | np.ndarray) -> np.ndarray:
-        sources = _sources(self.probs, self.graph, self.given, self.num_classes, self.pool.kernel)
-        parts = [source(where) for source in sources]
-        return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
-
-
-def _evidence(
-    pred_probs: np.ndarray | None,
-    given: np.ndarray,
-    features: np.ndarray | None,
-    class_names: Sequence[str] | None,
-    block: int | None,
-) -> tuple[_Evidence, tuple[str, ...]]:
-    """What was handed in, checked and calibrated; and names of the classes."""
-    if pred_probs is None and features is None:
-        raise UserError("an audit needs predictions, features, or both")
-    probs = None if pred_probs is None else check_probs.matrix(pred_probs)
-    size, num_classes = check_probs.shape(probs, given, class_names)
-    class_names = check_probs.names(class_names, num_classes)
-    given = check_probs.labels(given, (size, num_classes), class_names)
-    rows = max(BLOCK_NUMBERS // num_classes, 1) if block is None else block
-    if rows < 1:
-        raise UserError(f"block={block} must be 1 or more rows")
-    for start, part in check_probs.blocks(probs if probs is not None else (), rows):
-        check_probs.rows_sum_to_one(part, start)
-    graph, kernel = None, np.nan
-    fitted = opinion_pool.fitted_rows(size, num_classes)
-    if features is not None and size > 1:
-        if len(features) != size:
-            raise UserError(f"{len(features)} rows of features, but {size} given labels")
-        graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
-        kernel = opinion_pool.best_kernel(graph, fitted, given, num_classes)
-    parts = [source(fitted) for source in _sources(probs, graph, given, num_classes, kernel)]
-    pool = opinion_pool.fit(parts, given[fitted], kernel)
-    return _Evidence(given, num_classes, probs, graph, pool, rows), class_names
-
-
-def _sources(
-    probs: np.ndarray | None,
-    graph: Graph | None,
-    given: np.ndarray,
-    num_classes: int,
-    kernel: float,
-) -> list[Callable[[slice | np.ndarray], np.ndarray]]:
-    """Functions rows -> predictions `[n, K]`; of a single sample all classes are alike."""
-    sources = []
-    if probs is not None:
-        sources.append(lambda where: np.asarray(probs[where], np.float32))
-    if graph is not None:
-        sources.append(
-            lambda where: opinion_pool.votes(
-                Graph(*(column[where] for column in graph)), given, num_classes, kernel
-            )
-        )
-    flat = np.full((len(given), num_classes), 1 / num_classes, np.float32)
-    return sources or [lambda where: flat[where]]
-
-
-# 2. The noise, and P(wrong) ----------------------------------------------------------------------
-
-
-class _Judged(NamedTuple):
-    noise: str  # kind and amount
-    gain: float
-    transition: np.ndarray  # [K, K]
-    prior: np.ndarray  # [K]
-    wrong: np.ndarray  # float32 [N], P(wrong)
-    other: np.ndarray  # int32 [N], the likeliest other class
-    likelier: np.ndarray  # bool [N], whether it is likelier than the given one
-    posterior: np.ndarray | None  # float32 [N, K]
-
-
-def _judged(evidence: _Evidence, keep: bool) -> _Judged:
-    """Every label under the noise that explains them; the posterior only if it is to be kept."""
-    size, num_classes = len(evidence.given), evidence.num_classes
-    rows = noise_structure.searched(size, num_classes)
-    seen, labels = evidence.at(rows), evidence.given[rows]
-    counts = np.bincount(evidence.given, minlength=num_classes)
-    noise = noise_structure.class_conditional(
-        *(seen, labels, counts, temperature_scaling.likelihood_gain),
-        counted=image_noise.counted(seen, labels).rate,
-    )
-    if noise is None:
-        return _judged_by_image(evidence, seen, labels, keep)
-    clean = noise_structure.clean_probs(seen, noise.noise)
-    scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
-    model = PosteriorModel(noise.noise, noise.model, scaling, size)
-    return _judged_by_class(evidence, noise, model, keep)
-
-
-def _judged_by_class(
-    evidence: _Evidence,
-    noise: noise_structure.NoiseEstimate,
-    posterior_model: PosteriorModel,
-    keep: bool,
-) -> _Judged:
-    """Noise that depends on the class: Bayes, row by row."""
-    size, num_classes = len(evidence.given), evidence.num_classes
-    wrong, other = np.empty(size, np.float32), np.empty(size, np.int32)
-    likelier, mass = np.empty(size, bool), np.zeros(num_classes)
-    kept = np.empty((size, num_classes), np.float32) if keep else None
-    posterior_model = jax.device_put(posterior_model)
-    for here, probs, given in evidence.blocks():
-        posterior = np.array(posterior_of(probs, given, posterior_model))
-        if keep:
-            kept[here] = posterior
-        mass += posterior.sum(0, dtype=np.float64)
-        rows = np.arange(len(given))
-        own = posterior[rows, given]
-        posterior[rows, given] = -1
-        other[here] = posterior.argmax(1)
-        likelier[here] = posterior[rows, other[here]] > own
-        wrong[here] = np.clip(1 - own, 0, 1)
-    table = np.asarray(noise.model.transition)
-    return _Judged(noise.name, noise.gain, table, mass / size, wrong, other, likelier, kept)
-
-
-@jax.jit
-def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorModel) -> jax.Array:
-    """P(true | x, given) `[n, K]` of positive p(given | x) `[n, K]` and labels `[n]`."""
-    prior = posterior_model.model.prior
-    clean = noise_structure.clean_probs(probs, posterior_model.noise)
-    clean = temperature_scaling.scaled(clean, prior, posterior_model.scaling)
-    clean = temperature_scaling.smoothed(clean, prior, posterior_model.size)
-    return label_posterior(clean / prior, given, posterior_model.model)
-
-
-def _judged_by_image(
-    evidence: _Evidence, seen: np.ndarray, labels: np.ndarray, keep: bool
-) -> _Judged:
-    """Noise that depends on the image: two passes to count it, one to tell it."""
-    size, num_classes = len(evidence.given), evidence.num_classes
-    confusions = image_noise.Confusions(num_classes)
-    for _, probs, given in evidence.blocks():
-        confusions.add_to_thresholds(probs, given)
-    for _, probs, given in evidence.blocks():
-        confusions.add(probs, given)
-    power = image_noise.sharpness(seen, labels, confusions.rate)
-    scores, other = np.empty(size, np.float32), np.empty(size, np.int32)
-    part = np.empty(size, np.float32)  # of P(wrong), that of the likeliest other class
-    for here, probs, given in evidence.blocks():
-        scores[here], other[here], part[here] = image_noise.half_logit(probs, given, power)
-    model = image_noise.fit(scores, evidence.given, power, confusions)
-    wrong = model.label_error_prob(scores, evidence.given)
-    kept = None
-    if keep:
-        kept = np.concatenate([model.posterior(probs, y) for _, probs, y in evidence.blocks()])
-    name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
-    table, prior = confusions.transition, confusions.prior
-    likelier = wrong * part > 1 - wrong
-    return _Judged(name, 0.0, table, prior, wrong, other, likelier, kept)

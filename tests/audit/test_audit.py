@@ -94,7 +94,8 @@ def test_corrected_labels_can_be_trained_on(run, tmp_path):
         others=(Other("d", "test/sky/0.png", "sky", "test"),),
     )
     verdict = _verdict(samples, suggested=[0, 2, 0], flagged=[True, False, True])
-    corrected_table.write(tmp_path / "mended.csv", samples, verdict)
+    listed = verdicts.listed(samples, verdict)
+    corrected_table.write(tmp_path / "mended.csv", samples, verdict, listed)
     config = csv_recipe.get_config()
     config.data.file, config.data.dir = str(tmp_path / "mended.csv"), root
     _, built = prepare(config)
@@ -108,6 +109,7 @@ def _verdict(samples, suggested, flagged):
     object.__setattr__(found, "suggested", np.array(suggested))
     object.__setattr__(found, "flagged", np.array(flagged))
     object.__setattr__(found, "ambiguous", np.zeros(len(flagged), bool))
+    object.__setattr__(found, "replaceable", np.array(flagged))
     return found
 
 
@@ -278,8 +280,8 @@ def test_class_names_are_printable(tmp_path):
 
 
 @pytest.mark.parametrize("arguments,words", [
-    ((), "give --run, or --probs and --labels"),
-    (("--probs=x.npy",), "give --run, or --probs and --labels"),
+    ((), "give --run, or --embeddings, or --probs and --labels"),
+    (("--probs=x.npy",), "give --run, or --embeddings, or --probs and --labels"),
     (("--run=nowhere",), "nowhere: there is no run"),
     (("--probs=nowhere.npy", "--labels=l.csv"), "nowhere.npy: cannot be read"),
     (("--run=a", "--folds=1"), "folds"),

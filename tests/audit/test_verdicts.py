@@ -130,16 +130,18 @@ def test_the_list_and_the_summary(samples, audit, tmp_path):
 
 
 def test_what_is_corrected(samples, audit, tmp_path):
-    """Wrong labels; not ambiguous ones, and never those of test images."""
+    """What may be corrected unseen; never labels of test images, nor of strangers."""
     splits = np.full(SIZE, "train", object)
     splits[3] = "test"
     samples = dataclasses.replace(samples, splits=splits)
-    ambiguous = audit.ambiguous.copy()
-    ambiguous[4] = True
-    audit = dataclasses.replace(audit, ambiguous=ambiguous)
-    corrected_table.write(tmp_path / "t.csv", samples, audit)
+    replaceable = audit.flagged.copy()
+    replaceable[4] = False
+    audit = dataclasses.replace(audit, replaceable=replaceable)
+    strangers = np.flatnonzero(replaceable)[-1:]
+    listed = verdicts.Listed(strangers, np.array([verdicts.OUTSIDE], object), {}, {})
+    corrected_table.write(tmp_path / "t.csv", samples, audit, listed)
     changed = {row["id"] for row in rows_of(tmp_path / "t.csv") if row["status"] == "corrected"}
-    wanted = set(np.flatnonzero(audit.flagged & ~ambiguous)) - {3}
+    wanted = set(np.flatnonzero(replaceable)) - {3, int(strangers[0])}
     assert changed == {f"id{n}" for n in wanted} and {f"id{n}" for n in (0, 1, 2)} <= changed
 
 

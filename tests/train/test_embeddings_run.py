@@ -100,13 +100,13 @@ def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
     assert len(flagged & wrong) > 0.7 * len(wrong) and len(flagged - wrong) < 0.2 * len(flagged)
 
     table, said = tmp_path / "corrected.csv", []
-    corrected_table.write(table, samples, verdict)
+    corrected_table.write(table, samples, verdict, listed)
     with table.open(newline="") as rows:
         assert {row["id"] for row in csv.DictReader(rows)} == set(IDS)
     config = config_of(file, **{"data.labels": str(table)})
     result = trainer.train(config, tmp_path / "again", said.append)
     assert any("labels are those of" in line for line in said)
-    assert result["num_train"] == len(samples.ids)
+    assert result["num_train"] == (~samples.held_out).sum()
 
 
 def test_an_audit_finds_a_file_that_moved(made, tmp_path):

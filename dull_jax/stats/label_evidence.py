@@ -1,0 +1,93 @@
+"""What an audit knows of labels: predictions and neighbours, checked, pooled and calibrated.
+
+Rows are read in blocks, so that `[N, K]` need not fit into memory. N samples, K classes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dull_jax.errors import UserError
+from dull_jax.stats import check_probs, neighbour_graph, opinion_pool
+from dull_jax.stats.neighbour_graph import Graph
+from dull_jax.stats.opinion_pool import Pool
+
+BLOCK_NUMBERS = 2**18  # probabilities looked at together: three such arrays fit a core's cache
+
+
+class Evidence(NamedTuple):
+    """What is known of N samples, and how it is read some rows at a time."""
+
+    given: np.ndarray  # int32 [N]
+    num_classes: int
+    probs: np.ndarray | None  # [N, K], maybe a memmap
+    graph: Graph | None
+    pool: Pool
+    rows: int  # at a time
+
+    def blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+        """(where, calibrated p(given | x) float32 [n, K], given labels [n])."""
+        for start in range(0, len(self.given), self.rows):
+            here = slice(start, min(start + self.rows, len(self.given)))
+            yield here, self.at(here), self.given[here]
+
+    def at(self, where: slice | np.ndarray) -> np.ndarray:
+        sources = _sources(self.probs, self.graph, self.given, self.num_classes, self.pool.kernel)
+        parts = [source(where) for source in sources]
+        return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
+
+
+def gathered(
+    pred_probs: np.ndarray | None,
+    given: np.ndarray,
+    features: np.ndarray | None,
+    class_names: Sequence[str] | None,
+    block: int | None,
+) -> tuple[Evidence, tuple[str, ...]]:
+    """What was handed in, checked and calibrated; and names of the classes."""
+    if pred_probs is None and features is None:
+        raise UserError("an audit needs predictions, features, or both")
+    probs = None if pred_probs is None else check_probs.matrix(pred_probs)
+    size, num_classes = check_probs.shape(probs, given, class_names)
+    class_names = check_probs.names(class_names, num_classes)
+    given = check_probs.labels(given, (size, num_classes), class_names)
+    rows = max(BLOCK_NUMBERS // num_classes, 1) if block is None else block
+    if rows < 1:
+        raise UserError(f"block={block} must be 1 or more rows")
+    for start, part in check_probs.blocks(probs if probs is not None else (), rows):
+        check_probs.rows_sum_to_one(part, start)
+    graph, kernel = None, np.nan
+    fitted = opinion_pool.fitted_rows(size, num_classes)
+    if features is not None and size > 1:
+        if len(features) != size:
+            raise UserError(f"{len(features)} rows of features, but {size} given labels")
+        graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
+        kernel = opinion_pool.best_kernel(graph, fitted, given, num_classes)
+    parts = [source(fitted) for source in _sources(probs, graph, given, num_classes, kernel)]
+    pool = opinion_pool.fit(parts, given[fitted], kernel)
+    return Evidence(given, num_classes, probs, graph, pool, rows), class_names
+
+
+def _sources(
+    probs: np.ndarray | None,
+    graph: Graph | None,
+    given: np.ndarray,
+    num_classes: int,
+    kernel: float,
+) -> list[Callable[[slice | np.ndarray], np.ndarray]]:
+    """Functions rows -> predictions `[n, K]`; of a single sample all classes are alike."""
+    sources = []
+    if probs is not None:
+        sources.append(lambda where: np.asarray(probs[where], np.float32))
+    if graph is not None:
+        sources.append(
+            lambda where: opinion_pool.votes(
+                Graph(*(column[where] for column in graph)), given, num_classes, kernel
+            )
+        )
+    if not sources:
+        sources.append(
+            lambda where: np.full((len(given[where]), num_classes), 1 / num_classes, np.float32)
+        )
+    return sources
