@@ -59,9 +59,11 @@ def gathered(
         check_probs.rows_sum_to_one(part, start)
     graph, kernel = None, np.nan
     fitted = opinion_pool.fitted_rows(size, num_classes)
+    if features is not None and (np.ndim(features) != 2 or len(features) != size):
+        raise UserError(
+            f"features must be [{size} given labels, numbers], got {np.shape(features)}"
+        )
     if features is not None and size > 1:
-        if len(features) != size:
-            raise UserError(f"{len(features)} rows of features, but {size} given labels")
         graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
         kernel = opinion_pool.best_kernel(graph, fitted, given, num_classes)
     parts = [source(fitted) for source in _sources(probs, graph, given, num_classes, kernel)]

@@ -5,10 +5,8 @@ import pytest
 
 import gaussians
 from dull_jax.errors import UserError
-from dull_jax.stats import label_audit, noise_kinds, noise_structure
+from dull_jax.stats import label_audit, label_error_model, noise_kinds, noise_structure
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.stats.temperature_scaling import Scaling
-from dull_jax.stats.transition import LabelModel
 
 COUNTS = np.array([800, 400, 200, 100, 50])
 SIZE = len(COUNTS)
@@ -26,13 +24,13 @@ def _few_rates():
 @pytest.fixture
 def judged_once(monkeypatch):
     """Audits of the same labels in one test differ by what follows P(wrong) only."""
-    known, original = [], label_audit._judged
+    known, original = [], label_error_model.judged
 
     def once(*args):
         known[:] = known or [original(*args)]
         return known[0]
 
-    monkeypatch.setattr(label_audit, "_judged", once)
+    monkeypatch.setattr(label_error_model, "judged", once)
 
 
 def world_of(positions_and_labels):
@@ -165,27 +163,6 @@ def test_estimates_are_sums_of_p_wrong(name, request):
         right = sum(1 - q for q in chosen) / sum(1 - q for q in p)
         assert numbers.false_alarm == pytest.approx(right)
         assert numbers.recall == pytest.approx(sum(chosen) / sum(p))
-
-
-def test_the_posterior_of_a_row_is_bayes_rule():
-    """In float64, step by step, from the noise on."""
-    rng = np.random.default_rng(3)
-    probs, given = rng.dirichlet(np.ones(SIZE), 6), rng.integers(0, SIZE, 6)
-    prior, noise = COUNTS / COUNTS.sum(), noise_kinds.symmetric(COUNTS, 0.3)
-    table = noise_kinds.table(noise)
-    p = probs.copy()
-    for _ in range(60):
-        p *= (probs / (p @ table)) @ table.T
-    p = p**1.5 * prior**-0.3
-    p /= p.sum(1, keepdims=True)
-    unseen = 0.5 / (462 * prior + 1)
-    joint = ((1 - unseen) * p + unseen * prior) * table[:, given].T
-    model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    posterior_model = label_audit.PosteriorModel(noise, model, Scaling(1.5, -0.3), 462)
-    expected = joint / joint.sum(1, keepdims=True)
-    np.testing.assert_allclose(
-        label_audit.posterior_of(probs, given, posterior_model), expected, atol=2e-4
-    )
 
 
 # Thresholds --------------------------------------------------------------------------------------
@@ -434,14 +411,16 @@ FEATURES = np.ones((6, 2))
     ("probs", "features", "message"),
     [
         (None, None, "predictions, features, or both"),
-        (None, FEATURES[:5], "5 rows of features, but 6 given labels"),
-        (FINE, FEATURES[:5], "5 rows of features, but 6 given labels"),
+        (None, FEATURES[:5], r"\[6 given labels, numbers\], got \(5, 2\)"),
+        (FINE, FEATURES[:5], r"\[6 given labels, numbers\], got \(5, 2\)"),
+        (FINE[:1], FEATURES, r"\[1 given labels, numbers\], got \(6, 2\)"),
+        (None, FEATURES[:, 0], r"\[6 given labels, numbers\], got \(6,\)"),
         (None, np.where(np.arange(6)[:, None] == 3, np.nan, FEATURES), "sample 3 are not finite"),
     ],
 )
 def test_bad_features_are_named(probs, features, message):
     with pytest.raises(UserError, match=message):
-        audit_labels(probs, LABELS, features=features)
+        audit_labels(probs, LABELS if probs is None else LABELS[: len(probs)], features=features)
 
 
 @pytest.mark.parametrize("given", [[], [0.5, 1], [[0, 1]], [0, -1]])

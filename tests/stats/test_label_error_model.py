@@ -1,0 +1,31 @@
+"""P(wrong) of a row, by Bayes' rule step by step."""
+
+import numpy as np
+
+from dull_jax.stats import label_error_model, noise_kinds
+from dull_jax.stats.temperature_scaling import Scaling
+from dull_jax.stats.transition import LabelModel
+
+COUNTS = np.array([240, 120, 60, 30, 12])
+SIZE = len(COUNTS)
+
+
+def test_the_posterior_of_a_row_is_bayes_rule():
+    """In float64, step by step, from the noise on."""
+    rng = np.random.default_rng(3)
+    probs, given = rng.dirichlet(np.ones(SIZE), 6), rng.integers(0, SIZE, 6)
+    prior, noise = COUNTS / COUNTS.sum(), noise_kinds.symmetric(COUNTS, 0.3)
+    table = noise_kinds.table(noise)
+    p = probs.copy()
+    for _ in range(60):
+        p *= (probs / (p @ table)) @ table.T
+    p = p**1.5 * prior**-0.3
+    p /= p.sum(1, keepdims=True)
+    unseen = 0.5 / (462 * prior + 1)
+    joint = ((1 - unseen) * p + unseen * prior) * table[:, given].T
+    model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
+    posterior_model = label_error_model.PosteriorModel(noise, model, Scaling(1.5, -0.3), 462)
+    expected = joint / joint.sum(1, keepdims=True)
+    np.testing.assert_allclose(
+        label_error_model.posterior_of(probs, given, posterior_model), expected, atol=2e-4
+    )
