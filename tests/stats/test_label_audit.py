@@ -193,7 +193,7 @@ def test_thresholds_have_bounds():
 
 
 @pytest.mark.parametrize("lowest", [0.25, 0.4, 0.5])
-@pytest.mark.parametrize("budget", [0.0, 0.005, 0.02, 0.1, 1.0])
+@pytest.mark.parametrize("budget", [0.0, 0.005, 0.02, 0.1, 0.7, 1.0])
 def test_guard_against_trying_every_threshold(lowest, budget):
     rng = np.random.default_rng(4)
     wrong = rng.random(200).astype(np.float32).round(2)  # some are equal
@@ -207,6 +207,7 @@ def test_guard_against_trying_every_threshold(lowest, budget):
     assert found >= lowest and alarms(found) <= budget
     lower = [float(p) for p in wrong[inside] if lowest <= p < found]
     assert all(alarms(threshold) > budget for threshold in [lowest] * (found > lowest) + lower)
+    assert label_audit.guarded(wrong, np.ones(200, bool), inside, budget, lowest) == found
     if budget in (0.0, 1.0):
         assert found == (lowest if budget else wrong[inside].max())
 

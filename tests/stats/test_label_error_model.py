@@ -1,8 +1,9 @@
-"""P(wrong) of a row, by Bayes' rule step by step."""
+"""P(wrong) of a row, by Bayes' rule step by step, and what is likelier than a given label."""
 
 import numpy as np
 
 from dull_jax.stats import label_error_model, noise_kinds
+from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel
 
@@ -29,3 +30,18 @@ def test_the_posterior_of_a_row_is_bayes_rule():
     np.testing.assert_allclose(
         label_error_model.posterior_of(probs, given, posterior_model), expected, atol=2e-4
     )
+
+
+def test_a_label_that_is_probably_wrong_may_still_be_the_likeliest():
+    """Two other classes share P(wrong): neither is suggested for certain."""
+    rng, size = np.random.default_rng(1), 600
+    probs = np.full((size, 3), 0.1) + 0.7 * np.eye(3)[rng.integers(0, 3, size)]
+    hard = np.arange(0, size, 3)
+    probs[hard] = 0.36
+    probs[hard, rng.integers(0, 3, len(hard))] = 0.28
+    given = np.array([rng.choice(3, p=p) for p in probs])
+    audit = audit_labels(probs, given, posterior=True)
+    assert audit.noise.startswith("between classes")
+    between_two = (audit.wrong > 0.5) & (audit.posterior.argmax(1) == given)
+    assert between_two.any() and audit.flagged[between_two].all()
+    assert audit.ambiguous[between_two].all() and not audit.replaceable[between_two].any()

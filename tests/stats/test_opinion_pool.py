@@ -98,6 +98,16 @@ def test_weights_and_biases_against_scipy(world, kernel):
     np.testing.assert_allclose(found, expected, atol=3e-3)
 
 
+def test_few_samples_pull_towards_equal_weights(world):
+    given, one, other, _ = world
+    few = [source[:8] for source in (one, other)]
+    weights, biases, _ = by_scipy(few, given[:8], True)
+    pool = opinion_pool.fit(few, given[:8], 0.04)
+    np.testing.assert_allclose(pool.weights, weights, atol=5e-3)
+    np.testing.assert_allclose(pool.biases, biases, atol=1e-2)
+    assert np.abs(weights - 0.5).max() < 0.5, "and not the bound of a few that are separable"
+
+
 def test_the_product_against_numpy():
     rng = np.random.default_rng(1)
     one, other = rng.dirichlet(np.ones(3), (2, 5))
