@@ -5,7 +5,7 @@ import pytest
 
 import gaussians
 from dull_jax.errors import UserError
-from dull_jax.stats import label_audit, noise_kinds, noise_structure
+from dull_jax.stats import label_audit, label_error_model, noise_kinds, noise_structure
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel
@@ -26,13 +26,13 @@ def _few_rates():
 @pytest.fixture
 def judged_once(monkeypatch):
     """Audits of the same labels in one test differ by what follows P(wrong) only."""
-    known, original = [], label_audit._judged
+    known, original = [], label_error_model.judged
 
     def once(*args):
         known[:] = known or [original(*args)]
         return known[0]
 
-    monkeypatch.setattr(label_audit, "_judged", once)
+    monkeypatch.setattr(label_error_model, "judged", once)
 
 
 def world_of(positions_and_labels):
@@ -181,10 +181,10 @@ def test_the_posterior_of_a_row_is_bayes_rule():
     unseen = 0.5 / (462 * prior + 1)
     joint = ((1 - unseen) * p + unseen * prior) * table[:, given].T
     model = LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    posterior_model = label_audit.PosteriorModel(noise, model, Scaling(1.5, -0.3), 462)
+    posterior_model = label_error_model.PosteriorModel(noise, model, Scaling(1.5, -0.3), 462)
     expected = joint / joint.sum(1, keepdims=True)
     np.testing.assert_allclose(
-        label_audit.posterior_of(probs, given, posterior_model), expected, atol=2e-4
+        label_error_model.posterior_of(probs, given, posterior_model), expected, atol=2e-4
     )
 
 
