@@ -112,9 +112,13 @@ def logistic(args: Any) -> dict[str, list[dict[str, float]]]:
     measured["class-weighted"] = [fitted("balanced", everything, given)]
     for seed in range(args.seeds):
         probs = out_of_fold(train, given, seed)
+        audit, theirs = audited(train, given, probs), find_label_issues(given, probs)
+        as_many = np.zeros(len(given), bool)
+        as_many[np.argsort(-audit.wrong, kind="stable")[: theirs.sum()]] = True
         for name, flagged in (
-            ("cleanlab's", find_label_issues(given, probs)),
-            ("the audit's", audited(train, given, probs).flagged),
+            ("cleanlab's", theirs),
+            ("the audit's", audit.flagged),
+            ("the audit's first, as many as cleanlab's", as_many),
         ):
             run = fitted("balanced", np.flatnonzero(~flagged), given)
             run |= counted(flagged, given, clean) if args.truth else {}

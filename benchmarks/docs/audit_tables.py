@@ -118,6 +118,19 @@ def real_trust() -> str:
     return "\n".join(lines) + "\n\nPercent, means over the seeds; tail: of the true class."
 
 
+def photo_flags() -> str:
+    """What is flagged of the photographs' labels, from the same regression."""
+    head = "flagged | precision | recall | clean tail flagged | accuracy without them"
+    lines = [f"| flags | n | {head} |", "|---|--:|" + "--:|" * 5]
+    for name, runs in read("own/methods.json")["arms"].items():
+        if "flagged" not in runs[0]:
+            continue
+        keys = ("flagged", "precision", "recall", "clean_tail_flagged", "accuracy")
+        cells = [_average(run[key] for run in runs) for key in keys]
+        lines.append(f"| {name.split('without ')[1]} | {len(runs)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def _cells(wrong_only: bool = True) -> Iterator[tuple[str, list[dict]]]:
     for cell, seeds in read("audit/real.json")["cells"].items():
         if not (wrong_only and cell.endswith("none")):

@@ -158,6 +158,7 @@ TABLES = {
     "own-audit": lambda: audit_tables.quoted("three", "console"),
     "own-truth": audit_tables.photos,
     "own-methods": _photo_methods,
+    "own-flags": audit_tables.photo_flags,
     "scale": audit_tables.scale,
     "scaling-measured": lambda: scaling_model.measured_table(read(_SCALING)),
     "scaling-predicted": lambda: scaling_model.predicted_table(read(_SCALING)),
