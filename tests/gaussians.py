@@ -43,5 +43,5 @@ def _distances(positions, centres):
 
 def cross_validated(positions, given):
     """p(given | x) `[N, K]` of a logistic regression."""
-    model = LogisticRegression(max_iter=1000)
+    model = LogisticRegression(solver="newton-cholesky")
     return cross_val_predict(model, positions, given, cv=4, method="predict_proba")
