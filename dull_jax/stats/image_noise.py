@@ -17,8 +17,8 @@ labelled rightly: p(given | x) is the same. So two assumptions are made, and wri
      also says how many of the labels j are wrong, and c_j gives the share half-way between the two
      (in log odds).
 
-On human labels of CIFAR-10 this logistic in half the log odds is calibrated without having been fitted
-to the truth (docs/own_data.md). Arrays in, arrays out; N samples, K classes.
+On human labels of CIFAR-10 this logistic in half the log odds is calibrated, though the truth had
+no part in it (docs/own_data.md). Arrays in, arrays out; N samples, K classes.
 """
 
 from collections.abc import Callable
