@@ -88,11 +88,16 @@ def begun(tmp_path, monkeypatch):
     return act
 
 
+def audited(dataset):
+    """Ids of every label, those of the part that was held out to test on too."""
+    return [*dataset.train.ids.tolist(), *dataset.test.ids.tolist()]
+
+
 def test_a_new_name_is_seen_in_the_audit(begun):
     old = begun.first.manifest.paths[0]
     (begun.photos / old).rename(begun.photos / "apple" / "a new name.png")
     found = begun()
-    assert found.ids.tolist() == begun.first.train.ids.tolist() and begun.moved == []
+    assert found.ids.tolist() == audited(begun.first) and begun.moved == []
     everything = [*found.paths, *(other.path for other in found.others)]
     assert "apple/a new name.png" in everything and old not in everything
     assert len(everything) == sum(COUNTS.values())
@@ -103,7 +108,7 @@ def test_removed_images_are_named_and_not_audited(begun):
     for row in rows:
         (begun.photos / begun.first.manifest.paths[row]).unlink()
     found = begun()
-    assert len(found.ids) == len(begun.first.train.ids) - 5 == len(found.given)
+    assert len(found.ids) == len(audited(begun.first)) - 5 == len(found.given)
     named = ", ".join(begun.first.manifest.paths[rows[:3]])
     assert f"5 images of the run are gone ({named}, …): audited without them" in begun.said
 
@@ -124,7 +129,7 @@ def test_photographs_that_were_moved(begun, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     found = begun(data_dir="~/archive")
     assert begun.moved == [(begun.run, str(tmp_path / "archive"), "")]
-    assert found.ids.tolist() == begun.first.train.ids.tolist()
+    assert found.ids.tolist() == audited(begun.first)
 
 
 def test_a_table_that_was_moved(begun, tmp_path):
@@ -139,5 +144,5 @@ def test_a_table_that_was_moved(begun, tmp_path):
     with pytest.raises(UserError, match=r"old/labels.csv, where .*: --data_file=NEW$"):
         begun()
     found = begun(data_file=str(new / "labels.csv"))
-    assert found.ids.tolist() == first.train.ids.tolist()
+    assert found.ids.tolist() == audited(first)
     assert begun.moved == [(begun.run, "", str(new / "labels.csv"))]
