@@ -9,9 +9,11 @@ Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which 
 shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
-  bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged): 8 GB.
+  bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged), four times where noise depends
+    on the image: 8 or 16 GB.
   memory: 9 bytes a sample for the answer, 4 K^2 = 4 MB for the transition, a few blocks of 1 MB;
-    the search holds 2,000,000 predictions, 8 MB, in about ten arrays at a time. Under 1 GB.
+    the search holds 2,000,000 predictions, 8 MB, in about ten arrays at a time, and the pool is
+    fitted to 20,000,000, 80 MB, in about six. About 1 GB.
   operations: judging undoes the noise in 60 steps, each two products with T, a division and three
     multiplications for every number: N K 60 = 6e10 number-steps. Of 8 operations (a diagonal and an
     outer product: symmetric, joint) about 0.5e12, or of 8 and two running sums by small triangular
