@@ -109,9 +109,10 @@ def _leaks(
 ) -> dict[int, Twin]:
     """Train rows with a near copy to test on, the nearest pair first."""
     found: dict[int, Twin] = {}
+    held_out = samples.held_out
     for row, twin in zip(copies.rows.tolist(), copies.twins.tolist(), strict=True):
-        if samples.held_out[row] != samples.held_out[twin]:
-            train, test = (twin, row) if samples.held_out[row] else (row, twin)
+        if held_out[row] != held_out[twin]:
+            train, test = (twin, row) if held_out[row] else (row, twin)
             found.setdefault(train, Twin(test))
     if samples.test is None:
         return found

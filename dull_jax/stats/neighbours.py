@@ -40,6 +40,12 @@ def votes(
     if not graph.indices.size:
         return np.zeros(shape, np.float32)
     weights = softmax(graph.cosine / temperature, axis=1)
-    cells = np.arange(shape[0])[:, None] * num_classes + labels[graph.indices]
-    counts = np.bincount(cells.ravel(), weights.ravel(), minlength=shape[0] * num_classes)
-    return counts.reshape(shape).astype(np.float32)
+    return shares(weights, labels[graph.indices], num_classes).astype(np.float32)
+
+
+def shares(weights: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
+    """float64 `[n, K]`: the weights `[n, k]` of neighbours, summed by their labels `[n, k]`."""
+    size = len(weights)
+    cells = np.arange(size)[:, None] * num_classes + labels
+    sums = np.bincount(cells.ravel(), weights.ravel(), minlength=size * num_classes)
+    return sums.reshape(size, num_classes)

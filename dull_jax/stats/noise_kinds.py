@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.data.noises.t2h import tailness
+from dull_jax.stats import image_noise
 
 CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
 Array: TypeAlias = np.ndarray  # or a JAX array
@@ -184,14 +185,8 @@ def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
     The confident joint (Northcutt et al. 2021): a sample counts for the class whose probability
     exceeds that class's mean among its own given labels, the most probable one where several do.
     """
-    size = probs.shape[1]
-    own = probs[np.arange(len(given)), given]
-    counts = np.bincount(given, minlength=size)
-    threshold = np.bincount(given, own, size) / np.maximum(counts, 1)
-    above = np.where(probs >= np.where(counts > 0, threshold, np.inf), probs, -1)
-    sure = above.max(1) > 0
-    table = np.eye(size)  # a class that nothing looks like keeps its name
-    np.add.at(table, (above.argmax(1)[sure], given[sure]), 1)
+    table = image_noise.counted(probs, given).table
+    table += np.eye(len(table))  # a class that nothing looks like keeps its name
     return table / table.sum(1, keepdims=True)
 
 

@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import minimize
 
+from dull_jax.stats import neighbours
 from dull_jax.stats.neighbour_graph import Graph
 
 FITTED = 20_000  # samples that weights and biases are fitted to, at most; evenly spaced
@@ -52,14 +53,10 @@ def votes(graph: Graph, given: np.ndarray, num_classes: int, kernel: float) -> n
     """
     weights = np.exp((graph.cosine - graph.cosine[:, :1]) / kernel)
     weights /= weights.sum(1, keepdims=True)
-    size = len(weights)
-    cells = np.arange(size)[:, None] * num_classes + given[graph.indices]
-    shares = np.bincount(cells.ravel(), weights.ravel(), minlength=size * num_classes)
+    shares = neighbours.shares(weights, given[graph.indices], num_classes)
     counted = 1 / (weights**2).sum(1, keepdims=True)
     prior = np.bincount(given, minlength=num_classes) / len(given)
-    return ((shares.reshape(size, num_classes) * counted + prior) / (counted + 1)).astype(
-        np.float32
-    )
+    return ((shares * counted + prior) / (counted + 1)).astype(np.float32)
 
 
 def fitted_rows(size: int, num_classes: int) -> np.ndarray:
