@@ -18,6 +18,7 @@ from dull_jax.audit import (
     outputs,
     page,
     prediction_files,
+    saved,
     verdicts,
 )
 from dull_jax.audit.inputs import AuditInput
@@ -125,9 +126,10 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
         features=features,
         class_names=samples.class_names,
         max_tail_false_alarms=flags.FLAGS.max_tail_false_alarms,
+        candidates=saved.CANDIDATES,
     )
     listed = verdicts.listed(samples, verdict, features)
-    outputs.write(output, samples, verdict, listed)
+    outputs.write(output, samples, verdict, listed, features)
     report = page.write(output, samples, verdict, listed, caution)
     say("\n" + outputs.console(samples, verdict, listed) + "\n")
     if apply:

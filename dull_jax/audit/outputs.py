@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from dull_jax import files
+from dull_jax.audit import saved
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed
 from dull_jax.data.groups import group_of
@@ -21,22 +22,23 @@ from dull_jax.train.result import defined
 _SUSPECTS = ("rank", "id", "path", "given", "suggested", "p_wrong", "group", "verdict", "twin")
 
 
-def write(folder: files.Path, samples: AuditInput, verdict: LabelAudit, listed: Listed) -> None:
-    """Writes the list of suspects, the summary, and arrays of every label, flagged or not."""
+def write(
+    folder: files.Path,
+    samples: AuditInput,
+    verdict: LabelAudit,
+    listed: Listed,
+    features: np.ndarray | None = None,
+) -> None:
+    """Writes the list of suspects, the summary, and arrays of every label, flagged or not.
+
+    Args:
+      features: `[N, C]`, those that were handed to `audit_labels`.
+    """
     overwrite.make_audit(folder)
     csv_io.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict, listed))
     about = summary(samples, verdict, listed)
     files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(about, indent=1))
-    with files.whole(folder / layout.AUDIT_ARRAYS) as file:
-        np.savez_compressed(
-            file,
-            ids=samples.ids,
-            given=samples.given,
-            suggested=verdict.suggested,
-            p_wrong=verdict.wrong,
-            flagged=verdict.flagged,
-            transition=verdict.transition,
-        )
+    saved.write(folder, samples, verdict, listed, features)
 
 
 def _suspects(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Iterator[tuple]:

@@ -30,8 +30,10 @@ APPLIED = "applied.json"  # digests of the corrected tables that the audit wrote
 AUDIT_PAGE = "audit.html"
 AUDIT_SUMMARY = "audit.json"
 AUDIT_ARRAYS = "audit.npz"
+AUDIT_PICTURES = "pictures.npy"  # where images have no files
+DECISIONS = "decisions.csv"  # of a review, which an audit reads and never writes
 SUSPECTS = "suspects.csv"
-AUDIT_FILES = (APPLIED, AUDIT_PAGE, AUDIT_SUMMARY, AUDIT_ARRAYS, SUSPECTS)
+AUDIT_FILES = (APPLIED, AUDIT_PAGE, AUDIT_SUMMARY, AUDIT_ARRAYS, AUDIT_PICTURES, SUSPECTS)
 
 
 def step_folder(folder: Path, step: int) -> Path:

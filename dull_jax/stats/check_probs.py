@@ -7,6 +7,7 @@ import numpy as np
 from dull_jax.data.groups import class_groups
 from dull_jax.errors import UserError
 
+_MOST_CLASSES = 1_000_000  # of labels alone: a larger label is a mistake, or an id
 _ROUNDING = 0.01  # how far from 1 a row's sum may be: float16, and rounded text
 _HINT = "hand in probabilities p(given | x); of logits, the softmax"
 
@@ -37,6 +38,11 @@ def shape(
     if given.ndim != 1 or not given.size or given.dtype.kind not in "iu":
         raise UserError(f"given labels must be integers [N], got {given.dtype} {given.shape}")
     largest = int(given.max()) + 1
+    if class_names is None and largest > _MOST_CLASSES:
+        raise UserError(
+            f"row {int(given.argmax())}: label {given.max()} is far above the number of samples, "
+            f"{len(given):,}; labels are classes, counted from 0"
+        )
     return len(given), max(len(class_names) if class_names is not None else largest, 1)
 
 

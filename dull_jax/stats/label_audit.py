@@ -7,6 +7,8 @@
 3. A label is flagged where P(wrong) exceeds a threshold, the one that promises the best F1. Rare
    classes are what an audit accuses first: the tail's threshold rises until the expected share of
    its right labels that are flagged is within a budget.
+4. Labels that a person has decided are known: they teach 1 and 2, and calibrate P(wrong) of the
+   others (`decided_calibration`).
 
 Array in, array out; N samples, K classes. Rows pass in blocks, so that `[N, K]` need not fit into
 memory.
@@ -19,12 +21,13 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import check_probs, label_error_model, label_evidence
+from dull_jax.stats import check_probs, decided_calibration, label_error_model, label_evidence
 
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 TAIL_FALSE_ALARMS = 0.03  # of the tail's right labels, expected to be flagged; unless asked
 IMAGE_TAIL_FALSE_ALARMS = 0.05  # where noise depends on the image: it flows into rare classes too
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
+UNDECIDED = -1  # in place of a known class
 KINDS = {
     "none": "none",
     "symmetric": "symmetric",
@@ -53,11 +56,14 @@ class LabelAudit:
     ambiguous: bool [N], flagged though no other class is likelier.
     replaceable: bool [N], flagged, another class is likelier, and the given one is not of the
       guarded tail: what may be corrected unseen.
+    decided: bool [N], known: nothing of the above, and P(wrong) is 0 or 1.
     groups: group -> class ids. threshold: group -> P(wrong) to exceed.
     transition: float32 [K, K], P(given j | true i). prior: float32 [K], true class shares.
     noise: kind and amount, in words. gain: evidence for it, nats per label over no noise; 0 where
       it depends on the image, for which there can be none.
-    estimated: group and 'all' -> GroupEstimate. posterior: float32 [N, K], if asked.
+    estimated: group and 'all' -> GroupEstimate, of the labels that are not decided.
+    candidates: int32 [N, n], the likeliest classes, the likeliest first, if asked.
+    posterior: float32 [N, K], if asked.
     """
 
     suggested: np.ndarray
@@ -65,6 +71,7 @@ class LabelAudit:
     flagged: np.ndarray
     ambiguous: np.ndarray
     replaceable: np.ndarray
+    decided: np.ndarray
     groups: dict[str, list[int]]
     threshold: dict[str, float]
     transition: np.ndarray
@@ -72,6 +79,7 @@ class LabelAudit:
     noise: str
     gain: float
     estimated: dict[str, GroupEstimate]
+    candidates: np.ndarray
     posterior: np.ndarray | None = None
 
 
@@ -83,7 +91,9 @@ def audit_labels(
     class_names: Sequence[str] | None = None,
     groups: Mapping[str, Sequence[int]] | None = None,
     max_tail_false_alarms: float | None = None,
+    known: np.ndarray | None = None,
     block: int | None = None,
+    candidates: int = 0,
     posterior: bool = False,
 ) -> LabelAudit:
     """Finds wrong labels from cross-validated probabilities, features, or both, which is best.
@@ -101,7 +111,10 @@ def audit_labels(
       max_tail_false_alarms: the largest expected share of the right labels of the group 'tail' that
         may be flagged; 1 for no guard. None: 0.03, or 0.05 where noise depends on the image, and of
         classes that are rare indeed, unless `groups` names them.
+      known: `[N]`, true classes that a person has decided: int, -1 where nobody has, -2 for samples
+        of none of the classes. `pred_probs` may come from models that were trained on them.
       block: rows at a time. The result does not depend on it, beyond rounding.
+      candidates: how many of a sample's likeliest classes to keep.
       posterior: whether to keep P(true | x, given), `[N, K]`.
 
     Raises:
@@ -118,38 +131,63 @@ def audit_labels(
     budget = max_tail_false_alarms
     if budget is not None and not 0 <= budget <= 1:
         raise UserError(f"max_tail_false_alarms={budget} must be in [0, 1]")
-    evidence, class_names = label_evidence.gathered(pred_probs, given, features, class_names, block)
-    judged = label_error_model.judged(evidence, posterior)
+    evidence, class_names = label_evidence.gathered(
+        pred_probs, given, features, class_names, block, known
+    )
+    judged = label_error_model.judged(evidence, posterior, candidates)
+    given, known = evidence.given, _known(known, len(evidence.given))
 
     groups_given = groups is not None
-    counts = judged.prior * len(evidence.given)
+    counts = judged.prior * len(given)
     groups = check_probs.grouped(groups, np.rint(counts), class_names)
-    inside = {group: np.isin(evidence.given, ids) for group, ids in groups.items()}
+    decided = known != UNDECIDED
+    wrong = _calibrated(judged.wrong, known, given, groups) if decided.any() else judged.wrong
+    inside = {group: np.isin(given, ids) & ~decided for group, ids in groups.items()}
     if budget is None:
         by_image = judged.noise.startswith("image")
         budget = IMAGE_TAIL_FALSE_ALARMS if by_image else TAIL_FALSE_ALARMS
     rare = np.ones(len(counts), bool) if groups_given else counts < RARE * counts.max()
-    guard = inside.get("tail", np.zeros(len(evidence.given), bool)) & rare[evidence.given]
-    flagged, threshold = flags(judged.wrong, inside, guard, budget)
-    suggested = np.where(flagged | judged.likelier, judged.other, evidence.given)
-    inside["all"] = np.ones(len(flagged), bool)
+    guard = inside.get("tail", np.zeros(len(given), bool)) & rare[given]
+    flagged, threshold = flags(np.where(decided, 0, wrong), inside, guard, budget)
+    inside["all"] = ~decided
+    likelier = wrong * judged.part > 1 - wrong
+    suggested = np.where(flagged | likelier, judged.other, given)
     return LabelAudit(
-        suggested=suggested.astype(np.int32),
-        wrong=judged.wrong,
+        suggested=np.where(known >= 0, known, suggested).astype(np.int32),
+        wrong=wrong,
         flagged=flagged,
-        ambiguous=flagged & ~judged.likelier,
-        replaceable=flagged & judged.likelier & ~guard,
+        ambiguous=flagged & ~likelier,
+        replaceable=flagged & likelier & ~guard,
+        decided=decided,
         groups=groups,
         threshold=threshold,
         transition=judged.transition.astype(np.float32),
         prior=judged.prior.astype(np.float32),
         noise=in_words(judged.noise),
         gain=judged.gain,
-        estimated={
-            group: estimate(judged.wrong, flagged, members) for group, members in inside.items()
-        },
+        estimated={group: estimate(wrong, flagged, members) for group, members in inside.items()},
+        candidates=judged.candidates,
         posterior=judged.posterior,
     )
+
+
+def _known(known: np.ndarray | None, size: int) -> np.ndarray:
+    return np.full(size, UNDECIDED) if known is None else np.asarray(known)
+
+
+def _calibrated(
+    wrong: np.ndarray, known: np.ndarray, given: np.ndarray, groups: Mapping[str, Sequence[int]]
+) -> np.ndarray:
+    """P(wrong) `[N]` as the decided labels say, which are 0 or 1."""
+    group = np.zeros(len(given), int)
+    for number, ids in enumerate(groups.values()):
+        group[np.isin(given, ids)] = number
+    decided = known != UNDECIDED
+    errors = (known != given)[decided]
+    found = decided_calibration.fit(wrong[decided], errors, group[decided], max(len(groups), 1))
+    wrong = found.apply(wrong, group)
+    wrong[decided] = errors
+    return wrong
 
 
 def flags(

@@ -32,53 +32,79 @@ class Judged(NamedTuple):
     prior: np.ndarray  # [K]
     wrong: np.ndarray  # float32 [N], P(wrong)
     other: np.ndarray  # int32 [N], the likeliest other class
-    likelier: np.ndarray  # bool [N], whether it is likelier than the given one
+    part: np.ndarray  # float32 [N], P(it is right) / P(wrong)
+    candidates: np.ndarray  # int32 [N, n], the likeliest classes, the likeliest first
     posterior: np.ndarray | None  # float32 [N, K]
 
 
-def judged(evidence: Evidence, keep: bool) -> Judged:
-    """Every label under the noise that explains them; the posterior only if it is to be kept."""
+class _Verdicts:
+    """Arrays of all rows, filled block by block."""
+
+    def __init__(self, evidence: Evidence, keep: bool, candidates: int):
+        size, num_classes = len(evidence.given), evidence.num_classes
+        self.wrong, self.part = np.empty(size, np.float32), np.empty(size, np.float32)
+        self.other = np.empty(size, np.int32)
+        self.candidates = np.empty((size, min(candidates, num_classes)), np.int32)
+        self.posterior = np.empty((size, num_classes), np.float32) if keep else None
+
+    def rank(self, here: slice, probs: np.ndarray) -> None:
+        """The likeliest classes of a block's rows."""
+        if most := self.candidates.shape[1]:
+            best = np.argpartition(-probs, most - 1, axis=1)[:, :most]
+            order = np.argsort(-np.take_along_axis(probs, best, 1), axis=1, kind="stable")
+            self.candidates[here] = np.take_along_axis(best, order, 1)
+
+
+def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
+    """Every given label under the noise that explains the labels that the evidence learns from.
+
+    Args:
+      keep: whether to keep the posterior.  candidates: how many likely classes to keep.
+    """
     size, num_classes = len(evidence.given), evidence.num_classes
     rows = noise_structure.searched(size, num_classes)
-    seen, labels = evidence.at(rows), evidence.given[rows]
-    counts = np.bincount(evidence.given, minlength=num_classes)
+    seen, labels = evidence.at(rows), evidence.learnt[rows]
+    counts = np.bincount(evidence.learnt, minlength=num_classes)
+    out = _Verdicts(evidence, keep, candidates)
     noise = noise_structure.class_conditional(
         *(seen, labels, counts, temperature_scaling.likelihood_gain),
         counted=image_noise.counted(seen, labels).rate,
     )
     if noise is None:
-        return _by_image(evidence, seen, labels, keep)
+        return _by_image(evidence, seen, labels, out)
     clean = noise_structure.clean_probs(seen, noise.noise)
     scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
     model = PosteriorModel(noise.noise, noise.model, scaling, size)
-    return _by_class(evidence, noise, model, keep)
+    return _by_class(evidence, noise, model, out)
 
 
 def _by_class(
     evidence: Evidence,
     noise: noise_structure.NoiseEstimate,
     posterior_model: PosteriorModel,
-    keep: bool,
+    out: _Verdicts,
 ) -> Judged:
     """Noise that depends on the class: Bayes, row by row."""
-    size, num_classes = len(evidence.given), evidence.num_classes
-    wrong, other = np.empty(size, np.float32), np.empty(size, np.int32)
-    likelier, mass = np.empty(size, bool), np.zeros(num_classes)
-    kept = np.empty((size, num_classes), np.float32) if keep else None
+    mass = np.zeros(evidence.num_classes)
     posterior_model = jax.device_put(posterior_model)
-    for here, probs, given in evidence.blocks():
+    for here, probs, _ in evidence.blocks():
+        given = evidence.given[here]
         posterior = np.array(posterior_of(probs, given, posterior_model))
-        if keep:
-            kept[here] = posterior
+        if out.posterior is not None:
+            out.posterior[here] = posterior
         mass += posterior.sum(0, dtype=np.float64)
+        out.rank(here, posterior)
         rows = np.arange(len(given))
         own = posterior[rows, given]
         posterior[rows, given] = -1
-        other[here] = posterior.argmax(1)
-        likelier[here] = posterior[rows, other[here]] > own
-        wrong[here] = np.clip(1 - own, 0, 1)
+        out.other[here] = posterior.argmax(1)
+        out.wrong[here] = np.clip(1 - own, 0, 1)
+        others = np.maximum(out.wrong[here], np.finfo(np.float32).tiny)
+        out.part[here] = np.clip(posterior[rows, out.other[here]] / others, 0, 1)
     table = np.asarray(noise.model.transition)
-    return Judged(noise.name, noise.gain, table, mass / size, wrong, other, likelier, kept)
+    prior = mass / len(evidence.given)
+    kept = out.wrong, out.other, out.part, out.candidates, out.posterior
+    return Judged(noise.name, noise.gain, table, prior, *kept)
 
 
 @jax.jit
@@ -91,25 +117,27 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
     return label_posterior(clean / prior, given, posterior_model.model)
 
 
-def _by_image(evidence: Evidence, seen: np.ndarray, labels: np.ndarray, keep: bool) -> Judged:
+def _by_image(evidence: Evidence, seen: np.ndarray, labels: np.ndarray, out: _Verdicts) -> Judged:
     """Noise that depends on the image: two passes to count it, one to tell it."""
-    size, num_classes = len(evidence.given), evidence.num_classes
-    confusions = image_noise.Confusions(num_classes)
-    for _, probs, given in evidence.blocks():
-        confusions.add_to_thresholds(probs, given)
-    for _, probs, given in evidence.blocks():
-        confusions.add(probs, given)
+    confusions = image_noise.Confusions(evidence.num_classes)
+    for _, probs, learnt in evidence.blocks():
+        confusions.add_to_thresholds(probs, learnt)
+    for _, probs, learnt in evidence.blocks():
+        confusions.add(probs, learnt)
     power = image_noise.sharpness(seen, labels, confusions.rate)
-    scores, other = np.empty(size, np.float32), np.empty(size, np.int32)
-    part = np.empty(size, np.float32)  # of P(wrong), that of the likeliest other class
-    for here, probs, given in evidence.blocks():
-        scores[here], other[here], part[here] = image_noise.half_logit(probs, given, power)
-    model = image_noise.fit(scores, evidence.given, power, confusions)
-    wrong = model.label_error_prob(scores, evidence.given)
-    kept = None
-    if keep:
-        kept = np.concatenate([model.posterior(probs, y) for _, probs, y in evidence.blocks()])
+    asked = np.empty(len(evidence.given), np.float32)
+    scores = asked if evidence.learnt is evidence.given else asked.copy()
+    for here, probs, learnt in evidence.blocks():
+        scored = image_noise.half_logit(probs, evidence.given[here], power)
+        asked[here], out.other[here], out.part[here] = scored
+        if scores is not asked:
+            scores[here] = image_noise.half_logit(probs, learnt, power)[0]
+        out.rank(here, probs)
+    model = image_noise.fit(scores, evidence.learnt, power, confusions)
+    out.wrong[:] = model.label_error_prob(asked, evidence.given)
+    if out.posterior is not None:
+        for here, probs, _ in evidence.blocks():
+            out.posterior[here] = model.posterior(probs, evidence.given[here])
     name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
-    table, prior = confusions.transition, confusions.prior
-    likelier = wrong * part > 1 - wrong
-    return Judged(name, 0.0, table, prior, wrong, other, likelier, kept)
+    kept = out.wrong, out.other, out.part, out.candidates, out.posterior
+    return Judged(name, 0.0, confusions.transition, confusions.prior, *kept)
