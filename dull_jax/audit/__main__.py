@@ -4,8 +4,10 @@ python -m dull_jax.audit --run=runs/mine
 python -m dull_jax.audit --embeddings=emb.parquet --labels=labels.csv --output=audit
 python -m dull_jax.audit --probs=probs.npy --labels=labels.csv --output=audit
 python -m dull_jax.audit --probs=probs.npy --embeddings=emb.npy --labels=labels.csv
+python -m dull_jax.audit --run=runs/mine --decisions=runs/mine/audit/decisions.csv
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 from absl import flags
@@ -13,7 +15,9 @@ from absl import flags
 from dull_jax import cli, files
 from dull_jax.audit import (
     corrected_table,
+    decisions,
     embeddings,
+    feedback,
     inputs,
     outputs,
     page,
@@ -21,6 +25,7 @@ from dull_jax.audit import (
     saved,
     verdicts,
 )
+from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.errors import UserError
 from dull_jax.run_dir import layout, overwrite
@@ -51,6 +56,9 @@ def define_flags() -> None:
     flags.DEFINE_float(
         "max_tail_false_alarms", None, "Largest share of right tail labels to be flagged.", 0, 1
     )
+    flags.DEFINE_string(
+        "decisions", None, "decisions.csv of a review: these labels are known, and teach the rest."
+    )
     flags.DEFINE_string("output", None, "Folder of the results; RUN/audit, or audit, without it.")
     flags.DEFINE_string("apply", None, "Also writes all labels, corrected, to this .csv file.")
     flags.DEFINE_bool("force", False, "With --apply: replaces a file that was edited since.")
@@ -59,11 +67,11 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
-    run, probs, vectors, labels, classes, data_dir, data_file, apply, output = map(
+    run, probs, vectors, labels, classes, data_dir, data_file, decided, apply, output = map(
         cli.path_flag,
         (
             *("run", "probs", "embeddings", "labels", "classes"),
-            *("data_dir", "data_file", "apply", "output"),
+            *("data_dir", "data_file", "decisions", "apply", "output"),
         ),
     )
     if bool(run) == bool(probs or vectors) or (probs and not labels) or (run and labels):
@@ -72,23 +80,33 @@ def main(argv: Sequence[str]) -> None:
             "--help"
         )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
-    read = [path for path in (probs, vectors, labels, classes, data_dir, data_file) if path]
+    read = [p for p in (probs, vectors, labels, classes, data_dir, data_file, decided) if p]
     read += inputs_of(run) if run else []
     overwrite.check_audit(output, read)
     if apply:
         corrected_table.check(apply, output, read, flags.FLAGS.force)
+    known = DecisionFile(str(decided), decisions.read(decided)) if decided else None
     if run:
-        samples = _of_run(run, output, data_dir, data_file)
+        samples = _of_run(run, output, data_dir, data_file, known)
     elif probs:
         samples = prediction_files.of_files(str(probs), str(labels), str(classes or ""))
         samples = embeddings.joined(samples, str(vectors)) if vectors else samples
+        if known:
+            answers = known.of_samples(samples.ids, samples.class_names)
+            samples = dataclasses.replace(samples, decided=answers)
     else:
-        samples = _of_embeddings(vectors, labels, output)
+        samples = _of_embeddings(vectors, labels, output, known)
+    if not decided and (output / layout.DECISIONS).exists():
+        say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
 
 
 def _of_run(
-    run: files.Path, output: files.Path, data_dir: files.Path | None, data_file: files.Path | None
+    run: files.Path,
+    output: files.Path,
+    data_dir: files.Path | None,
+    data_file: files.Path | None,
+    known: DecisionFile | None,
 ) -> AuditInput:
     values = flags.FLAGS
     parallel.cpu_devices(values.devices)
@@ -101,21 +119,26 @@ def _of_run(
         values.devices,
         data_dir=data_dir or "",
         data_file=data_file or "",
+        decisions=known,
     )
 
 
 def _of_embeddings(
-    vectors: files.Path, labels: files.Path | None, output: files.Path
+    vectors: files.Path,
+    labels: files.Path | None,
+    output: files.Path,
+    known: DecisionFile | None,
 ) -> AuditInput:
     values = flags.FLAGS
     parallel.cpu_devices(values.devices)
-    settings = values.folds, values.epochs, output, say, values.devices
+    settings = values.folds, values.epochs, output, say, values.devices, known
     return embeddings.of_files(str(vectors), str(labels or ""), *settings)
 
 
 def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) -> None:
     """Writes the results to the folder `output`, and the corrected table to `apply`."""
-    for note in samples.notes:
+    decided = samples.decided
+    for note in (*samples.notes, *(decided.notes if decided else ())):
         say(note)
     if caution := outputs.caution(samples):
         say(f"\n{caution}")
@@ -126,12 +149,15 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
         features=features,
         class_names=samples.class_names,
         max_tail_false_alarms=flags.FLAGS.max_tail_false_alarms,
+        known=None if decided is None else decided.label,
         candidates=saved.CANDIDATES,
     )
     listed = verdicts.listed(samples, verdict, features)
-    outputs.write(output, samples, verdict, listed, features)
-    report = page.write(output, samples, verdict, listed, caution)
-    say("\n" + outputs.console(samples, verdict, listed) + "\n")
+    earlier = feedback.before(output)
+    since = feedback.changes(earlier, samples, verdict) if earlier else None
+    outputs.write(output, samples, verdict, listed, features, since)
+    report = page.write(output, samples, verdict, listed, caution, since)
+    say("\n" + outputs.console(samples, verdict, listed, since) + "\n")
     if apply:
         corrected_table.write(apply, samples, verdict, listed)
         corrected_table.remember(apply, output)

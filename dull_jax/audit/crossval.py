@@ -4,6 +4,7 @@ One program serves all folds: they differ in the positions that they train on. A
 is kept in a file, so that an interrupted audit goes on with the next.
 """
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from scipy.special import softmax
 
 from dull_jax import config as recipe
 from dull_jax import files
+from dull_jax.audit.decisions import NO_CLASS, OPEN
 from dull_jax.data import draws
 from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
@@ -35,6 +37,7 @@ def predictions(
     folds: int,
     keep: Path,
     say: Say = print,
+    known: np.ndarray | None = None,
 ) -> np.ndarray:
     """float32 `[N, K]`: p(given label | image), each from a network trained without that image.
 
@@ -46,12 +49,15 @@ def predictions(
       contents: `[N]`, equal for copies of one image.
       folds: networks trained; fewer where different images are fewer.
       keep: folder for what is done of the folds; see `layout.fold`.
+      known: int `[N]` of `decisions.Decided`: classes to learn in place of given labels; what is of
+        no class is predicted only.
 
     Raises:
       UserError: there is one image only, under several labels; see `Learner.build`.
     """
-    learner = Learner.build(config, dataset, parallel.Devices(config.train.devices))
     fold_of = assigned(dataset.train.given, contents, folds, config.seed)
+    dataset, usable = _corrected(dataset, known)
+    learner = Learner.build(config, dataset, parallel.Devices(config.train.devices))
     folds = int(fold_of.max()) + 1
     if folds < 2:
         raise UserError("all images are copies of one: there is none to learn from what it shows")
@@ -62,7 +68,7 @@ def predictions(
         inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, key)
         predicted = _kept(path, probs[inside].shape)
         if predicted is None:
-            _train(learner, np.flatnonzero(fold_of != fold))
+            _train(learner, np.flatnonzero((fold_of != fold) & usable))
             predicted = softmax(learner.passes.train_logits(inside).astype(np.float64), axis=1)
             with files.whole(path) as file:
                 np.save(file, predicted.astype(np.float32), allow_pickle=False)
@@ -76,11 +82,22 @@ def predictions(
     return probs
 
 
+def _corrected(dataset: Dataset, known: np.ndarray | None) -> tuple[Dataset, np.ndarray]:
+    """(the data set with what is known in place of given labels, bool `[N]`: what to train on)."""
+    given = dataset.train.given
+    if known is None or not (known != OPEN).any():
+        return dataset, np.ones(len(given), bool)
+    labels = np.where(known >= 0, known, given).astype(given.dtype)
+    train = dataclasses.replace(dataset.train, given=labels)
+    return dataclasses.replace(dataset, train=train), known != NO_CLASS
+
+
 def _key(config: ConfigDict, dataset: Dataset, contents: np.ndarray, fold_of: np.ndarray) -> str:
     """8 hex digits of everything that the predictions depend on."""
     about = dataset.description
     parts = (recipe.fingerprint(config), about["data_digest"], about["labels_digest"])
-    text = "\n".join((*parts, *contents.tolist(), *map(str, fold_of.tolist())))
+    labels = dataset.train.given.tolist()
+    text = "\n".join((*parts, *contents.tolist(), *map(str, (*fold_of.tolist(), *labels))))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 

@@ -59,6 +59,17 @@ class Decided(NamedTuple):
         return self.label != OPEN
 
 
+class DecisionFile(NamedTuple):
+    """A file's name and its rows: what can be asked once the samples are known."""
+
+    name: str
+    rows: list[Decision]
+
+    def of_samples(self, ids: Sequence[str], class_names: Sequence[str]) -> Decided:
+        """See `of_samples`."""
+        return of_samples(self.name, self.rows, ids, class_names)
+
+
 def read(path: str | os.PathLike) -> list[Decision]:
     """The rows of the file, in order.
 

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
 from dull_jax.audit import inputs
+from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.data.prepare import prepare
 from dull_jax.data.vectors import checks, formats
@@ -24,14 +25,22 @@ EPOCHS, SEEN = (3, 30), 1_500_000  # of a head: fewer of a large set, which sees
 
 
 def of_files(
-    file: str, labels: str, folds: int, epochs: int, keep: Path, say: inputs.Say, devices: int = 0
+    file: str,
+    labels: str,
+    folds: int,
+    epochs: int,
+    keep: Path,
+    say: inputs.Say,
+    devices: int = 0,
+    decisions: DecisionFile | None = None,
 ) -> AuditInput:
     """Embeddings and their labels, which a linear head predicts out of fold.
 
     Args:
       file: as `formats.read` takes it.  labels: a table with the columns id and label; "": the file
         has them.
-      folds, epochs, keep, devices: as of `inputs.of_run`; epochs 0: by the number of samples.
+      folds, epochs, keep, devices, decisions: as of `inputs.of_run`; epochs 0: by the number of
+        samples.
 
     Raises:
       UserError: see `data.sources.embeddings.read`.
@@ -42,7 +51,7 @@ def of_files(
         size = len(dataset.train.ids) + len(dataset.test.ids)
         epochs = int(np.clip(round(SEEN / size), *EPOCHS))
     config.train.epochs = epochs
-    return inputs.of_dataset(config, dataset, folds, keep, say)
+    return inputs.of_dataset(config, dataset, folds, keep, say, decisions=decisions)
 
 
 def _config(file: str, labels: str, devices: int) -> ConfigDict:

@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax import files
 from dull_jax.audit import all_labels, crossval, eval_part
+from dull_jax.audit.decisions import Decided, DecisionFile
 from dull_jax.audit.eval_part import EvalPart
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset
@@ -67,6 +68,7 @@ class AuditInput:
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
     vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
     test: EvalPart | None = None  # where there are vectors of it
+    decided: Decided | None = None  # what a person has decided of them
 
     @property
     def held_out(self) -> np.ndarray:
@@ -85,6 +87,7 @@ def of_run(
     devices: int = 0,
     data_dir: str = "",
     data_file: str = "",
+    decisions: DecisionFile | None = None,
 ) -> AuditInput:
     """The labels that a run was trained on, predicted by cross-validation.
 
@@ -98,6 +101,7 @@ def of_run(
       devices: as `config.train.devices`, in place of the run's.
       data_dir, data_file: where the images, or their table, are now; the run remembers it. "":
         where they were.
+      decisions: what a person has decided of these labels.
 
     Raises:
       UserError: no run, one of another version, or most of its images are gone or changed.
@@ -110,7 +114,7 @@ def of_run(
         config, dataset = prepare(config, say, labels=folder / layout.LABELS, audit=True)
         if moved:
             identity.remember_places(folder, config.data.dir, config.data.file)
-        return of_dataset(config, dataset, folds, keep, say, folder)
+        return of_dataset(config, dataset, folds, keep, say, folder, decisions)
 
 
 def _moved(folder: Path, options: ConfigDict, data_dir: str, data_file: str) -> bool:
@@ -143,13 +147,17 @@ def of_dataset(
     keep: Path,
     say: Say,
     folder: Path | None = None,
+    decisions: DecisionFile | None = None,
 ) -> AuditInput:
     """All labels of a data set but those of a test part that its user named, out of fold.
+
+    Heads of vectors are trained on what was decided. Networks that learn from images are not: that
+    would take as long as the first audit, and what they predicted before is kept.
 
     Args: as of `of_run`; a recipe in which nothing is open; folder: of the run, if there is one.
 
     Raises:
-      UserError: see `embedded` and `crossval.predictions`.
+      UserError: see `embedded`, `crossval.predictions` and `DecisionFile.of_samples`.
     """
     make_audit(keep)
     dataset, splits = all_labels.merged(dataset)
@@ -165,13 +173,15 @@ def of_dataset(
         rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
         others = _others(manifest, rows)
+    decided = decisions.of_samples(train.ids, train.class_names) if decisions else None
+    known = decided.label if decided and train.vector_size else None
     say(
         f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "
         f"{folds} folds of {config.train.epochs} epochs"
     )
     if config.init:
         say(f"they start from the backbone of {config.init}; it should not have seen the labels")
-    probs = crossval.predictions(config, dataset, contents, folds, keep, say)
+    probs = crossval.predictions(config, dataset, contents, folds, keep, say, known)
     return AuditInput(
         ids=train.ids,
         paths=paths,
@@ -185,6 +195,7 @@ def of_dataset(
         splits=splits,
         vectors=train.images if train.vector_size else None,
         test=eval_part.of_dataset(dataset, test_images),
+        decided=decided,
     )
 
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from dull_jax import files
-from dull_jax.audit import saved
+from dull_jax.audit import feedback, saved
+from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed
 from dull_jax.data.groups import group_of
@@ -28,15 +29,17 @@ def write(
     verdict: LabelAudit,
     listed: Listed,
     features: np.ndarray | None = None,
+    since: Changes | None = None,
 ) -> None:
     """Writes the list of suspects, the summary, and arrays of every label, flagged or not.
 
     Args:
       features: `[N, C]`, those that were handed to `audit_labels`.
+      since: what has changed from the list before.
     """
     overwrite.make_audit(folder)
     csv_io.write(folder / layout.SUSPECTS, _SUSPECTS, _suspects(samples, verdict, listed))
-    about = summary(samples, verdict, listed)
+    about = summary(samples, verdict, listed, since)
     files.write_text(folder / layout.AUDIT_SUMMARY, json.dumps(about, indent=1))
     saved.write(folder, samples, verdict, listed, features)
 
@@ -60,7 +63,9 @@ def _suspects(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Itera
         )
 
 
-def summary(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> dict:
+def summary(
+    samples: AuditInput, verdict: LabelAudit, listed: Listed, since: Changes | None = None
+) -> dict:
     """The summary as JSON values; undefined numbers are left out."""
     about = {
         "labels": len(samples.given),
@@ -75,12 +80,19 @@ def summary(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> dict:
         "transition": verdict.transition.astype(float).round(5).tolist(),
         "class_shares": verdict.prior.astype(float).round(6).tolist(),
     }
+    if verdict.decided.any():
+        counts = feedback.counted(samples, verdict)
+        about["decided"] = {group: seen._asdict() for group, seen in counts.items()}
+    if since is not None:
+        about["since_the_last_list"] = {k: list(ids) for k, ids in since._asdict().items()}
     if samples.clean is not None:
         about["against_the_truth"] = against_the_truth(samples, verdict)
     return defined(about)
 
 
-def console(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> str:
+def console(
+    samples: AuditInput, verdict: LabelAudit, listed: Listed, since: Changes | None = None
+) -> str:
     """What was found, for the terminal."""
     estimated, total = verdict.estimated, len(samples.given)
     lines = [
@@ -90,15 +102,29 @@ def console(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> str:
         f"{int(verdict.flagged.sum()):,} labels are to be looked at "
         f"({percent(verdict.flagged.mean())} of all)",
         f"verdicts: {listed.in_words()}",
+        *([f"since the last list: {since}"] if since else []),
         "",
         f"{'':10}{'labels':>9}{'flagged':>9}{'precision':>11}{'false alarms':>14}{'recall':>9}",
     ]
+    counts = feedback.counted(samples, verdict)
+    if counts["all"].decided:
+        lines[-1] += f"{'decided':>10}{'wrong':>8}"
     for name, row in estimated.items():
-        lines.append(
-            f"{name:10}{row.labels:9,}{row.flagged:9,}{percent(row.precision):>11}"
-            f"{percent(row.false_alarm):>14}{percent(row.recall):>9}"
+        seen, line = (
+            counts[name],
+            (
+                f"{name:10}{row.labels:9,}{row.flagged:9,}{percent(row.precision):>11}"
+                f"{percent(row.false_alarm):>14}{percent(row.recall):>9}"
+            ),
         )
+        if counts["all"].decided:
+            line += f"{seen.decided:10,}{percent(seen.precision):>8}"
+        lines.append(line)
     lines.append("(estimated from the labels and predictions alone)")
+    if counts["all"].decided:
+        lines.append(
+            "(the last two columns are counted: labels that were decided, how many were wrong)"
+        )
     if samples.clean is not None:
         truth = against_the_truth(samples, verdict)
         lines.append(

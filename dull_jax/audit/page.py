@@ -7,7 +7,8 @@ import numpy as np
 from markupsafe import Markup
 
 from dull_jax import files
-from dull_jax.audit import outputs, verdict_cards
+from dull_jax.audit import feedback, outputs, verdict_cards
+from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed
 from dull_jax.report import bars, blocks, heatmap, points
@@ -27,15 +28,26 @@ def write(
     verdict: LabelAudit,
     listed: Listed,
     caution: str = "",
+    since: Changes | None = None,
 ) -> files.Path:
-    """Writes the page and returns its path; `caution` as from `outputs.caution`."""
+    """Writes the page and returns its path.
+
+    Args:
+      caution: as from `outputs.caution`.  since: what has changed from the list before.
+    """
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        file.write(page(samples, verdict, listed, caution).encode())
+        file.write(page(samples, verdict, listed, caution, since).encode())
     return path
 
 
-def page(samples: AuditInput, verdict: LabelAudit, listed: Listed, caution: str = "") -> str:
+def page(
+    samples: AuditInput,
+    verdict: LabelAudit,
+    listed: Listed,
+    caution: str = "",
+    since: Changes | None = None,
+) -> str:
     """The whole document."""
     sections = [
         _overview(samples, verdict),
@@ -59,9 +71,25 @@ def page(samples: AuditInput, verdict: LabelAudit, listed: Listed, caution: str 
             blocks.text(caution, "caution") if caution else None,
             blocks.text(summary),
             blocks.text("Verdicts: " + listed.in_words() + ".", "soft"),
+            blocks.text(f"Since the last list: {since}.", "soft") if since else None,
+            _review(samples, verdict),
         ],
         body=sections,
         footer=f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
+    )
+
+
+def _review(samples: AuditInput, verdict: LabelAudit) -> Markup:
+    """What was decided so far, and how to decide."""
+    how = "To decide with the keyboard: python -m dull_jax.review --audit=FOLDER."
+    seen = feedback.counted(samples, verdict)["all"]
+    if not seen.decided:
+        return blocks.text(how, "soft")
+    return blocks.text(
+        f"{seen.decided:,} labels have been decided; {seen.wrong:,} of them were wrong "
+        f"({percent(seen.precision, 0)}). They are no longer listed, and the others are judged by "
+        f"what they taught. {how}",
+        "soft",
     )
 
 
