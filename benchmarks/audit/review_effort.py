@@ -1,7 +1,7 @@
 """Measures the work of a review: labels looked at until so many of the wrong ones are mended.
 
     python -m benchmarks.audit.review_effort [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
-        [--cache=DIR] [--out=FILE]
+        [--photos=DIR --truth=FILE] [--cache=DIR] [--out=FILE]
 
 Takes about two hours on two cores. Writes benchmarks/results/audit/review_effort.json, which
 docs/own_data.md shows. It goes on where it was.
@@ -10,11 +10,15 @@ The truth plays the reviewer, on the data sets of `real.py`: a label that is loo
 true one. Orders: our audit's P(wrong), as the first list has it; the same, audited again after
 every 100 decisions, with heads trained anew; cleanlab's (self-confidence); the margin by which
 another class is predicted; and chance, which is computed. All begin with the same predictions.
+Photographs: those of `accuracy/photos.py`, audited again after every 50 decisions.
 """
 
+import argparse
 import json
 import pathlib
 import tempfile
+from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -22,6 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks import result_file
+from benchmarks.accuracy import photos
 from benchmarks.audit import real
 from dull_jax.stats.label_audit import UNDECIDED, audit_labels
 
@@ -33,6 +38,7 @@ CELLS = (
     ("cifar100", "t2h 0.3", 100),
 )
 EVERY = 100  # decisions from one audit to the next
+PHOTOS_EVERY = 50
 SHARES = (0.5, 0.8, 0.9)  # of the wrong labels
 AGAIN = 20  # steps of a regression that starts from the last one
 
@@ -72,8 +78,8 @@ def looked_at(found: np.ndarray) -> dict[str, int]:
     return {f"{share:g}": int(np.searchsorted(total, n)) + 1 for share, n in needed.items()}
 
 
-def again(drawn: real.Drawn, seed: int) -> np.ndarray:
-    """The order of a review that audits again after every `EVERY` decisions; rows `[n]`."""
+def again(drawn: real.Drawn, seed: int, every: int) -> np.ndarray:
+    """The order of a review that audits again after so many decisions; rows `[n]`."""
     heads, labels = Heads(drawn, seed), drawn.given.copy()
     known, order = np.full(len(labels), UNDECIDED), []
     wanted = np.ceil(max(SHARES) * drawn.wrong.sum())
@@ -82,35 +88,46 @@ def again(drawn: real.Drawn, seed: int) -> np.ndarray:
             heads.predict(labels), drawn.given, features=drawn.features, known=known
         )
         doubt = np.where(audit.decided, -1, audit.wrong)
-        rows = np.argsort(-doubt, kind="stable")[:EVERY]
+        rows = np.argsort(-doubt, kind="stable")[:every]
         labels[rows] = known[rows] = drawn.true[rows]
         order += rows.tolist()
     return np.array(order)
 
 
-def measure(drawn: real.Drawn, seed: int) -> dict:
+def measure(drawn: real.Drawn, seed: int, every: int) -> dict:
     rankings = {
         "ours": audit_labels(drawn.probs, drawn.given, features=drawn.features).wrong,
         "cleanlab": 1 - drawn.probs[np.arange(len(drawn.given)), drawn.given],
         "margin": real.margin(drawn.probs, drawn.given),
     }
     orders = {name: np.argsort(-score, kind="stable") for name, score in rankings.items()}
-    orders["ours, audited again"] = again(drawn, seed)
+    orders["ours, audited again"] = again(drawn, seed, every)
     rest = np.setdiff1d(np.arange(len(drawn.given)), orders["ours, audited again"])
     orders["ours, audited again"] = np.concatenate([orders["ours, audited again"], rest])
     wrong, most = drawn.wrong, drawn.wrong.sum()
     result = {name: looked_at(wrong[order]) for name, order in orders.items()}
     result["chance"] = {f"{share:g}": round(share * len(wrong)) for share in SHARES}
     curves = {
-        name: (100 * np.cumsum(wrong[order])[EVERY - 1 :: EVERY] / most).round(1).tolist()
+        name: (100 * np.cumsum(wrong[order])[every - 1 :: every] / most).round(1).tolist()
         for name, order in orders.items()
     }
-    return {"labels": len(wrong), "wrong": int(most), "looked_at": result, "curves": curves}
+    about = {"labels": len(wrong), "wrong": int(most), "every": every, "looked_at": result}
+    return about | {"curves": curves}
+
+
+def photographs(args: argparse.Namespace, seed: int) -> real.Drawn:
+    """Photographs of `accuracy/photos.py`, predicted as there; the seed draws the folds."""
+    dataset, train, _ = photos.vectors_of(args)
+    true, given = photos.true_labels(args.truth, dataset), dataset.train.given
+    probs = photos.out_of_fold(train, given, seed)
+    return real.Drawn(train - train.mean(0), true, given.astype(np.int64), probs)
 
 
 def main() -> None:
     parser = result_file.parser(__doc__)
     parser.add_argument("--human", type=pathlib.Path)
+    parser.add_argument("--photos", dest="data", type=pathlib.Path)
+    parser.add_argument("--truth", type=pathlib.Path, help="of the photographs")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--only", default="", help="measures cells whose name has this in it")
     parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
@@ -118,21 +135,30 @@ def main() -> None:
     human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
     cells, features = known.get("cells", {}), {}
+
+    def keep(cell: str, seed: str, make: Callable[[], real.Drawn], every: int) -> None:
+        if args.only not in cell or seed in cells.get(cell, {}):
+            return
+        cells.setdefault(cell, {})[seed] = measure(make(), int(seed), every)
+        print(cell, seed, cells[cell][seed]["looked_at"], flush=True)
+        result_file.save(args.out, {"cells": cells})
+
+    def drawn(name: str, labels: str, factor: int, seed: str) -> real.Drawn:
+        if name not in features:
+            features.clear()
+            features[name] = real.all_features(name, args.cache)
+        return real.draw(*features[name], labels, factor, int(seed), human)
+
     with tempfile.TemporaryDirectory() as folder:
+        args.cache = args.cache or pathlib.Path(folder)
         for seed in args.seeds.split(","):
+            if args.data:
+                keep("photographs", seed, partial(photographs, args, int(seed)), PHOTOS_EVERY)
             for name, labels, factor in CELLS:
-                cell = f"{name}, IF {factor}, {labels}"
-                if args.only not in cell or (labels in real.HUMAN and not human):
+                if labels in real.HUMAN and not human:
                     continue
-                if seed in cells.get(cell, {}):
-                    continue
-                if name not in features:
-                    cache = args.cache or pathlib.Path(folder)
-                    features = {name: real.all_features(name, cache)}
-                drawn = real.draw(*features[name], labels, factor, int(seed), human)
-                cells.setdefault(cell, {})[seed] = measure(drawn, int(seed))
-                print(cell, seed, cells[cell][seed]["looked_at"], flush=True)
-                result_file.save(args.out, {"cells": cells})
+                make = partial(drawn, name, labels, factor, seed)
+                keep(f"{name}, IF {factor}, {labels}", seed, make, EVERY)
 
 
 if __name__ == "__main__":
