@@ -17,11 +17,13 @@ import argparse
 import json
 import pathlib
 import tempfile
+import warnings
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
@@ -132,6 +134,7 @@ def main() -> None:
     parser.add_argument("--only", default="", help="measures cells whose name has this in it")
     parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
     args = parser.parse_args()
+    warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the next audit goes on
     human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
     cells, features = known.get("cells", {}), {}
