@@ -69,14 +69,15 @@ class Heads:
         return probs
 
 
-def looked_at(found: np.ndarray) -> dict[str, int]:
+def looked_at(found: np.ndarray, most: int) -> dict[str, int]:
     """Labels until each share of the wrong ones is found.
 
     Args:
-      found: bool `[N]` in the order in which labels are looked at: whether they are wrong.
+      found: bool `[n]` in the order in which labels are looked at: whether they are wrong.
+      most: how many are wrong of all.
     """
     total = np.cumsum(found)
-    needed = {share: int(np.ceil(share * total[-1])) for share in SHARES}
+    needed = {share: int(np.ceil(share * most)) for share in SHARES}
     return {f"{share:g}": int(np.searchsorted(total, n)) + 1 for share, n in needed.items()}
 
 
@@ -104,10 +105,8 @@ def measure(drawn: real.Drawn, seed: int, every: int) -> dict:
     }
     orders = {name: np.argsort(-score, kind="stable") for name, score in rankings.items()}
     orders["ours, audited again"] = again(drawn, seed, every)
-    rest = np.setdiff1d(np.arange(len(drawn.given)), orders["ours, audited again"])
-    orders["ours, audited again"] = np.concatenate([orders["ours, audited again"], rest])
     wrong, most = drawn.wrong, drawn.wrong.sum()
-    result = {name: looked_at(wrong[order]) for name, order in orders.items()}
+    result = {name: looked_at(wrong[order], most) for name, order in orders.items()}
     result["chance"] = {f"{share:g}": round(share * len(wrong)) for share in SHARES}
     curves = {
         name: (100 * np.cumsum(wrong[order])[every - 1 :: every] / most).round(1).tolist()

@@ -8,6 +8,13 @@ from dull_jax.report.numbers import percent
 
 PHOTOS = ("three", "ten")  # how many classes; see benchmarks/audit/photos.py
 AUDITS = ("ours", "cleanlab", "confident", "disagreement", "neighbours")  # see audit/real.py
+ORDERS = {  # see audit/review_effort.py
+    "ours, audited again": "audited again",
+    "ours": "first list",
+    "cleanlab": "cleanlab",
+    "margin": "disagreement",
+    "chance": "chance",
+}
 ALONE = ("ours, predictions alone", "ours, features alone")
 
 
@@ -120,6 +127,27 @@ def real_trust() -> str:
     return "\n".join(lines) + "\n\nPercent, means over the seeds; tail: of the true class."
 
 
+def reviews(cell: str) -> list[dict]:
+    """What was measured of a cell of `audit/review_effort.py`, a seed each."""
+    return list(read("audit/review_effort.json")["cells"][cell].values())
+
+
+def review() -> str:
+    """Labels looked at until so many of the wrong ones are mended."""
+    lines = [
+        f"| labels | n | wrong | mended | {' | '.join(ORDERS.values())} |",
+        "|---|--:|--:|--:|" + "--:|" * len(ORDERS),
+    ]
+    for cell in read("audit/review_effort.json")["cells"]:
+        runs = reviews(cell)
+        head = f"{_named(cell)} | {len(runs)} | {mean(run['wrong'] for run in runs):,.0f}"
+        for share in runs[0]["looked_at"]["chance"]:
+            looks = [mean(run["looked_at"][key][share] for run in runs) for key in ORDERS]
+            cells = " | ".join(f"{look:,.0f}" for look in looks)
+            lines.append(f"| {head} | {100 * float(share):.0f} % | {cells} |")
+    return "\n".join(lines)
+
+
 def photo_flags() -> str:
     """What is flagged of the photographs' labels, from the same regression."""
     head = "flagged | precision | recall | clean tail flagged | accuracy without them"
@@ -136,12 +164,12 @@ def photo_flags() -> str:
 def _cells(wrong_only: bool = True) -> Iterator[tuple[str, list[dict]]]:
     for cell, seeds in read("audit/real.json")["cells"].items():
         if not (wrong_only and cell.endswith("none")):
-            yield (
-                cell.replace("random_label1", "human, 17 % wrong").replace(
-                    "aggre_label", "human, 9 % wrong"
-                ),
-                list(seeds.values()),
-            )
+            yield _named(cell), list(seeds.values())
+
+
+def _named(cell: str) -> str:
+    cell = cell.replace("random_label1", "human, 17 % wrong")
+    return cell.replace("aggre_label", "human, 9 % wrong")
 
 
 def _average(values: Iterator[float | None]) -> str:

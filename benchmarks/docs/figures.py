@@ -11,7 +11,7 @@ import statistics
 import numpy as np
 from markupsafe import Markup
 
-from benchmarks.docs import dull_tables
+from benchmarks.docs import audit_tables, dull_tables
 from benchmarks.result_file import RESULTS
 from dull_jax.report import bars, curves, heatmap
 from dull_jax.report.blocks import css
@@ -39,6 +39,7 @@ def drawn() -> dict[str, str]:
         for name in ("digits", "digits-no-IFPU")
     )
     figures = {
+        "review.svg": _review("photographs"),
         "ablation.svg": _ablation(),
         "transition_true.svg": heatmap.transition(
             "Transition as drawn", seen["transition"], seen["class_names"]
@@ -85,6 +86,25 @@ def _ablation() -> Markup:
     names = sorted(mean, key=lambda name: -mean[name][0])
     title = "Parts of DULL left out, digits"
     return bars.grouped(title, names, list(keys), [mean[name] for name in names])
+
+
+def _review(cell: str) -> Markup:
+    """Wrong labels that are found, over labels looked at; means over seeds."""
+    measured = audit_tables.reviews(cell)
+    every, chance = measured[0]["every"], measured[0]["labels"] / 100
+    found = [
+        (name, _found(every, [run["curves"][key] for run in measured]))
+        for key, name in audit_tables.ORDERS.items()
+        if key != "chance"
+    ]
+    found.append(("chance", [(0, 0), (100 * chance, 100)]))
+    title = "Wrong labels found, over labels looked at"
+    return curves.lines(title, found, "%", span=(0, 100), along="labels looked at")
+
+
+def _found(every: int, runs: list[list[float]]) -> list[tuple[int, float]]:
+    means = [0.0, *map(statistics.mean, zip(*runs, strict=False))]  # as far as all have come
+    return [(every * n, value) for n, value in enumerate(means)]
 
 
 def _gate(seen: dict) -> Markup:

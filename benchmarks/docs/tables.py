@@ -154,6 +154,7 @@ TABLES = {
     "audit": audit_tables.gaussian,
     "audit-real": audit_tables.real,
     "audit-real-trust": audit_tables.real_trust,
+    "audit-review": audit_tables.review,
     "own-scan": lambda: audit_tables.quoted("ten", "scan"),
     "own-audit": lambda: audit_tables.quoted("three", "console"),
     "own-truth": audit_tables.photos,

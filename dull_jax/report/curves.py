@@ -17,11 +17,13 @@ def lines(
     curves: Sequence[tuple[str, Points]],
     unit: str = "",
     span: tuple[float, float] | None = None,
+    along: str = "epoch",
 ) -> Markup | None:
     """One line a method over epochs; unknown values are gaps. None when nothing is known.
 
     Args:
       title: what is drawn.  unit: of the y axis.  span: its range; by default that of the values.
+      along: what the x axis counts.
       curves: (method, [(epoch, value or None)]); the first is the run itself, drawn on top.
     """
     values = [value for _, points in curves for _, value in points if value is not None]
@@ -31,11 +33,11 @@ def lines(
     chart = {
         # What comes last is drawn on top.
         "data": charts.rows(
-            r for i in reversed(range(len(curves))) for r in _rows(i, *curves[i], unit)
+            r for i in reversed(range(len(curves))) for r in _rows(i, *curves[i], unit, along)
         ),
         "encoding": {
             "x": charts.number_of(
-                "epoch", charts.x_axis("epoch", tickCount=5, **charts.WHOLE), zero=False, nice=False
+                "epoch", charts.x_axis(along, tickCount=5, **charts.WHOLE), zero=False, nice=False
             ),
             "y": charts.number_of("value", charts.y_axis(unit), domain=[low, high], nice=4),
             "detail": charts.text_of("series"),
@@ -61,14 +63,14 @@ _ENDS: Spec = charts.layer(
 )  # fmt: skip
 
 
-def _rows(index: int, name: str, points: Points, unit: str) -> list[dict]:
+def _rows(index: int, name: str, points: Points, unit: str, along: str) -> list[dict]:
     """The points of a line; the last known one is marked and described."""
     look = {"series": index, "colour": palette.series(index), "dash": palette.dash(index),
             "width": 1.5 if index else 2.4}  # fmt: skip
     line = [look | {"epoch": epoch, "value": value, "said": ""} for epoch, value in points]
     for row in [row for row in line if row["value"] is not None][-1:]:
         row["said"] = charts.described(
-            name, f"epoch {row['epoch']:g}", number(row["value"], 2, unit)
+            name, f"{along} {row['epoch']:g}", number(row["value"], 2, unit)
         )
     return line
 
