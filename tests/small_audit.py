@@ -27,13 +27,9 @@ def true_classes() -> np.ndarray:
     return np.repeat(np.arange(len(COUNTS)), COUNTS)[np.argsort(ranks, kind="stable")].astype(int)
 
 
-def make(folder: pathlib.Path, pictures: bool = True) -> pathlib.Path:
-    """Writes the audit to folder/audit, its JPEG files to folder/photos; where the audit is.
-
-    Args:
-      pictures: False: the images are in no files, but an array of the audit.
-    """
-    samples = _samples(folder / "photos", pictures)
+def make(folder: pathlib.Path) -> pathlib.Path:
+    """Writes the audit to folder/audit, its JPEG files to folder/photos; where the audit is."""
+    samples = _samples(folder / "photos")
     features = embeddings.features(samples.vectors, print)
     audit = audit_labels(
         samples.probs,
@@ -47,7 +43,7 @@ def make(folder: pathlib.Path, pictures: bool = True) -> pathlib.Path:
     return folder / "audit"
 
 
-def _samples(root: pathlib.Path, pictures: bool) -> AuditInput:
+def _samples(root: pathlib.Path) -> AuditInput:
     rng, true = np.random.default_rng(0), true_classes()
     size, num_classes = len(true), len(NAMES)
     given = true.copy()
@@ -65,18 +61,18 @@ def _samples(root: pathlib.Path, pictures: bool) -> AuditInput:
     shots = _photographs(true, rng), _photographs(held_out, rng)
     return AuditInput(
         ids=np.array([f"id{n:03d}" for n in range(size)]),
-        paths=paths if pictures else np.full(size, "", object),
+        paths=paths,
         given=given.astype(np.int32),
         probs=probs,
         class_names=NAMES,
-        images=_files(root, paths, shots[0]) if pictures else shots[0],
+        images=_files(root, paths, shots[0]),
         vectors=vectors[:, None].astype(np.float16),
         test=EvalPart(
             ids=np.array([f"test{n}" for n in range(_HELD_OUT)]),
-            paths=test_paths if pictures else np.full(_HELD_OUT, "", object),
+            paths=test_paths,
             labels=held_out,
             vectors=test[:, None].astype(np.float16),
-            images=_files(root, test_paths, shots[1]) if pictures else shots[1],
+            images=_files(root, test_paths, shots[1]),
         ),
     )
 

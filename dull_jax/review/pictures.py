@@ -11,12 +11,14 @@ import pathlib
 from contextlib import suppress
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image
 
 from dull_jax import files
 from dull_jax.audit.saved import ABSENT, SavedAudit
 from dull_jax.data.own import decode
 from dull_jax.errors import UserError
+from dull_jax.names import shown
 from dull_jax.report.pictures import shrunk
 
 LARGE, THUMB = 1024, 160  # pixels of the longer side, at most
@@ -79,6 +81,24 @@ class Pictures:
         if self._audit.pictures is None:
             raise NoPicture("no image of it")
         return _encode(shrunk(self._audit.pictures[row], side))
+
+
+def below(audit: SavedAudit, folder: pathlib.Path) -> SavedAudit:
+    """The audit with its images in `folder`, in which their paths begin.
+
+    Raises:
+      UserError: none of the images that are listed is there.
+    """
+    places = np.array([os.path.abspath(folder / path) if path else "" for path in audit.paths], str)
+    if not any(map(os.path.isfile, places[audit.listed])):
+        named = next(filter(None, audit.paths[audit.listed]), "")
+        why = f"has no {shown(str(named))}" if named else "is of no use: the samples have no paths"
+        raise UserError(f"--images={shown(str(folder))} {why}; name the folder that paths begin in")
+    twins = [
+        places[row] if row != ABSENT else file
+        for row, file in zip(audit.twins, audit.twin_files, strict=True)
+    ]
+    return audit._replace(files=places, twin_files=np.array(twins, str))
 
 
 def _kept() -> pathlib.Path | None:

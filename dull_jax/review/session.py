@@ -26,7 +26,7 @@ class State(NamedTuple):
     """What is decided of N labels.
 
     labels: int32 [N], class numbers, `OPEN`, `NO_CLASS` or `SKIPPED`. history: of these labels.
-    notes: what was odd about the file.
+    notes: what was odd about the file when it was read.
     """
 
     labels: np.ndarray

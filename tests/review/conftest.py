@@ -1,15 +1,11 @@
 """An audit that was made once, and servers that review it."""
 
 import shutil
-import threading
-from contextlib import contextmanager
 
 import pytest
 
 import small_audit
-from dull_jax.audit import saved
-from dull_jax.review.__main__ import listening
-from dull_jax.review.session import Session
+from review_client import Client, serving
 
 
 @pytest.fixture(scope="session")
@@ -24,21 +20,21 @@ def own_audit(audit_folder, tmp_path):
     return shutil.copytree(audit_folder, tmp_path / "audit")
 
 
-@contextmanager
-def serving(folder, **where):
-    """A server of the audit in `folder`, in a thread; its `address` ends with "/"."""
-    page = listening(Session(saved.read(folder), folder / "decisions.csv"), "runs/a", **where)
-    thread = threading.Thread(target=page.run)
-    thread.start()
-    try:
-        yield page
-    finally:
-        page.server.should_exit = True
-        thread.join()
-
-
 @pytest.fixture
 def page(own_audit):
     """A server with decisions of its own, in `own_audit`."""
     with serving(own_audit) as page:
         yield page
+
+
+@pytest.fixture
+def client(page):
+    """Asks that server."""
+    return Client(page.address)
+
+
+@pytest.fixture(scope="module")
+def reader(audit_folder):
+    """Asks a server that all tests of a file share: for what changes nothing."""
+    with serving(audit_folder) as page:
+        yield Client(page.address)
