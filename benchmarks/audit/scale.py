@@ -4,7 +4,7 @@
         [--dir=DIR] [--out=FILE]
 
 Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
-also half an hour to find neighbours (faiss), and the memory of three copies of the features.
+also ten minutes to find neighbours (faiss), and the memory of three copies of the features.
 Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which docs/own_data.md
 shows.
 

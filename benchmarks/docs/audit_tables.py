@@ -72,11 +72,13 @@ def scale() -> str:
         f"| {scan['seconds']:.0f} | |",
         f"| a second start, nothing changed | {again['seconds']:.1f} | |",
     ]
-    for name in ("t2h", "symmetric"):
+    for name in ("t2h", "symmetric", "features"):
         measured = read(f"audit/scale_{name}.json")
+        width = measured.get("features")
+        vectors = f" and vectors of {width} numbers" if width else ""
         lines.append(
             f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
-            f"{measured['file_gb']:.0f} GB of predictions; found: {measured['found']} "
+            f"{measured['file_gb']:.0f} GB of predictions{vectors}; found: {measured['found']} "
             f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
         )
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from dull_jax.audit import (
     decisions,
     embeddings,
     feedback,
+    image_paths,
     inputs,
     outputs,
     page,
@@ -57,6 +58,9 @@ def define_flags() -> None:
         "max_tail_false_alarms", None, "Largest share of right tail labels to be flagged.", 0, 1
     )
     flags.DEFINE_string(
+        "images", None, "With --embeddings or --probs: the folder below which the paths lie."
+    )
+    flags.DEFINE_string(
         "decisions", None, "decisions.csv of a review: these labels are known, and teach the rest."
     )
     flags.DEFINE_string("output", None, "Folder of the results; RUN/audit, or audit, without it.")
@@ -67,20 +71,25 @@ def define_flags() -> None:
 def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
-    run, probs, vectors, labels, classes, data_dir, data_file, decided, apply, output = map(
+    run, probs, vectors, labels, classes, images, data_dir, data_file, decided, apply, output = map(
         cli.path_flag,
         (
-            *("run", "probs", "embeddings", "labels", "classes"),
+            *("run", "probs", "embeddings", "labels", "classes", "images"),
             *("data_dir", "data_file", "decisions", "apply", "output"),
         ),
     )
-    if bool(run) == bool(probs or vectors) or (probs and not labels) or (run and labels):
+    if (
+        bool(run) == bool(probs or vectors)
+        or (probs and not labels)
+        or (run and (labels or images))
+    ):
         raise UserError(
             "give --run, or --embeddings, or --probs and --labels; see python -m dull_jax.audit "
             "--help"
         )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
-    read = [p for p in (probs, vectors, labels, classes, data_dir, data_file, decided) if p]
+    read = [probs, vectors, labels, classes, images, data_dir, data_file, decided]
+    read = [path for path in read if path]
     read += inputs_of(run) if run else []
     overwrite.check_audit(output, read)
     if apply:
@@ -96,6 +105,7 @@ def main(argv: Sequence[str]) -> None:
             samples = dataclasses.replace(samples, decided=answers)
     else:
         samples = _of_embeddings(vectors, labels, output, known)
+    samples = image_paths.joined(samples, images) if images else samples
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)

@@ -61,7 +61,7 @@ def predictions(
     folds = int(fold_of.max()) + 1
     if folds < 2:
         raise UserError("all images are copies of one: there is none to learn from what it shows")
-    key = _key(config, dataset, contents, fold_of)
+    key = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
     probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
     meter = ProgressMeter(folds)
     for fold in range(folds):
@@ -93,7 +93,10 @@ def _corrected(dataset: Dataset, known: np.ndarray | None) -> tuple[Dataset, np.
 
 
 def _key(config: ConfigDict, dataset: Dataset, contents: np.ndarray, fold_of: np.ndarray) -> str:
-    """8 hex digits of everything that the predictions depend on."""
+    """8 hex digits of everything that the predictions depend on.
+
+    fold_of: `[N]`; -1 - the fold of what is not learnt.
+    """
     about = dataset.description
     parts = (recipe.fingerprint(config), about["data_digest"], about["labels_digest"])
     labels = dataset.train.given.tolist()

@@ -56,15 +56,15 @@ class _Verdicts:
 
 
 def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
-    """Every given label under the noise that explains the labels that the evidence learns from.
+    """Every label under the noise that explains them.
 
     Args:
       keep: whether to keep the posterior.  candidates: how many likely classes to keep.
     """
     size, num_classes = len(evidence.given), evidence.num_classes
     rows = noise_structure.searched(size, num_classes)
-    seen, labels = evidence.at(rows), evidence.learnt[rows]
-    counts = np.bincount(evidence.learnt, minlength=num_classes)
+    seen, labels = evidence.at(rows), evidence.given[rows]
+    counts = np.bincount(evidence.given, minlength=num_classes)
     out = _Verdicts(evidence, keep, candidates)
     noise = noise_structure.class_conditional(
         *(seen, labels, counts, temperature_scaling.likelihood_gain),
@@ -87,8 +87,7 @@ def _by_class(
     """Noise that depends on the class: Bayes, row by row."""
     mass = np.zeros(evidence.num_classes)
     posterior_model = jax.device_put(posterior_model)
-    for here, probs, _ in evidence.blocks():
-        given = evidence.given[here]
+    for here, probs, given in evidence.blocks():
         posterior = np.array(posterior_of(probs, given, posterior_model))
         if out.posterior is not None:
             out.posterior[here] = posterior
@@ -120,24 +119,21 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
 def _by_image(evidence: Evidence, seen: np.ndarray, labels: np.ndarray, out: _Verdicts) -> Judged:
     """Noise that depends on the image: two passes to count it, one to tell it."""
     confusions = image_noise.Confusions(evidence.num_classes)
-    for _, probs, learnt in evidence.blocks():
-        confusions.add_to_thresholds(probs, learnt)
-    for _, probs, learnt in evidence.blocks():
-        confusions.add(probs, learnt)
+    for _, probs, given in evidence.blocks():
+        confusions.add_to_thresholds(probs, given)
+    for _, probs, given in evidence.blocks():
+        confusions.add(probs, given)
     power = image_noise.sharpness(seen, labels, confusions.rate)
-    asked = np.empty(len(evidence.given), np.float32)
-    scores = asked if evidence.learnt is evidence.given else asked.copy()
-    for here, probs, learnt in evidence.blocks():
-        scored = image_noise.half_logit(probs, evidence.given[here], power)
-        asked[here], out.other[here], out.part[here] = scored
-        if scores is not asked:
-            scores[here] = image_noise.half_logit(probs, learnt, power)[0]
+    scores = np.empty(len(evidence.given), np.float32)
+    for here, probs, given in evidence.blocks():
+        scored = image_noise.half_logit(probs, given, power)
+        scores[here], out.other[here], out.part[here] = scored
         out.rank(here, probs)
-    model = image_noise.fit(scores, evidence.learnt, power, confusions)
-    out.wrong[:] = model.label_error_prob(asked, evidence.given)
+    model = image_noise.fit(scores, evidence.given, power, confusions)
+    out.wrong[:] = model.label_error_prob(scores, evidence.given)
     if out.posterior is not None:
-        for here, probs, _ in evidence.blocks():
-            out.posterior[here] = model.posterior(probs, evidence.given[here])
+        for here, probs, given in evidence.blocks():
+            out.posterior[here] = model.posterior(probs, given)
     name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
     kept = out.wrong, out.other, out.part, out.candidates, out.posterior
     return Judged(name, 0.0, confusions.transition, confusions.prior, *kept)

@@ -20,7 +20,7 @@ class Evidence(NamedTuple):
     """What is known of N samples, and how it is read some rows at a time."""
 
     given: np.ndarray  # int32 [N], the labels in doubt
-    learnt: np.ndarray  # int32 [N], the same with what is known of them: what is learnt from
+    voting: np.ndarray  # int32 [N], the same with what is known of them: the labels that vote
     num_classes: int
     probs: np.ndarray | None  # [N, K], maybe a memmap
     graph: Graph | None
@@ -28,13 +28,13 @@ class Evidence(NamedTuple):
     rows: int  # at a time
 
     def blocks(self) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
-        """(where, calibrated p(label | x) float32 [n, K], labels [n] that are learnt from)."""
+        """(where, calibrated p(given | x) float32 [n, K], given labels [n])."""
         for start in range(0, len(self.given), self.rows):
             here = slice(start, min(start + self.rows, len(self.given)))
-            yield here, self.at(here), self.learnt[here]
+            yield here, self.at(here), self.given[here]
 
     def at(self, where: slice | np.ndarray) -> np.ndarray:
-        sources = _sources(self.probs, self.graph, self.learnt, self.num_classes, self.pool.kernel)
+        sources = _sources(self.probs, self.graph, self.voting, self.num_classes, self.pool.kernel)
         parts = [source(where) for source in sources]
         return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
 
@@ -54,7 +54,7 @@ def gathered(
     size, num_classes = check_probs.shape(probs, given, class_names)
     class_names = check_probs.names(class_names, num_classes)
     given = check_probs.labels(given, (size, num_classes), class_names)
-    learnt = _learnt(given, known, num_classes)
+    voting = _voting(given, known, num_classes)
     rows = max(BLOCK_NUMBERS // num_classes, 1) if block is None else block
     if rows < 1:
         raise UserError(f"block={block} must be 1 or more rows")
@@ -68,13 +68,13 @@ def gathered(
         )
     if features is not None and size > 1:
         graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
-        kernel = opinion_pool.best_kernel(graph, fitted, learnt, num_classes)
-    parts = [source(fitted) for source in _sources(probs, graph, learnt, num_classes, kernel)]
-    pool = opinion_pool.fit(parts, learnt[fitted], kernel)
-    return Evidence(given, learnt, num_classes, probs, graph, pool, rows), class_names
+        kernel = opinion_pool.best_kernel(graph, fitted, voting, num_classes)
+    parts = [source(fitted) for source in _sources(probs, graph, voting, num_classes, kernel)]
+    pool = opinion_pool.fit(parts, given[fitted], kernel)
+    return Evidence(given, voting, num_classes, probs, graph, pool, rows), class_names
 
 
-def _learnt(given: np.ndarray, known: np.ndarray | None, num_classes: int) -> np.ndarray:
+def _voting(given: np.ndarray, known: np.ndarray | None, num_classes: int) -> np.ndarray:
     """The given labels, with the classes that are known in their place."""
     if known is None or not (known >= 0).any():
         return given

@@ -67,10 +67,11 @@ def audited(tmp_path_factory):
     config.model.name, config.model.width = "small_cnn", 8
     built, said = prepare(config, lambda text: None)[1], []
 
-    def find(folds=3, **changes):
+    def find(folds=3, known=None, **changes):
         other = config.copy_and_resolve_references()
         other.update_from_flattened_dict(changes)
-        return crossval.predictions(other, built, built.train.ids, folds, keep, said.append)
+        ids = built.train.ids
+        return crossval.predictions(other, built, ids, folds, keep, said.append, known)
 
     return built, find(), find, keep, said
 
@@ -104,6 +105,20 @@ def test_folds_of_other_settings_are_not_taken(audited):
     assert len(set(keep.glob("fold_*.npy")) - there) == 3
     assert find(folds=2, **{"train.epochs": 1}).shape == probs.shape
     assert find() is not probs and (find() == probs).all()
+
+
+def test_what_is_decided_teaches(audited):
+    built, probs, find, *_ = audited
+    given = built.train.given
+    nothing = np.full(len(given), -1, np.int32)
+    np.testing.assert_array_equal(find(known=nothing), probs)
+    swapped = (given + 1) % built.train.num_classes
+    taught = find(known=swapped.astype(np.int32))
+    assert (taught.argmax(1) == swapped).mean() > (taught.argmax(1) == given).mean()
+    without = nothing.copy()
+    without[given == 0] = -2  # of no class: predicted, never learnt
+    left = find(known=without)
+    assert left.shape == probs.shape and left[:, 0].max() < probs[:, 0].max()
 
 
 def test_copies_of_one_image_teach_nothing_about_it(audited):
