@@ -72,6 +72,8 @@ def _serve(page: Page) -> None:
     """Until a signal ends it."""
     say(f"review: {page.address}\ndecisions: {page.session.path}\nCtrl-C ends it; nothing is lost")
     threading.Thread(target=pictures.forget_old, daemon=True).start()
+    if flags.FLAGS.host not in ("127.0.0.1", "localhost", "::1"):
+        say("CAUTION: whoever reaches this address, and knows it, sees the images and can decide")
     if flags.FLAGS.open:  # in a thread: a browser of the terminal would keep this one
         threading.Thread(target=webbrowser.open, args=(page.address,), daemon=True).start()
     try:
