@@ -87,7 +87,7 @@ def test_a_sample_of_no_class_is_wrong_whatever_it_is_called(world):
 
 
 def test_errors_that_nobody_suspected_do_not_make_all_doubtful(world):
-    true, given, probs, positions, first, *_ = world
+    _, given, probs, positions, first, *_ = world
     known = np.full(len(given), -1)
     trusted = np.argsort(first.wrong)[:6]
     known[trusted] = (given[trusted] + 1) % 3
