@@ -19,6 +19,7 @@ LAYERS = (
     {"report", "inference"},
     {"cli", "door"},
     {"audit", "main", "prepare", "predict", "export"},
+    {"review"},
 )
 
 

@@ -19,7 +19,8 @@ import fcntl
 import io
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,7 @@ NONE, SKIP, UNDO = "[none of the classes]", "[skip]", "[undo]"
 SPECIAL = (NONE, SKIP, UNDO)
 COLUMNS = ("id", "given", "decision", "when", "audit")
 OPEN, NO_CLASS = -1, -2  # in place of a class
+_HEADER = 1 << 16  # bytes in which the first row of a file ends
 
 
 class Decision(NamedTuple):
@@ -109,8 +111,11 @@ def of_samples(
     """
     check_names(class_names)
     cells = class_labels.cells(class_names)
-    number = {str(cell): k for k, cell in enumerate(cells)} | {NONE: NO_CLASS, SKIP: OPEN}
-    row_of = {composed(str(key)): n for n, key in enumerate(ids)}
+    number = {composed(cell.strip()): k for k, cell in enumerate(cells)} | {
+        NONE: NO_CLASS,
+        SKIP: OPEN,
+    }
+    row_of = {composed(str(key).strip()): n for n, key in enumerate(ids)}
     label, unknown, conflicts = np.full(len(ids), OPEN, np.int32), [], []
     for key, stack in current(rows).items():
         if key not in row_of:
@@ -157,25 +162,75 @@ def now() -> str:
 def append(path: pathlib.Path, rows: Sequence[Decision]) -> None:
     """Adds rows at the end of the file, which is made if need be; they are on disk on return.
 
-    Another process may add rows at the same time. A last line without its end is finished first.
+    Another process may add rows at the same time. See `add`.
+    """
+    with locked(path) as file:
+        add(file, rows)
+
+
+@contextmanager
+def locked(path: pathlib.Path) -> Iterator[io.FileIO]:
+    """The file, which is made if need be; nobody else who asks for it so has it meanwhile.
 
     Raises:
-      OSError: it cannot be written.
+      OSError: it cannot be opened for writing.
     """
-    with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        size = file.seek(0, os.SEEK_END)
-        text = io.StringIO(newline="")
-        if not size:
-            csv.writer(text, lineterminator="\n").writerow(COLUMNS)
-        elif not _ended(file, size):
-            text.write("\n")
-        csv.writer(text, lineterminator="\n").writerows(map(csv_io.cell, row) for row in rows)
-        file.write(text.getvalue().encode("utf-8", "backslashreplace"))
-        file.flush()
+    while True:
+        with path.open("a+b", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                yield file
+                return  # else an editor has put another file in its place, while this one waited
+
+
+def add(file: io.FileIO, rows: Sequence[Decision]) -> None:
+    """Adds rows to a file that is `locked`, in its columns: those of another program may be fewer.
+
+    A last line without its end is finished first.
+
+    Raises:
+      OSError: they cannot be written; the file is as it was.
+      UserError: the file has no columns id and decision.
+    """
+    size = file.seek(0, os.SEEK_END)
+    rest = _text(file, size, rows).encode("utf-8", "backslashreplace")
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
+    except OSError:
+        file.truncate(size)  # half a row would make the file unreadable
+        raise
 
 
-def _ended(file: io.BufferedRandom, size: int) -> bool:
+def _text(file: io.FileIO, size: int, rows: Sequence[Decision]) -> str:
+    """What is to be written behind the first `size` bytes."""
+    text = io.StringIO(newline="")
+    delimiter, columns = _header(file) if size else (",", COLUMNS)
+    if not size:
+        csv.writer(text, lineterminator="\n").writerow(columns)
+    elif not _ended(file, size):
+        text.write("\n")
+    for row in rows:
+        cells = [csv_io.cell(row._asdict().get(column, "")) for column in columns]
+        quoting = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
+        writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n")
+        writer.writerow(cells)
+    return text.getvalue()
+
+
+def _header(file: io.FileIO) -> tuple[str, list[str]]:
+    """The delimiter of the file and its columns."""
+    name = shown(str(file.name))
+    file.seek(0)
+    first = file.read(_HEADER).decode("utf-8-sig", "replace")
+    for mark in csv_io.delimiters(first):
+        header = [field.strip().lower() for field in csv_io.first_row(name, first, mark)[1]]
+        if {"id", "decision"} <= set(header):
+            return mark, header
+    raise UserError(f"{name}: the header needs the columns id and decision")
+
+
+def _ended(file: io.FileIO, size: int) -> bool:
     file.seek(size - 1)
     return file.read(1) in b"\r\n"

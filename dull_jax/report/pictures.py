@@ -19,16 +19,17 @@ def thumbnail(pixels: np.ndarray) -> str:
 
     Small pictures keep their pixels (the page enlarges them crisply), large ones shrink.
     """
-    return _address(_shrunk(pixels, _SIDE))
+    return _address(shrunk(pixels, _SIDE))
 
 
 def stamp(pixels: np.ndarray) -> str:
     """As `thumbnail`, for the many that stand around it: a quarter of the size, lossy."""
-    image = _shrunk(pixels, _STAMP)
+    image = shrunk(pixels, _STAMP)
     return _address(image, "PNG" if max(image.size) <= _CRISP else "WEBP")
 
 
-def _shrunk(pixels: np.ndarray, side: int) -> Image.Image:
+def shrunk(pixels: np.ndarray, side: int) -> Image.Image:
+    """uint8 `[H, W, C]`, as `thumbnail` takes it, as an image of at most `side` pixels a side."""
     pixels = np.asarray(pixels, np.uint8)
     image = Image.fromarray(pixels[..., :3] if pixels.shape[-1] >= 3 else pixels[..., 0])
     image.thumbnail((side, side))

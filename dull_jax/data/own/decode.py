@@ -73,12 +73,27 @@ def read(
     path: str | pathlib.Path, size: int | tuple[int, int], fit: str = "crop", channels: int = 3
 ) -> np.ndarray:
     """`decode` of a file. Raises BadImage also when it cannot be read."""
+    return decode(_contents(path), size, fit, channels)
+
+
+def within(path: str | pathlib.Path, side: int) -> np.ndarray:
+    """uint8 [H, W, 3]: the whole image of a file, its longer side at most `side` pixels.
+
+    Raises:
+      BadImage: as `read`.
+    """
+    with _opened(_contents(path), 2 * side) as image:
+        upright, _ = _decoded(image, "RGB")
+        upright.thumbnail((side, side))
+        return np.asarray(upright)
+
+
+def _contents(path: str | pathlib.Path) -> bytes:
     try:
         check_file(path)
-        data = pathlib.Path(path).read_bytes()
+        return pathlib.Path(path).read_bytes()
     except (OSError, ValueError) as error:
         raise BadImage(getattr(error, "strerror", None) or str(error)) from None
-    return decode(data, size, fit, channels)
 
 
 def check_file(path: str | pathlib.Path) -> None:

@@ -1,0 +1,72 @@
+"""The server of a review: at an address of its own, which it says."""
+
+import socket
+from typing import Any, NamedTuple
+
+from dull_jax.errors import UserError
+from dull_jax.review import access
+from dull_jax.review.session import Session
+
+_GRACE = 3  # seconds that a picture under way may take when the server ends
+
+
+class Page(NamedTuple):
+    """A server that listens; browsers wait until it is run."""
+
+    session: Session
+    address: str
+    server: Any  # uvicorn.Server; it ends where its `should_exit` is set
+    socket: socket.socket
+
+    def run(self) -> None:
+        self.server.run(sockets=[self.socket])
+
+
+def listening(session: Session, name: str, host: str = "127.0.0.1", port: int = 0) -> Page:
+    """A server of the review.
+
+    Args:
+      name: of the audit, for the page.
+      port: 0: one that is free.
+
+    Raises:
+      UserError: the port or address cannot be had, or what serves it is not installed.
+    """
+    try:
+        import uvicorn
+
+        from dull_jax.review import app
+    except ImportError as error:
+        if (error.name or "").startswith("dull_jax"):
+            raise
+        raise UserError(
+            f'the review needs {error.name}; run: pip install "dull_jax[review]"'
+        ) from None
+    server = _socket(host, port)
+    port, token = server.getsockname()[1], access.new_token()
+    config = uvicorn.Config(
+        access.Guarded(app.create(session, name), token, access.hosts(host, port)),
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE,
+    )
+    return Page(session, f"http://{_named(host)}:{port}/{token}/", uvicorn.Server(config), server)
+
+
+def _socket(host: str, port: int) -> socket.socket:
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        why = error.strerror or error
+        raise UserError(f"--host={host} --port={port}: cannot listen there ({why})") from None
+
+
+def _named(host: str) -> str:
+    """As an address has it."""
+    if host in ("0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
