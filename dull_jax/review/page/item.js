@@ -4,7 +4,7 @@ import {byId, make, picture, quoted, thumb} from './elements.js';
 
 const GROUPS = {head: 'frequent class (head)', medium: 'medium class', tail: 'rare class (tail)'};
 const WHY = {
-  wrong: 'Another class is likelier than the given one.',
+  wrong: '', // the two classes above say it
   ambiguous: 'Doubtful, but no class is likelier than the given one.',
   leak: 'A near copy of a test image: remove it from the train images. Its label may be right.',
   duplicate: 'A near copy of another sample, which stays. Its label may be right.',
@@ -59,6 +59,7 @@ function doubt(item) {
   document.querySelector('.scale').classList.toggle('likely', item.p_wrong >= 0.5);
   document.querySelector('.scale i').style.width = `${100 * item.p_wrong}%`;
   byId('why').textContent = WHY[item.verdict];
+  byId('why').hidden = !WHY[item.verdict];
   const chips = [item.verdict || 'not listed', GROUPS[item.group]].filter(Boolean);
   byId('chips').replaceChildren(...chips.map((text) => make('span', {className: 'chip'}, text)));
 }

@@ -65,8 +65,9 @@ function command(text) {
     await navigator.clipboard.writeText(text);
     copy.textContent = 'Copied';
   });
+  const open = text.includes(' … ') ? ' (… stands for what was audited)' : '';
   return [
-    make('p', {}, 'Now audit again. What you decided is taken as known, and the next list is better:'),
+    make('p', {}, `Now audit again${open}. The next list takes your decisions as known:`),
     make('div', {className: 'command'}, make('pre', {tabIndex: 0}, text), copy),
   ];
 }
