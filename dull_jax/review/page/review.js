@@ -1,8 +1,8 @@
 // The review: one suspected label after the other, and what the reader decides of it.
 //
 // Nothing moves on before the server has a decision on disk. A decision names the row that was
-// shown, and what was decided of it as far as the page knows; while one is under way, or a picture
-// is not there yet, no other is taken.
+// shown, and what was decided of it as far as the page knows. While one is under way, or a picture
+// is not there yet, no other is taken; moves wait for their turn.
 
 import {byId} from './elements.js';
 import {choose, examples, filters, onFilter, open} from './dialogs.js';
@@ -25,6 +25,7 @@ let letters = true; // whether single keys do anything
 let names = [];
 let overview = null;
 let shown = null; // the item, once its picture is there
+let work = Promise.resolve(); // what is under way
 let busy = false;
 let unsaved = null; // {row, job}: a decision that is not on disk yet
 let ahead = []; // pictures that are loaded already
@@ -53,12 +54,12 @@ function solved() {
   byId('problem').hidden = true;
 }
 
-/** Does one thing at a time; where it fails, says so and offers to try again. */
-async function run(job) {
-  if (busy) {
-    say('Still at work; that was not done. Try again.');
-    return;
-  }
+/** Does one thing after the other; where one fails, says so and offers to try again. */
+function run(job) {
+  work = work.then(() => attempt(job));
+}
+
+async function attempt(job) {
   busy = true;
   try {
     await job();
@@ -173,6 +174,10 @@ async function start() {
 
 function decide(decision) {
   const about = shown;
+  if (busy) { // it may be meant for what comes next, and that was not seen yet
+    say('Still saving; that was not done. Try again.');
+    return;
+  }
   if (!about) {
     say('The picture is not there yet; that was not done. Try again.');
     return;
@@ -251,7 +256,7 @@ function onKey(event) {
   if (!undoing && (event.ctrlKey || event.metaKey || event.altKey)) return;
   const action = undoing ? 'undo' : KEYS[event.key.toLowerCase()];
   const dialog = document.querySelector('dialog[open]');
-  if (!action || event.isComposing || (event.repeat && !MOVES.includes(action))) return;
+  if (!action || event.isComposing || (event.repeat && (busy || !MOVES.includes(action)))) return;
   if (!undoing && !letters && action !== 'help') return;
   if (event.key === 'Enter' && event.target.closest('button, a, input, select')) return;
   if (dialog && !(dialog.id === 'examples' && [...IN_EXAMPLES, 'examples'].includes(action))) return;
