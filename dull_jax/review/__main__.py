@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import cli, files
+from dull_jax import cli
 from dull_jax.audit import saved
 from dull_jax.errors import UserError
 from dull_jax.review import pictures
@@ -55,17 +55,12 @@ def main(argv: Sequence[str]) -> None:
     session = Session(found, path)
     for note in session.state().notes:
         say(note)
-    _serve(listening(session, str(folder), flags.FLAGS.host, flags.FLAGS.port))
-    _say_what_is_next(session, run)
-
-
-def _say_what_is_next(session: Session, run: files.Path | None) -> None:
-    if not (count := len(session.state().history)):
-        return
-    said = "1 decision" if count == 1 else f"{count:,} decisions"
-    say(f"\n{said} in {session.path}; the next audit learns from them:")
     audited = f"--run={shlex.quote(str(run))}" if run else "…"
-    say(f"python -m dull_jax.audit {audited} --decisions={shlex.quote(str(session.path))}")
+    command = f"python -m dull_jax.audit {audited} --decisions={shlex.quote(str(path))}"
+    _serve(listening(session, str(folder), flags.FLAGS.host, flags.FLAGS.port, command))
+    if count := len(session.state().history):
+        said = "1 decision" if count == 1 else f"{count:,} decisions"
+        say(f"\n{said} in {session.path}; the next audit learns from them:\n{command}")
 
 
 def _serve(page: Page) -> None:

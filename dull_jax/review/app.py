@@ -5,7 +5,8 @@ GET  /page/NAME               its script and style sheet
 GET  /api/classes, /api/overview?VIEW, /api/examples?class=K
 GET  /api/item?VIEW&position=P&seek=here|open|skipped|back     or ?VIEW&row=R
 GET  /image/ROW, /thumb/ROW, /image/twin/PLACE
-POST /api/decide {"row": R, "decision": {"kind": "class", "class": K}}      or "none", "skip"
+POST /api/decide {"row": R, "decision": {"kind": "class", "class": K}}      or "none", "skip";
+     with "before": a decision or null, refused where something else is decided by now
 POST /api/undo {}                                              or {"undo": N}, N of the last reply
 
 VIEW is any of order, group, given, suggested and verdict: see `items.View`.
@@ -44,8 +45,9 @@ _CACHED = {"cache-control": "private, max-age=3600"}
 class _Review:
     """The replies, which share an audit."""
 
-    def __init__(self, session: Session, name: str):
+    def __init__(self, session: Session, name: str, command: str):
         self.session, self.name, self.audit = session, name, session.audit
+        self.command = command
         self.items, self.pictures = Items(session.audit), Pictures(session.audit)
         # Fewer than there are threads: while pictures are decoded, decisions do not wait.
         self._decoders = anyio.CapacityLimiter(os.cpu_count() or 1)
@@ -67,7 +69,7 @@ class _Review:
 
     def overview(self, request: Request) -> Response:
         view, state = self._view(request), self.session.state()
-        return _json(replies.overview(self.items, view, state, self.name))
+        return _json(replies.overview(self.items, view, state, self.name, self.command))
 
     def item(self, request: Request) -> Response:
         view, state = self._view(request), self.session.state()
@@ -123,9 +125,10 @@ class _Review:
             raise HTTPException(404, "there is no such row")
         try:
             label = replies.label(asked.get("decision"), len(self.audit.class_names))
+            before = replies.before(asked, len(self.audit.class_names))
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
-        count = await run_in_threadpool(self.session.decide, row, label)
+        count = await run_in_threadpool(self.session.decide, row, label, before)
         return _json({"ok": True, "decision": replies.decision(label), "undo": count})
 
     async def undo(self, request: Request) -> Response:
@@ -162,13 +165,14 @@ class _Review:
         return View(order, group, verdict=verdict, **numbers)
 
 
-def create(session: Session, name: str) -> Starlette:
+def create(session: Session, name: str, command: str = "") -> Starlette:
     """The application. Nobody is kept out here: see `access.Guarded`.
 
     Args:
       name: of the audit, for the page.
+      command: what is to be run when all is decided; "" where nothing is known.
     """
-    review = _Review(session, name)
+    review = _Review(session, name, command)
     gets = {
         "/": review.page,
         "/page/{name}": review.part,

@@ -35,7 +35,14 @@ def label(value: Any, num_classes: int) -> int:
     raise ValueError("a decision is none, skip, or one of the classes")
 
 
-def overview(items: Items, view: View, state: State, name: str) -> dict[str, Any]:
+def before(asked: dict[str, Any], num_classes: int) -> int | None:
+    """What the page takes to be decided so far, None where it does not say. Raises ValueError."""
+    if "before" not in asked:
+        return None
+    return OPEN if asked["before"] is None else label(asked["before"], num_classes)
+
+
+def overview(items: Items, view: View, state: State, name: str, command: str) -> dict[str, Any]:
     """How far the view is, and what filters would leave of the list."""
     rows = items.rows(view)
     labels = state.labels[rows]
@@ -50,6 +57,7 @@ def overview(items: Items, view: View, state: State, name: str) -> dict[str, Any
         "undo": len(state.history),
         "audit": items.audit.digest,
         "name": clean(name),
+        "command": clean(command),
         "notes": [clean(note) for note in state.notes],
     }
 

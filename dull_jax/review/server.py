@@ -22,12 +22,15 @@ class Page(NamedTuple):
         self.server.run(sockets=[self.socket])
 
 
-def listening(session: Session, name: str, host: str = "127.0.0.1", port: int = 0) -> Page:
+def listening(
+    session: Session, name: str, host: str = "127.0.0.1", port: int = 0, command: str = ""
+) -> Page:
     """A server of the review.
 
     Args:
       name: of the audit, for the page.
       port: 0: one that is free.
+      command: what the page names as the next one, when all is decided.
 
     Raises:
       UserError: the port or address cannot be had, or what serves it is not installed.
@@ -45,7 +48,7 @@ def listening(session: Session, name: str, host: str = "127.0.0.1", port: int = 
     server = _socket(host, port)
     port, token = server.getsockname()[1], access.new_token()
     config = uvicorn.Config(
-        access.Guarded(app.create(session, name), token, access.hosts(host, port)),
+        access.Guarded(app.create(session, name, command), token, access.hosts(host, port)),
         http="h11",
         ws="none",
         lifespan="off",

@@ -35,7 +35,7 @@ class State(NamedTuple):
 
 
 class Stale(Exception):
-    """What was to be taken back is not the latest decision any more."""
+    """What was to be changed or taken back is not what is decided now."""
 
 
 class Session:
@@ -63,13 +63,15 @@ class Session:
         with self._lock:
             return self._current()
 
-    def decide(self, row: int, label: int) -> int:
+    def decide(self, row: int, label: int, before: int | None = None) -> int:
         """Adds a decision unless it stands already; how many decisions can be taken back.
 
         Args:
           label: a class number, `NO_CLASS` or `SKIPPED`.
+          before: what was decided, or `OPEN`, as far as is known.
 
         Raises:
+          Stale: another page or program has decided otherwise since.
           OSError: it cannot be written; nothing was.
           UserError: see `state`.
         """
@@ -77,9 +79,11 @@ class Session:
             if self._current().labels[row] == label:
                 return len(self._state.history)
             with decisions.locked(self.path) as file:
-                before = self._current().labels[row]  # another process may just have decided
-                if before != label:
-                    again = [] if before == OPEN else [self._row(row, UNDO)]
+                found = self._current().labels[row]  # another process may just have decided
+                if before is not None and found not in (before, label):
+                    raise Stale
+                if found != label:
+                    again = [] if found == OPEN else [self._row(row, UNDO)]
                     self._add(file, [*again, self._row(row, self._name(label))])
                 return len(self._state.history)
 

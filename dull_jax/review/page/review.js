@@ -1,0 +1,294 @@
+// The review: one suspected label after the other, and what the reader decides of it.
+//
+// Nothing moves on before the server has a decision on disk. A decision names the row that was
+// shown, and what was decided of it as far as the page knows. While one is under way, or a picture
+// is not there yet, no other is taken; moves wait for their turn.
+
+import {byId} from './elements.js';
+import {choose, examples, filters, onFilter, open} from './dialogs.js';
+import * as item from './item.js';
+import * as progress from './progress.js';
+import {Failure, get, post} from './server.js';
+
+const WHOLE = {verdict: '', group: '', given: '', suggested: ''};
+const KEYS = {
+  a: 'accept', enter: 'accept', k: 'keep', c: 'choose', '/': 'choose', n: 'none', s: 'skip',
+  u: 'undo', j: 'next', arrowright: 'next', p: 'previous', arrowleft: 'previous', e: 'examples',
+  o: 'filters', '?': 'help', 1: '1', 2: '2', 3: '3', 4: '4', 5: '5',
+};
+const MOVES = ['next', 'previous', 'undo']; // that may be repeated by holding the key
+const IN_EXAMPLES = ['accept', 'keep', 'none', 'skip'];
+
+let view = {order: 'p', ...WHOLE};
+let position = 0; // of what is shown; total where all is decided
+let letters = true; // whether single keys do anything
+let names = [];
+let overview = null;
+let shown = null; // the item, once its picture is there
+let work = Promise.resolve(); // what is under way
+let busy = false;
+let unsaved = null; // {row, job}: a decision that is not on disk yet
+let ahead = []; // pictures that are loaded already
+let fading = 0;
+
+// What is said
+
+function say(text, next = '') {
+  byId('said').textContent = text;
+  byId('next').textContent = next;
+  byId('status').classList.remove('old');
+  clearTimeout(fading);
+  fading = setTimeout(() => byId('status').classList.add('old'), 4000);
+}
+
+function fail(error, again) {
+  const problem = byId('problem');
+  problem.querySelector('p').textContent = unsaved ? `Not saved. ${error.message}` : error.message;
+  problem.hidden = false;
+  byId('again').onclick = again;
+  byId('leave').hidden = !unsaved;
+}
+
+function solved() {
+  unsaved = null;
+  byId('problem').hidden = true;
+}
+
+/** Does one thing after the other; where one fails, says so and offers to try again. */
+function run(job) {
+  work = work.then(() => attempt(job));
+}
+
+async function attempt(job) {
+  busy = true;
+  try {
+    await job();
+    if (!unsaved) solved();
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error;
+    const again = unsaved ? unsaved.job : job;
+    fail(error, () => run(again));
+  } finally {
+    busy = false;
+  }
+}
+
+// What is shown
+
+async function load(query) {
+  const [found, counted] = await Promise.all([get('item', {...view, ...query}), get('overview', view)]);
+  overview = counted;
+  progress.show(overview, filterInWords());
+  return found.item;
+}
+
+/** Goes to an item of the view. seek: here, open, skipped (from the position on) or back. */
+async function go(seek, start, text = '') {
+  const found = await load({seek, position: Math.max(start, 0)});
+  if (found) await display(found, text);
+  else if (seek === 'here' && overview.total) await go('open', 0, text);
+  else close(text);
+}
+
+async function display(found, text) {
+  if (found.position !== null) position = found.position;
+  remember();
+  byId('closing').hidden = true;
+  byId('item').hidden = false;
+  document.body.classList.remove('closed');
+  byId('item').setAttribute('aria-busy', 'true');
+  shown = null;
+  const there = item.show(found, names);
+  scrollTo(0, 0);
+  const [words, percent] = item.chance(found.p_wrong);
+  say(text, `Given ${names[found.given]}, suggested ${names[found.suggested]}, ${words}, ${percent}.`);
+  there.then(() => ready(found));
+}
+
+function ready(found) {
+  if (byId('item').hidden || shown?.row === found.row) return;
+  shown = found;
+  byId('item').setAttribute('aria-busy', 'false');
+  byId('item').dataset.row = found.row;
+  ahead = found.ahead.map((row) => Object.assign(new Image(), {src: `image/${row}`}));
+}
+
+function close(text) {
+  shown = null;
+  position = overview.total;
+  remember();
+  byId('item').hidden = true;
+  byId('closing').hidden = false;
+  document.body.classList.add('closed');
+  progress.close(overview, isFiltered(), (changed, seek) => run(() => {
+    view = {...view, ...changed};
+    return go(seek, 0);
+  }));
+  say(text, 'All decided.');
+  if (!document.querySelector('dialog[open]')) byId('closing').querySelector('h2').focus();
+}
+
+// The view, which the address keeps
+
+function isFiltered() {
+  return Object.keys(WHOLE).some((name) => view[name] !== '');
+}
+
+function filterInWords() {
+  const order = {p: '', gain: 'by gain', class: 'by class'}[view.order];
+  const from = view.given && (names[view.given] ?? '?');
+  const to = view.suggested && (names[view.suggested] ?? '?');
+  const pair = from || to ? `${from || 'any'} → ${to || 'any'}` : '';
+  const verdict = view.verdict === 'rest' ? 'not listed' : view.verdict;
+  return [verdict, view.group, pair, order].filter(Boolean).join(' · ') || 'Filters';
+}
+
+function remember() {
+  const kept = Object.entries({...view, position, keys: letters ? '' : 'off'})
+    .filter(([name, value]) => value !== '' && !(name === 'order' && value === 'p'));
+  history.replaceState(null, '', `#${new URLSearchParams(kept)}`);
+}
+
+/** Reads the address; returns the position in it, or null. */
+function recall() {
+  const kept = new URLSearchParams(location.hash.slice(1));
+  for (const name of Object.keys(view)) view[name] = kept.get(name) ?? (name === 'order' ? 'p' : '');
+  letters = kept.get('keys') !== 'off';
+  byId('letters').checked = letters;
+  return /^\d+$/.test(kept.get('position') ?? '') ? Number(kept.get('position')) : null;
+}
+
+async function start() {
+  ({classes: names} = await get('classes'));
+  const kept = recall();
+  try {
+    await (kept === null ? go('open', 0) : go('here', kept));
+  } catch (error) {
+    if (![400, 404].includes(error.status)) throw error;
+    view = {order: 'p', ...WHOLE}; // the address is of another audit
+    await go('open', 0);
+  }
+}
+
+// What the reader does
+
+function decide(decision) {
+  const about = shown;
+  if (busy) { // it may be meant for what comes next, and that was not seen yet
+    say('Still saving; that was not done. Try again.');
+    return;
+  }
+  if (!about) {
+    say('The picture is not there yet; that was not done. Try again.');
+    return;
+  }
+  if (unsaved && unsaved.row !== about.row) {
+    say('First try again to save the last decision, or leave it.');
+    return;
+  }
+  run(async function job() {
+    unsaved = {row: about.row, job};
+    try {
+      await post('decide', {row: about.row, decision, before: about.decision});
+    } catch (error) {
+      if (error.status === 409 && await changedElsewhere(about)) return;
+      throw error;
+    }
+    solved();
+    about.decision = decision;
+    const after = about.position === null ? position : about.position + 1;
+    await go('open', after, `Saved: ${item.inWords(decision, names)}.`);
+  });
+}
+
+const same = (one, other) => JSON.stringify(one.decision) === JSON.stringify(other.decision);
+
+/** Shows the item anew if it was decided by another page or program; whether it was. */
+async function changedElsewhere(about) {
+  const now = await load({row: about.row});
+  if (same(now, about)) return false;
+  solved();
+  const words = now.decision ? `as ${item.inWords(now.decision, names)}` : ': it is undecided again';
+  await display(now, `Changed elsewhere ${words}. Decide again to change it.`);
+  return true;
+}
+
+async function undo() {
+  let taken;
+  try {
+    taken = await post('undo', {undo: overview.undo});
+  } catch (error) {
+    if (error.status !== 409) throw error;
+    overview = await get('overview', view);
+    say(`${error.message}. Nothing was taken back; press again to take back the latest.`);
+    return;
+  }
+  if (taken.row === null) say('There is nothing to take back.');
+  else await display(await load({row: taken.row}), `Taken back; it is ${item.inWords(taken.decision, names)}.`);
+}
+
+function next() {
+  const last = position + 1 >= overview.total;
+  return last ? go('open', 0, 'That was the last; on to what is undecided.') : go('here', position + 1);
+}
+
+const DO = {
+  accept: () => decide({kind: 'class', class: shown?.suggested}),
+  keep: () => decide({kind: 'class', class: shown?.given}),
+  none: () => decide({kind: 'none'}),
+  skip: () => decide({kind: 'skip'}),
+  choose: () => shown && choose(names, shown.candidates, (number) => decide({kind: 'class', class: number})),
+  undo: () => run(undo),
+  next: () => run(next),
+  previous: () => (position ? run(() => go('here', position - 1)) : say('This is the first.')),
+  examples: () => shown && run(() => examples(shown, names)),
+  filters: () => overview && (filters(view, overview, names), open('filters')),
+  help: () => open('help'),
+};
+
+function act(name) {
+  if (name in DO) DO[name]();
+  else if (shown && name <= shown.candidates.length) decide({kind: 'class', class: shown.candidates[name - 1]});
+}
+
+function onKey(event) {
+  const undoing = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z' && !event.shiftKey;
+  if (!undoing && (event.ctrlKey || event.metaKey || event.altKey)) return;
+  const action = undoing ? 'undo' : KEYS[event.key.toLowerCase()];
+  const dialog = document.querySelector('dialog[open]');
+  if (!action || event.isComposing || (event.repeat && (busy || !MOVES.includes(action)))) return;
+  if (!undoing && !letters && action !== 'help') return;
+  if (event.key === 'Enter' && event.target.closest('button, a, input, select')) return;
+  if (dialog && !(dialog.id === 'examples' && [...IN_EXAMPLES, 'examples'].includes(action))) return;
+  event.preventDefault();
+  dialog?.close();
+  if (!dialog || action !== 'examples') act(action);
+}
+
+document.addEventListener('keydown', onKey);
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-do]');
+  if (!button) return;
+  if (event.detail) document.querySelector('main').focus({preventScroll: true}); // Enter is to accept
+  act(button.dataset.do);
+});
+byId('leave').addEventListener('click', solved);
+byId('letters').addEventListener('change', (event) => {
+  letters = event.target.checked;
+  remember();
+});
+onFilter((changed) => run(async () => {
+  view = {...view, ...changed};
+  await go('open', 0);
+  filters(view, overview, names);
+}));
+addEventListener('hashchange', () => run(() => go('here', recall() ?? 0)));
+addEventListener('focus', async () => { // the reader comes back from another page or an editor
+  const about = shown;
+  const now = about && await get('item', {...view, row: about.row}).catch(() => null);
+  if (now && shown === about && !busy && !same(now.item, about)) run(() => changedElsewhere(about));
+});
+addEventListener('beforeunload', (event) => {
+  if (unsaved) event.preventDefault();
+});
+run(start);
