@@ -94,7 +94,7 @@ function candidates(item, names) {
 function decided(item, names) {
   const {decision} = item;
   byId('decided').hidden = !decision;
-  byId('decided').textContent = decision ? `Decided: ${inWords(decision, names)}.` : '';
+  byId('decided').textContent = decision ? `✓ Decided: ${inWords(decision, names)}.` : '';
   for (const button of document.querySelectorAll('[data-do]')) {
     const number = {accept: item.suggested, keep: item.given}[button.dataset.do]
       ?? item.candidates[button.dataset.do - 1];

@@ -19,7 +19,7 @@ export function show(overview, filter) {
   byId('far').textContent = `${far}${left}`;
   byId('bar').max = total || 1;
   byId('bar').value = decided;
-  byId('precision').textContent = precision(overview);
+  byId('precision').replaceChildren(...precision(overview));
   byId('filtered').textContent = filter;
   byId('notes').hidden = !overview.notes.length;
   byId('notes').textContent = overview.notes.join(' ');
@@ -28,11 +28,12 @@ export function show(overview, filter) {
 
 function precision({counted, estimated_precision: expected}) {
   if (!counted.decided) {
-    return expected === null ? '' : `The audit expects ${percent(expected)} of what it flags to be wrong`;
+    return expected === null ? [] : [`The audit expects ${percent(expected)} of what it flags to be wrong`];
   }
   const {decided, wrong} = counted;
   const share = `${wrong} of ${decided} decided were wrong (${percent(wrong / decided)})`;
-  return `Precision so far: ${share}${expected === null ? '' : `; expected ${percent(expected)}`}`;
+  const title = make('span', {className: 'long'}, 'Precision so far: ');
+  return [title, `${share}${expected === null ? '' : `; expected ${percent(expected)}`}`];
 }
 
 /** What stands in the item's place where none is left, or none is there. */
@@ -44,10 +45,9 @@ export function close(overview, filtered, go) {
     return element;
   };
   const whole = {verdict: '', group: '', given: '', suggested: ''};
-  const title = make('h2', {tabIndex: -1}, total ? 'All decided' : filtered ? 'Nothing matches' : 'Nothing suspected');
+  const title = make('h2', {tabIndex: -1}, total ? (filtered ? 'All of these are decided' : 'All decided') : filtered ? 'Nothing matches' : 'Nothing suspected');
   const words = make('p', {}, total
-    ? `${count(total, 'label')} looked at, ${skipped.toLocaleString('en')} of them skipped. `
-      + `${overview.counted.wrong.toLocaleString('en')} flagged labels were wrong.`
+    ? `${count(total, 'label')} looked at, ${skipped.toLocaleString('en')} of them skipped.`
     : filtered ? 'No label is left with these filters.' : 'The audit lists no label.');
   const buttons = [
     skipped && button(`Look at the ${skipped.toLocaleString('en')} skipped`, {}, 'skipped'),
@@ -65,9 +65,10 @@ function command(text) {
     await navigator.clipboard.writeText(text);
     copy.textContent = 'Copied';
   });
+  const words = text.split(/(?<= )/).map((word) => make('span', {}, word)); // no break in '--'
   const open = text.includes(' … ') ? ' (… stands for what was audited)' : '';
   return [
     make('p', {}, `Now audit again${open}. The next list takes your decisions as known:`),
-    make('div', {className: 'command'}, make('pre', {tabIndex: 0}, text), copy),
+    make('div', {className: 'command'}, make('pre', {tabIndex: 0}, ...words), copy),
   ];
 }

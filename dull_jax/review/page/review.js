@@ -179,7 +179,8 @@ function decide(decision) {
     return;
   }
   if (!about) {
-    say('The picture is not there yet; that was not done. Try again.');
+    if (!byId('closing').hidden) say('There is nothing to decide here.');
+    else say('The picture is not there yet; that was not done. Try again.');
     return;
   }
   if (unsaved && unsaved.row !== about.row) {
