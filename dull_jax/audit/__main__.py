@@ -23,7 +23,6 @@ from dull_jax.audit import (
     feedback,
     image_paths,
     inputs,
-    label_studio_export,
     outputs,
     page,
     prediction_files,
@@ -124,7 +123,7 @@ def main(argv: Sequence[str]) -> None:
         _check_apply(apply, output, read)
     elif flags.FLAGS.accept_above is not None:
         raise UserError("--accept_above says what --apply takes; give --apply=corrected.csv, say")
-    known = _decisions(decided) if decided else None
+    known = decisions.opened(decided) if decided else None
     if run:
         samples = _of_run(run, output, data_dir, data_file, known)
     elif probs:
@@ -139,12 +138,6 @@ def main(argv: Sequence[str]) -> None:
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
-
-
-def _decisions(path: files.Path) -> DecisionFile:
-    """Of a review here, or of Label Studio."""
-    read = label_studio_export.read if path.suffix.lower() == ".json" else decisions.read
-    return DecisionFile(str(path), read(path))
 
 
 def _of_run(

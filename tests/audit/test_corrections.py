@@ -203,9 +203,7 @@ def test_label_studio_and_back(samples, tmp_path):
     assert tasks["id20"]["data"]["image"].endswith("part0/img%2010.png")
     setup = ET.parse(tmp_path / "tasks.xml")
     assert [c.get("value") for c in setup.iter("Choice")] == [*NAMES, decisions.NONE]
-    from dull_jax.audit import label_studio_export
-
-    rows = label_studio_export.read(path)
+    rows = decisions.read(path)
     known = decisions.of_samples("x", rows, samples.ids, NAMES)
     assert known.label[0] == 1 and known.label[10] == NO_CLASS and known.known.sum() == 2
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from dull_jax.audit import decisions, label_studio_export
+from dull_jax.audit import decisions
 from dull_jax.errors import UserError
 
 
@@ -23,7 +23,7 @@ def task(key, *choices, **annotation):
 def read(tmp_path, content):
     path = tmp_path / "export.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return label_studio_export.read(path)
+    return decisions.read(path)
 
 
 def test_annotations_are_decisions(tmp_path):
@@ -67,4 +67,4 @@ def test_what_is_no_export_is_refused(tmp_path, content, words):
     with pytest.raises(UserError, match=words):
         read(tmp_path, content)
     with pytest.raises(UserError, match="cannot be read"):
-        label_studio_export.read(tmp_path / "gone.json")
+        decisions.read(tmp_path / "gone.json")
