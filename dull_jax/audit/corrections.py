@@ -7,6 +7,7 @@ than it is if corrected by what a model thinks of them. A copy of an audited ima
 label: else the table would contradict itself. Images that cannot be read stay what they are.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from dull_jax.audit import saved
 from dull_jax.audit.decisions import NO_CLASS
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import OUTSIDE, Listed
+from dull_jax.errors import UserError
+from dull_jax.files import Path
+from dull_jax.names import shown
 from dull_jax.stats.label_audit import LabelAudit
 
 DECIDED, CORRECTED, KEPT = "decided", "corrected", "kept"
@@ -36,6 +40,10 @@ class Correction(NamedTuple):
     suggested: str = ""  # what fits better, as the audit has it, decided or not
     listed: bool = False  # among the suspects
 
+    @property
+    def audited(self) -> bool:
+        return not math.isnan(self.p_wrong)
+
 
 class Corrections(NamedTuple):
     """All files of a data set, those that were audited first."""
@@ -46,6 +54,26 @@ class Corrections(NamedTuple):
     def usable(self) -> list[Correction]:
         """Those with a label."""
         return [row for row in self.rows if row.label and row.status not in LEFT_OUT]
+
+    def with_files(self, target: Path) -> tuple[list[Correction], tuple[str, ...]]:
+        """(what has a label and an image, a line for what has no image).
+
+        Args:
+          target: where they are to be put, for messages.
+
+        Raises:
+          UserError: nothing has.
+        """
+        labelled = self.usable()
+        found = [row for row in labelled if row.file]
+        if not found:
+            raise UserError(
+                f"--apply={shown(str(target))}: no image files are known to put there; add "
+                "--images, or name a .csv file"
+            )
+        if without := len(labelled) - len(found):
+            return found, (f"{without:,} labels have no image file, and are not in {target}",)
+        return found, ()
 
 
 def of(

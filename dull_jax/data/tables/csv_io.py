@@ -185,7 +185,12 @@ class Text(str):
     """A cell that is text, whatever it looks like: written with a leading apostrophe."""
 
 
-def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write(
+    path: pathlib.Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    delimiter: str = ",",
+) -> None:
     """UTF-8, whole or not at all; text is made safe by `cell`, numbers are as `str` has them.
 
     Raises:
@@ -193,8 +198,8 @@ def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[obj
     """
     with files.whole(path) as file:
         text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        form = {"delimiter": delimiter, "lineterminator": "\n"}
+        writer, quoting = csv.writer(text, **form), csv.writer(text, **form, quoting=csv.QUOTE_ALL)
         writer.writerow(header)
         for row in rows:
             cells = [cell(x) if isinstance(x, str) else x for x in row]
