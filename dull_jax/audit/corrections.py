@@ -8,6 +8,7 @@ label: else the table would contradict itself. Images that cannot be read stay w
 """
 
 import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -83,7 +84,7 @@ def of(
 
     Args:
       accept_above: suggestions are taken where P(wrong) exceeds it. None: those of all flagged
-        labels, if nothing was decided; none of them, if something was: then a person decides.
+        labels; but none where there is a file of decisions, be it empty: then a person decides.
     """
     names = samples.class_names
     replaced = accepted(samples, audit, listed, accept_above)
@@ -117,7 +118,7 @@ def accepted(
     samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
 ) -> np.ndarray:
     """bool `[N]`: whether a suggestion replaces the given label; see `of`."""
-    if accept_above is None and audit.decided.any():
+    if accept_above is None and samples.decided is not None:
         return np.zeros(len(samples.given), bool)
     replaced = audit.replaceable & ~samples.held_out & (audit.wrong > (accept_above or 0))
     replaced[listed.of(OUTSIDE)] = False
@@ -134,13 +135,14 @@ def _status(known: int, changed: bool) -> str:
 
 def _others(samples: AuditInput, audited: list[Correction]) -> list[Correction]:
     """Files that were not audited; a copy has the label and the fate of its twin."""
-    root = getattr(samples.images, "root", None)
+    root = getattr(samples.images, "root", "")
     rows = []
     for other in samples.others:
         label, status = other.label, other.status
         if other.twin >= 0:
             label = audited[other.twin].label
             status = NONE if audited[other.twin].status == NONE else status
-        file = str(root / other.path) if root is not None and other.path else ""
+        file = os.path.abspath(os.path.join(root, other.path))
+        file = file if other.path and os.path.isfile(file) else ""
         rows.append(Correction(other.id, other.path, file, label, other.label, other.split, status))
     return rows

@@ -98,6 +98,22 @@ def test_a_threshold_takes_what_is_surer(samples):
     assert row["id0"].status == corrections.CORRECTED
 
 
+def test_a_file_without_a_decision_is_no_leave_to_correct(samples):
+    _, row = of(samples, {})
+    assert all(r.status != corrections.CORRECTED for r in row.values())
+    _, row = of(samples, {}, accept_above=0.5)
+    assert row["id20"].status == corrections.CORRECTED
+
+
+def test_files_that_are_not_there_are_not_named(samples):
+    gone = Other("gone", "part1/gone.png", NAMES[0], "val")
+    there = Other("there", "part1/img 3.png", NAMES[0], "val")
+    found, row = of(dataclasses.replace(samples, others=(gone, there)))
+    assert row["gone"].file == "" and os.path.isfile(row["there"].file)
+    rows, notes = found.with_files("out")
+    assert len(rows) == SIZE + 1 and notes == ("1 labels have no image file, and are not in out",)
+
+
 def test_decisions_come_first_and_suggestions_only_when_told(samples):
     known = {0: 1, 1: 2, 10: NO_CLASS, 40: 1}  # id0 as it was given; id1 against the audit
     _, row = of(samples, known)
