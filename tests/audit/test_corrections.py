@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -215,6 +216,7 @@ def test_label_studio_and_back(samples, tmp_path):
     write_back.chosen("label_studio", path).write(path, found, False)
     tasks = {task["data"]["id"]: task for task in json.loads(path.read_text())}
     assert set(tasks) == {"id0", "id10", "id20", "id30", "id40"}
+    assert not tasks["id0"]["annotations"][0]["ground_truth"]
     assert tasks["id20"]["predictions"][0]["result"][0]["value"]["choices"] == [NAMES[2]]
     assert 0.5 < tasks["id20"]["predictions"][0]["score"] <= 1
     assert tasks["id20"]["data"]["image"].endswith("part0/img%2010.png")

@@ -70,7 +70,8 @@ def _task(row: Correction) -> dict:
     task: dict = {"data": data}
     if decided:
         choice = NO_CLASS if row.status == NONE else row.label
-        task["annotations"] = [{"result": [_result(choice)]}]
+        # What is imported would be taken for the ground truth, which later annotations yield to.
+        task["annotations"] = [{"result": [_result(choice)], "ground_truth": False}]
     else:
         prediction = {"model_version": "dull_jax", "score": round(row.p_wrong, 4)}
         task["predictions"] = [prediction | {"result": [_result(row.suggested)]}]
