@@ -103,8 +103,26 @@ def text_of(cell: str) -> str:
     return text
 
 
-def written(form: Shape, rows: Iterable[Mapping[str, str]]) -> str:
-    """Rows in the columns of the file; what these have no value for is blank."""
+def added(name: str, data: bytes, rows: Iterable[Mapping[str, str]]) -> tuple[int, bytes]:
+    """(bytes of the file that stay, what follows them) where rows are added.
+
+    They have the columns of the file; what these have no value for is blank. A last line without
+    its end is finished first; part of a row does not stay.
+
+    Raises:
+      UserError: as `shape`.
+    """
+    form = shape(name, data[:HEADER])
+    size = whole(data, form) if begun(data) else 0
+    text = _written(form, rows)
+    if not size:
+        text = ",".join(COLUMNS) + "\n" + text
+    elif data[size - 1 : size] not in (b"\n", b"\r"):
+        text = form.line_end + text
+    return size, text.encode("utf-8", "backslashreplace")
+
+
+def _written(form: Shape, rows: Iterable[Mapping[str, str]]) -> str:
     text = io.StringIO(newline="")
     for row in rows:
         cells = [csv_io.cell(row.get(column, "")) for column in form.columns]

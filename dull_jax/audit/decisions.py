@@ -233,16 +233,9 @@ def add(file: io.FileIO, rows: Sequence[Decision]) -> None:
       UserError: the file has no columns id and decision.
     """
     file.seek(0)
-    data = file.readall()
-    form = decision_table.shape(shown(str(file.name)), data[: decision_table.HEADER])
-    text = decision_table.written(form, (row._asdict() for row in rows))
-    size = decision_table.whole(data, form) if decision_table.begun(data) else 0
-    if not size:
-        text = ",".join(COLUMNS) + "\n" + text
-    elif data[size - 1 : size] not in (b"\n", b"\r"):
-        text = form.line_end + text
+    cells = [row._asdict() for row in rows]
+    size, rest = decision_table.added(shown(str(file.name)), file.readall(), cells)
     file.truncate(size)
-    rest = text.encode("utf-8", "backslashreplace")
     try:
         while rest:
             rest = rest[file.write(rest) :]
