@@ -141,6 +141,21 @@ def test_a_row_that_was_cut_off_is_left_out_and_named(tmp_path):
     assert path.read_text() == whole + "é,,[skip],,\n"
 
 
+def test_a_line_break_inside_of_quotes_ends_no_row(tmp_path):
+    path = tmp_path / "decisions.csv"
+    text = 'id,decision,note\na,cat,"x\ny"'
+    path.write_text(text)
+    assert known(path).label[0] == 0 and not known(path).notes
+    decisions.append(path, [Decision("b c", "", SKIP)])
+    assert path.read_text() == text + "\nb c,[skip],\n"
+    stray = 'id,decision,note\na,cat,"x\nb c,cat,\né'  # the quote is a slip: nothing is cut off
+    path.write_text(stray)
+    with pytest.raises(UserError, match="not valid CSV"):
+        decisions.read(path)
+    decisions.append(path, [Decision("a", "", SKIP)])
+    assert path.read_text().startswith(stray)
+
+
 def test_a_short_row_that_is_ended_was_typed(tmp_path):
     path = tmp_path / "decisions.csv"
     path.write_text("id,given,decision,when,audit\na,cat\n")
