@@ -8,26 +8,33 @@ python -m dull_jax.audit --run=runs/mine --decisions=runs/mine/audit/decisions.c
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
+from types import ModuleType
 
 from absl import flags
 
 from dull_jax import cli, files
 from dull_jax.audit import (
     corrected_table,
+    corrections,
     decisions,
     embeddings,
     feedback,
     image_paths,
     inputs,
+    label_studio_export,
     outputs,
     page,
     prediction_files,
     saved,
     verdicts,
+    write_back,
 )
+from dull_jax.audit.corrections import Corrections
 from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.write_back import folders
 from dull_jax.errors import UserError
 from dull_jax.run_dir import layout, overwrite
 from dull_jax.run_dir.read import inputs_of
@@ -61,10 +68,31 @@ def define_flags() -> None:
         "images", None, "With --embeddings or --probs: the folder below which the paths lie."
     )
     flags.DEFINE_string(
-        "decisions", None, "decisions.csv of a review: these labels are known, and teach the rest."
+        "decisions",
+        None,
+        "decisions.csv of a review, or Label Studio's .json: known labels, which teach the rest.",
     )
     flags.DEFINE_string("output", None, "Folder of the results; RUN/audit, or audit, without it.")
-    flags.DEFINE_string("apply", None, "Also writes all labels, corrected, to this .csv file.")
+    flags.DEFINE_string(
+        "apply", None, "Also writes all labels, corrected: a .csv or .parquet file, or a folder."
+    )
+    flags.DEFINE_enum(
+        "apply_as",
+        write_back.BY_SUFFIX,
+        (write_back.BY_SUFFIX, *write_back.NAMES),
+        "The format of --apply; auto: by its suffix, a folder gets class folders.",
+    )
+    flags.DEFINE_enum(
+        "apply_files", "link", ("link", "copy"), "Images in a folder of --apply; never moved."
+    )
+    flags.DEFINE_float(
+        "accept_above",
+        None,
+        "With --apply: takes suggestions where P(wrong) exceeds it. Without it: those of all "
+        "flagged labels, or with --decisions none.",
+        0,
+        1,
+    )
     flags.DEFINE_bool("force", False, "With --apply: replaces a file that was edited since.")
 
 
@@ -93,8 +121,10 @@ def main(argv: Sequence[str]) -> None:
     read += inputs_of(run) if run else []
     overwrite.check_audit(output, read)
     if apply:
-        corrected_table.check(apply, output, read, flags.FLAGS.force)
-    known = DecisionFile(str(decided), decisions.read(decided)) if decided else None
+        _check_apply(apply, output, read)
+    elif flags.FLAGS.accept_above is not None:
+        raise UserError("--accept_above says what --apply takes; give --apply=corrected.csv, say")
+    known = _decisions(decided) if decided else None
     if run:
         samples = _of_run(run, output, data_dir, data_file, known)
     elif probs:
@@ -109,6 +139,12 @@ def main(argv: Sequence[str]) -> None:
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
+
+
+def _decisions(path: files.Path) -> DecisionFile:
+    """Of a review here, or of Label Studio."""
+    read = label_studio_export.read if path.suffix.lower() == ".json" else decisions.read
+    return DecisionFile(str(path), read(path))
 
 
 def _of_run(
@@ -169,10 +205,34 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     report = page.write(output, samples, verdict, listed, caution, since)
     say("\n" + outputs.console(samples, verdict, listed, since) + "\n")
     if apply:
-        corrected_table.write(apply, samples, verdict, listed)
-        corrected_table.remember(apply, output)
-        say(f"corrected labels: {apply}")
+        _apply(apply, output, corrections.of(samples, verdict, listed, flags.FLAGS.accept_above))
     say(f"list: {output / layout.SUSPECTS}\nreport: {report}")
+
+
+def _check_apply(target: files.Path, output: files.Path, read: Sequence[files.Path]) -> None:
+    """Before the work, not after it."""
+    form = write_back.chosen(flags.FLAGS.apply_as, target)
+    if not form.SUFFIXES:
+        folders.check(target, read)
+    for path in _files_of(form, target):
+        suffixes = form.SUFFIXES if path == target else (path.suffix,)
+        corrected_table.check(path, output, read, flags.FLAGS.force, suffixes)
+
+
+def _files_of(form: ModuleType, target: files.Path) -> list[files.Path]:
+    """The files that a format writes, which people may edit; none of a folder."""
+    beside = getattr(form, "BESIDE", ())
+    return [target, *map(target.with_suffix, beside)] if form.SUFFIXES else []
+
+
+def _apply(target: files.Path, output: files.Path, table: Corrections) -> None:
+    form = write_back.chosen(flags.FLAGS.apply_as, target)
+    form.write(target, table, flags.FLAGS.apply_files == "copy")
+    for path in _files_of(form, target):
+        corrected_table.remember(path, output)
+    counts = Counter(row.status for row in table.rows)
+    parts = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    say(f"corrected labels: {target} ({parts})")
 
 
 def say(text: str) -> None:

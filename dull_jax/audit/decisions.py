@@ -31,6 +31,7 @@ from dull_jax.names import composed, quoted, shown
 
 NONE, SKIP, UNDO = "[none of the classes]", "[skip]", "[undo]"
 SPECIAL = (NONE, SKIP, UNDO)
+_SPELLED = {word: word for word in SPECIAL}  # in whatever case they were written
 COLUMNS = ("id", "given", "decision", "when", "audit")
 OPEN, NO_CLASS = -1, -2  # in place of a class
 _HEADER = 1 << 16  # bytes in which the first row of a file ends
@@ -81,9 +82,10 @@ def read(path: str | os.PathLike) -> list[Decision]:
     table = csv_io.read(path, ("id", "decision"), ("given", "when", "audit"))
     size = len(table.lines)
     columns = [table.columns.get(name, [""] * size) for name in COLUMNS]
-    return [
+    rows = (
         Decision(*(composed(cell.strip()) for cell in row)) for row in zip(*columns, strict=True)
-    ]
+    )
+    return [row._replace(decision=_SPELLED.get(row.decision.lower(), row.decision)) for row in rows]
 
 
 def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:

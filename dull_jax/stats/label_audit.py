@@ -178,13 +178,20 @@ def _known(known: np.ndarray | None, size: int) -> np.ndarray:
 def _calibrated(
     wrong: np.ndarray, known: np.ndarray, given: np.ndarray, groups: Mapping[str, Sequence[int]]
 ) -> np.ndarray:
-    """P(wrong) `[N]` as the decided labels say, which are 0 or 1."""
+    """P(wrong) `[N]` as the decided labels say, which are 0 or 1.
+
+    Doubtful ones teach: whoever decides on a label that no list holds has chosen it for what he
+    saw, and six such errors would make an audit doubt everything.
+    """
     group = np.zeros(len(given), int)
     for number, ids in enumerate(groups.values()):
         group[np.isin(given, ids)] = number
     decided = known != UNDECIDED
     errors = (known != given)[decided]
-    found = decided_calibration.fit(wrong[decided], errors, group[decided], max(len(groups), 1))
+    taught = wrong[decided] >= THRESHOLDS[0]
+    found = decided_calibration.fit(
+        wrong[decided][taught], errors[taught], group[decided][taught], max(len(groups), 1)
+    )
     wrong = found.apply(wrong, group)
     wrong[decided] = errors
     return wrong

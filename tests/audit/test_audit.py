@@ -10,9 +10,10 @@ import pytest
 
 import photos
 from configs import folder as folder_recipe
-from dull_jax.audit import corrected_table, inputs, outputs, page, verdicts
+from dull_jax.audit import corrections, inputs, outputs, page, verdicts
 from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.audit.prediction_files import of_files
+from dull_jax.audit.write_back import table
 from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.stats.label_audit import audit_labels
@@ -95,7 +96,7 @@ def test_corrected_labels_can_be_trained_on(run, tmp_path):
     )
     verdict = _verdict(samples, suggested=[0, 2, 0], flagged=[True, False, True])
     listed = verdicts.listed(samples, verdict)
-    corrected_table.write(tmp_path / "mended.csv", samples, verdict, listed)
+    table.write(tmp_path / "mended.csv", corrections.of(samples, verdict, listed), copy=False)
     config = csv_recipe.get_config()
     config.data.file, config.data.dir = str(tmp_path / "mended.csv"), root
     _, built = prepare(config)
@@ -220,7 +221,7 @@ def test_nothing_is_overwritten(noisy, tmp_path):
     photo = tmp_path / "photo.png"
     for wanted, words in (
         (labels, "is the input"),
-        (photo, "name a .csv file"),
+        (photo, "name a .csv or .parquet file"),
         (".", "cannot be written"),
     ):
         found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")

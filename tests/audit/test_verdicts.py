@@ -7,9 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from dull_jax.audit import corrected_table, embeddings, outputs, page, verdicts
+from dull_jax.audit import corrections, embeddings, outputs, page, verdicts
 from dull_jax.audit.eval_part import EvalPart
 from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.write_back import table
 from dull_jax.stats.label_audit import audit_labels
 
 SIZE, DIM = 240, 30
@@ -139,7 +140,7 @@ def test_what_is_corrected(samples, audit, tmp_path):
     audit = dataclasses.replace(audit, replaceable=replaceable)
     strangers = np.flatnonzero(replaceable)[-1:]
     listed = verdicts.Listed(strangers, np.array([verdicts.OUTSIDE], object), {}, {})
-    corrected_table.write(tmp_path / "t.csv", samples, audit, listed)
+    table.write(tmp_path / "t.csv", corrections.of(samples, audit, listed), copy=False)
     changed = {row["id"] for row in rows_of(tmp_path / "t.csv") if row["status"] == "corrected"}
     wanted = set(np.flatnonzero(replaceable)) - {3, int(strangers[0])}
     assert changed == {f"id{n}" for n in wanted} and {f"id{n}" for n in (0, 1, 2)} <= changed

@@ -86,6 +86,15 @@ def test_a_sample_of_no_class_is_wrong_whatever_it_is_called(world):
     assert (audit.suggested[[3, 7]] >= 0).all()
 
 
+def test_errors_that_nobody_suspected_do_not_make_all_doubtful(world):
+    _, given, probs, positions, first, *_ = world
+    known = np.full(len(given), -1)
+    trusted = np.argsort(first.wrong)[:6]
+    known[trusted] = (given[trusted] + 1) % 3
+    audit = audit_labels(probs, given, features=positions, known=known)
+    assert audit.flagged.sum() < 1.3 * first.flagged.sum()
+
+
 @pytest.mark.parametrize("known", [np.zeros(3, int), np.full(1050, 3)])
 def test_what_cannot_be_known_is_refused(world, known):
     _, given, probs, *_ = world

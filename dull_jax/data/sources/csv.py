@@ -28,7 +28,8 @@ TITLE = "CSV"
 PLACES = ("dir", "file")
 
 _ROOT = "--config.data.dir"
-_LEFT_OUT = "left out"  # in manifest.csv and corrected tables: a file that is no usable image
+# In manifest.csv and corrected tables: a file that is no usable image; one that shows no class.
+_LEFT_OUT = ("left out", "none of the classes")
 
 
 def index(options: ConfigDict) -> ImageIndex:
@@ -93,7 +94,7 @@ def _without_left_out(name: str, table: csv_io.Table) -> tuple[csv_io.Table, lis
     if status is None or "label" not in table.columns:
         return table, []
     labels = table.columns["label"]
-    kept = [n for n, what in enumerate(status) if what != _LEFT_OUT or labels[n].strip()]
+    kept = [n for n, what in enumerate(status) if what not in _LEFT_OUT or labels[n].strip()]
     columns = {key: [cells[n] for n in kept] for key, cells in table.columns.items()}
     count = len(labels) - len(kept)
     passed = [Problem(name, f"{count:,} rows without a label: left out before")] if count else []

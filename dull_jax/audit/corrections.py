@@ -1,0 +1,118 @@
+"""The label that every file of a data set gets: decided by a person, corrected, or kept.
+
+What a person has decided comes first. Suggestions follow where they were asked for. Kept are labels
+that are ambiguous; those of rare classes, where an audit errs most and each label counts; those of
+images that are like nothing else; and those of images to test on, which would score a model better
+than it is if corrected by what a model thinks of them. A copy of an audited image takes the same
+label: else the table would contradict itself. Images that cannot be read stay what they are.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dull_jax.audit import saved
+from dull_jax.audit.decisions import NO_CLASS
+from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.verdicts import OUTSIDE, Listed
+from dull_jax.stats.label_audit import LabelAudit
+
+DECIDED, CORRECTED, KEPT = "decided", "corrected", "kept"
+NONE = "none of the classes"  # a person's decision: of no use for training
+LEFT_OUT = ("left out", NONE)  # statuses of what has no label
+
+
+class Correction(NamedTuple):
+    """A file, and its label."""
+
+    id: str
+    path: str  # as people know it
+    file: str  # absolute; "" where no image is known
+    label: str  # "" where it has none
+    given: str
+    split: str
+    status: str  # one of the above, or "duplicate", "not audited"
+    p_wrong: float = float("nan")  # of the given label; nan where it was not audited
+    suggested: str = ""  # what fits better, as the audit has it, decided or not
+    listed: bool = False  # among the suspects
+
+
+class Corrections(NamedTuple):
+    """All files of a data set, those that were audited first."""
+
+    rows: list[Correction]
+    class_names: tuple[str, ...]
+
+    def usable(self) -> list[Correction]:
+        """Those with a label."""
+        return [row for row in self.rows if row.label and row.status not in LEFT_OUT]
+
+
+def of(
+    samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
+) -> Corrections:
+    """Every file with the label that it gets.
+
+    Args:
+      accept_above: suggestions are taken where P(wrong) exceeds it. None: those of all flagged
+        labels, if nothing was decided; none of them, if something was: then a person decides.
+    """
+    names = samples.class_names
+    replaced = accepted(samples, audit, listed, accept_above)
+    known = np.full(len(samples.given), -1) if samples.decided is None else samples.decided.label
+    labels = np.where(replaced, audit.suggested, samples.given)
+    labels = np.where(known >= 0, known, labels)
+    splits = np.full(len(labels), "train", object) if samples.splits is None else samples.splits
+    places = saved.image_files(samples.images, samples.paths)
+    suspects = np.isin(np.arange(len(labels)), listed.rows)
+    rows = []
+    for n, (new, old) in enumerate(zip(labels.tolist(), samples.given.tolist(), strict=True)):
+        status = _status(int(known[n]), new != old)
+        rows.append(
+            Correction(
+                id=str(samples.ids[n]),
+                path=str(samples.paths[n]),
+                file=str(places[n]),
+                label="" if status == NONE else names[new],
+                given=names[old],
+                split=str(splits[n]),
+                status=status,
+                p_wrong=float(audit.wrong[n]),
+                suggested=names[int(audit.suggested[n])],
+                listed=bool(suspects[n]),
+            )
+        )
+    return Corrections([*rows, *_others(samples, rows)], tuple(names))
+
+
+def accepted(
+    samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
+) -> np.ndarray:
+    """bool `[N]`: whether a suggestion replaces the given label; see `of`."""
+    if accept_above is None and audit.decided.any():
+        return np.zeros(len(samples.given), bool)
+    replaced = audit.replaceable & ~samples.held_out & (audit.wrong > (accept_above or 0))
+    replaced[listed.of(OUTSIDE)] = False
+    return replaced
+
+
+def _status(known: int, changed: bool) -> str:
+    if known == NO_CLASS:
+        return NONE
+    if known >= 0:
+        return DECIDED
+    return CORRECTED if changed else KEPT
+
+
+def _others(samples: AuditInput, audited: list[Correction]) -> list[Correction]:
+    """Files that were not audited; a copy has the label and the fate of its twin."""
+    root = getattr(samples.images, "root", None)
+    rows = []
+    for other in samples.others:
+        label, status = other.label, other.status
+        if other.twin >= 0:
+            label = audited[other.twin].label
+            status = NONE if audited[other.twin].status == NONE else status
+        file = str(root / other.path) if root is not None and other.path else ""
+        rows.append(Correction(other.id, other.path, file, label, other.label, other.split, status))
+    return rows

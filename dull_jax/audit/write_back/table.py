@@ -1,0 +1,54 @@
+"""A table of all files: configs/csv.py trains on it; people edit it."""
+
+import io
+from typing import Any
+
+from dull_jax import files
+from dull_jax.audit.corrections import Corrections
+from dull_jax.data.tables import class_labels, csv_io
+from dull_jax.errors import UserError
+
+SUFFIXES = (".csv", ".parquet")
+COLUMNS = ("id", "path", "label", "split", "given", "status")
+
+
+def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
+    """CSV, or parquet with the same columns as strings; `copy` does not matter."""
+    if target.suffix.lower() == ".parquet":
+        _write_parquet(target, corrections)
+        return
+    names = corrections.class_names
+    cells = dict(zip(names, class_labels.cells(names), strict=True)) | {"": ""}
+    rows = (
+        (
+            row.id,
+            row.path,
+            cells.get(row.label, row.label),
+            row.split,
+            cells.get(row.given, row.given),
+            row.status,
+        )
+        for row in corrections.rows
+    )
+    csv_io.write(target, COLUMNS, rows)
+
+
+def _write_parquet(target: files.Path, corrections: Corrections) -> None:
+    arrow, parquet = _pyarrow()
+    columns = {
+        name: arrow.array([getattr(row, name) for row in corrections.rows], arrow.string())
+        for name in COLUMNS
+    }
+    buffer = io.BytesIO()
+    parquet.write_table(arrow.table(columns), buffer)
+    with files.whole(target) as file:
+        file.write(buffer.getvalue())
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        import pyarrow
+        import pyarrow.parquet as parquet
+    except ImportError:
+        raise UserError("parquet needs pyarrow: pip install pyarrow, or name a .csv file") from None
+    return pyarrow, parquet

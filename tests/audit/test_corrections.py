@@ -1,0 +1,260 @@
+"""The label that each file gets, and the formats in which labels leave."""
+
+import csv
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from configs import csv as csv_recipe
+from configs import folder as folder_recipe
+from dull_jax.audit import corrections, decisions, image_paths, saved, verdicts, write_back
+from dull_jax.audit.decisions import NO_CLASS, OPEN, Decided
+from dull_jax.audit.inputs import AuditInput, Other
+from dull_jax.audit.write_back import folders, table
+from dull_jax.data.prepare import prepare
+from dull_jax.errors import UserError
+from dull_jax.stats.label_audit import audit_labels
+
+NAMES = ("cat", "a/b", "=1")
+SIZE = 60
+WRONG = (0, 10, 20, 30, 40)
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Sixty pictures, two of which have one name."""
+    root = tmp_path_factory.mktemp("photos")
+    for n in range(SIZE):
+        folder = root / f"part{n % 2}"
+        folder.mkdir(exist_ok=True)
+        Image.new("RGB", (6, 5), (4 * n, 0, 0)).save(folder / f"img {n // 2}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def samples(photos):
+    """Five wrong labels, which the predictions know; the last of them is of a test image."""
+    true = np.arange(SIZE) % 3
+    given = true.astype(np.int32)
+    given[list(WRONG)] = (true[list(WRONG)] + 1) % 3
+    splits = np.full(SIZE, "train", object)
+    splits[40:] = "test"
+    paths = np.array([f"part{n % 2}/img {n // 2}.png" for n in range(SIZE)], object)
+    bare = AuditInput(
+        ids=np.array([f"id{n}" for n in range(SIZE)]),
+        paths=paths,
+        given=given,
+        probs=0.9 * np.eye(3)[true] + 0.1 / 3,
+        class_names=NAMES,
+        splits=splits,
+        others=(
+            Other("copy", "part1/img 0.png", NAMES[int(given[10])], "train", "duplicate", 10),
+            Other("bad", "broken.png", "", "train", "left out"),
+        ),
+    )
+    return image_paths.joined(bare, photos)
+
+
+def of(samples, known=None, accept_above=None):
+    if known is not None:
+        label = np.full(SIZE, OPEN, np.int32)
+        label[list(known)] = list(known.values())
+        samples = dataclasses.replace(samples, decided=Decided(label))
+    known = None if samples.decided is None else samples.decided.label
+    audit = audit_labels(samples.probs, samples.given, known=known, candidates=saved.CANDIDATES)
+    listed = verdicts.listed(samples, audit)
+    found = corrections.of(samples, audit, listed, accept_above)
+    return found, {row.id: row for row in found.rows}
+
+
+def test_without_decisions_what_is_flagged_is_corrected(samples):
+    found, row = of(samples)
+    changed = {key for key, r in row.items() if r.status == corrections.CORRECTED}
+    assert changed == {"id0", "id10", "id20", "id30"}  # the fifth is a test image
+    assert row["id10"].label == NAMES[1] and row["id10"].given == NAMES[2]
+    assert row["copy"].label == NAMES[1] and row["copy"].status == "duplicate"
+    assert row["id40"].status == row["id1"].status == corrections.KEPT
+    assert row["id0"].listed and not row["id1"].listed and row["id0"].suggested == "cat"
+    assert len(found.rows) == 62 and len(found.usable()) == 61
+
+
+def test_a_threshold_takes_what_is_surer(samples):
+    _, row = of(samples, accept_above=1.0)
+    assert all(r.status != corrections.CORRECTED for r in row.values())
+    _, row = of(samples, accept_above=0.5)
+    assert row["id0"].status == corrections.CORRECTED
+
+
+def test_decisions_come_first_and_suggestions_only_when_told(samples):
+    known = {0: 1, 1: 2, 10: NO_CLASS, 40: 1}  # id0 as it was given; id1 against the audit
+    _, row = of(samples, known)
+    status = {key: r.status for key, r in row.items() if r.status != corrections.KEPT}
+    assert status == {
+        "id0": "decided", "id1": "decided", "id10": corrections.NONE, "id40": "decided",
+        "copy": corrections.NONE, "bad": "left out",
+    }  # fmt: skip
+    assert row["id0"].label == row["id0"].given == NAMES[1] and row["id1"].label == NAMES[2]
+    assert row["id40"].label == NAMES[1] and row["id10"].label == row["copy"].label == ""
+    assert row["id20"].label == row["id20"].given
+    _, row = of(samples, known, accept_above=0.5)
+    assert row["id20"].status == corrections.CORRECTED and row["id0"].label == NAMES[1]
+
+
+def test_a_table_is_read_back_and_what_shows_no_class_is_not_trained_on(samples, photos, tmp_path):
+    found, row = of(samples, {10: NO_CLASS, 20: 2})
+    table.write(tmp_path / "t.csv", found, copy=False)
+    config = csv_recipe.get_config()
+    config.data.file, config.data.dir = str(tmp_path / "t.csv"), str(photos)
+    config.model.pretrained = "none"
+    built = prepare(config, lambda text: None)[1]
+    names = built.train.class_names
+    labels = {
+        key: names[k]
+        for part in (built.train, built.test)
+        for key, k in zip(
+            part.ids, getattr(part, "given", getattr(part, "labels", None)), strict=True
+        )
+    }
+    assert "id10" not in labels and labels["id20"] == NAMES[2] == row["id20"].label
+    assert len(labels) >= SIZE - 3 and set(names) == set(NAMES)
+
+
+def test_parquet_has_the_same_columns(samples, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    found, row = of(samples)
+    table.write(tmp_path / "t.parquet", found, copy=False)
+    columns = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    assert tuple(columns) == table.COLUMNS and len(columns["id"]) == 62
+    assert columns["label"][10] == row["id10"].label
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_class_folders_are_links_or_copies(samples, photos, tmp_path, copy):
+    found, _ = of(samples, {10: NO_CLASS})
+    write_back.chosen("auto", tmp_path / "out").write(tmp_path / "out", found, copy)
+    files = [path for path in (tmp_path / "out").rglob("*.png")]
+    assert len(files) == SIZE - 1 and all(path.is_symlink() != copy for path in files)
+    assert {path.name for path in (tmp_path / "out" / "train").iterdir()} == {"cat", "a_b", "=1"}
+    assert len(list(photos.rglob("*.png"))) == SIZE  # nothing was moved
+    if copy:
+        config = folder_recipe.get_config()
+        config.data.dir, config.model.pretrained = str(tmp_path / "out"), "none"
+        built = prepare(config, lambda text: None)[1]
+        assert len(built.train.ids) + len(built.test.ids) == SIZE - 1
+    with pytest.raises(UserError, match="holds files; name a new folder"):
+        folders.check(tmp_path / "out")
+
+
+def test_files_of_one_name_are_kept_apart(samples, tmp_path):
+    found, _ = of(samples)
+    one = dataclasses.replace(samples, given=np.zeros(SIZE, np.int32), decided=None)
+    found = corrections.Corrections(
+        [row._replace(label="cat", split="train") for row in found.rows], one.class_names
+    )
+    folders.write(tmp_path / "out", found, copy=False)
+    names = sorted(path.name for path in (tmp_path / "out/train/cat").iterdir())
+    assert len(names) == 61 and "img 0.png" in names and "img 0-id1.png" in names
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "con", "x" * 300, "a.", "\ud800", "tab\t", ""])
+def test_odd_class_names_stay_in_the_folder(name, tmp_path):
+    safe = folders.safe(name)
+    (tmp_path / safe).mkdir()
+    assert (tmp_path / safe).parent == tmp_path and os.sep not in safe and safe not in (".", "..")
+
+
+def test_imagefolder(samples, tmp_path):
+    found, row = of(samples)
+    write_back.chosen("imagefolder", tmp_path / "hf").write(tmp_path / "hf", found, False)
+    with (tmp_path / "hf/train/metadata.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 41 and {r["id"]: r["label"] for r in rows}["id10"] == row["id10"].label
+    assert all((tmp_path / "hf/train" / r["file_name"]).is_file() for r in rows)
+    assert len({r["file_name"] for r in rows}) == 41
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_fiftyone(samples, tmp_path, copy):
+    found, row = of(samples)
+    write_back.chosen("fiftyone", tmp_path / "fo").write(tmp_path / "fo", found, copy)
+    labels = json.loads((tmp_path / "fo/labels.json").read_text())["labels"]
+    images = list((tmp_path / "fo/data").iterdir())
+    assert {path.stem for path in images} == labels.keys() and len(images) == 61
+    assert all(path.is_file() and path.is_symlink() != copy for path in images)
+    by_id = {label["attributes"]["source_id"]: label for label in labels.values()}
+    assert by_id["id10"]["label"] == row["id10"].label
+
+
+def test_label_studio_and_back(samples, tmp_path):
+    found, _ = of(samples, {0: 1, 10: NO_CLASS})
+    path = tmp_path / "tasks.json"
+    write_back.chosen("label_studio", path).write(path, found, False)
+    tasks = {task["data"]["id"]: task for task in json.loads(path.read_text())}
+    assert set(tasks) == {"id0", "id10", "id20", "id30", "id40"}
+    assert tasks["id20"]["predictions"][0]["result"][0]["value"]["choices"] == [NAMES[2]]
+    assert 0.5 < tasks["id20"]["predictions"][0]["score"] <= 1
+    assert tasks["id20"]["data"]["image"].endswith("part0/img%2010.png")
+    setup = ET.parse(tmp_path / "tasks.xml")
+    assert [c.get("value") for c in setup.iter("Choice")] == [*NAMES, decisions.NONE]
+    from dull_jax.audit import label_studio_export
+
+    rows = label_studio_export.read(path)
+    known = decisions.of_samples("x", rows, samples.ids, NAMES)
+    assert known.label[0] == 1 and known.label[10] == NO_CLASS and known.known.sum() == 2
+
+
+@pytest.mark.parametrize("name", ["folders", "imagefolder", "fiftyone", "label_studio"])
+def test_formats_of_images_need_images(samples, tmp_path, name):
+    bare = dataclasses.replace(samples, images=None)
+    found, _ = of(bare)
+    target = tmp_path / ("x.json" if name == "label_studio" else "x")
+    with pytest.raises(UserError, match="no image files are known"):
+        write_back.chosen(name, target).write(target, found, False)
+    assert not target.exists()
+
+
+def test_the_command(samples, photos, tmp_path):
+    np.save(tmp_path / "probs.npy", samples.probs)
+    with (tmp_path / "labels.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "path", "label"])
+        cells = [NAMES[k].replace("=", "'=") for k in samples.given]
+        writer.writerows(zip(samples.ids, samples.paths, cells, strict=True))
+    (tmp_path / "classes.txt").write_text("\n".join(NAMES))
+
+    def command(*flags):
+        words = ["--probs=probs.npy", "--labels=labels.csv", "--classes=classes.txt"]
+        words = [sys.executable, "-m", "dull_jax.audit", *words, *flags]
+        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    refused = command("--accept_above=0.9")
+    assert refused.returncode == 2 and "give --apply" in refused.stderr
+    found = command(f"--images={photos}", "--apply=out", "--apply_files=copy")
+    assert found.returncode == 0, found.stderr
+    assert "corrected labels: out (5 corrected, 55 kept)" in found.stdout
+    with pytest.raises(UserError, match="holds files"):
+        folders.check(tmp_path / "out")
+
+
+@pytest.mark.parametrize("name, target, words", [
+    ("auto", "x.txt", "name a .csv or .parquet file"),
+    ("label_studio", "x.csv", "name a .json file"),
+    ("table", "folder", "name a .csv or .parquet file"),
+])  # fmt: skip
+def test_a_target_of_another_kind(name, target, words, tmp_path):
+    with pytest.raises(UserError, match=words):
+        write_back.chosen(name, tmp_path / target)
+
+
+def test_a_folder_among_the_inputs(photos):
+    with pytest.raises(UserError, match="lies in the input"):
+        folders.check(photos / "new", [photos])
+    with pytest.raises(UserError, match="is no folder"):
+        folders.check(photos / "part0/img 0.png")
