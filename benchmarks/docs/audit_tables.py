@@ -148,6 +148,18 @@ def review() -> str:
     return "\n".join(lines)
 
 
+def review_page() -> str:
+    """How fast the page of a review is."""
+    found = read("audit/review_page.json")
+    return (
+        f"Of {found['suspects']:,} suspects among {found['labels']:,} labels, the server starts in "
+        f"{found['seconds_to_start']:.1f} s. First paint takes {found['first_paint_ms']} ms, and "
+        f"the first photograph of six megapixels is seen after {found['suspect_seen_ms']} ms. From "
+        f"a decision to the next photograph it takes {found['decision_ms']} ms "
+        "(`python -m benchmarks.audit.review_page`)."
+    )
+
+
 def photo_flags() -> str:
     """What is flagged of the photographs' labels, from the same regression."""
     head = "flagged | precision | recall | clean tail flagged | accuracy without them"
