@@ -3,8 +3,8 @@
     python -m benchmarks.audit.review_effort [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
         [--photos=DIR --truth=FILE] [--cache=DIR] [--out=FILE]
 
-Takes about two hours on two cores. Writes benchmarks/results/audit/review_effort.json, which
-docs/own_data.md shows. It goes on where it was.
+Takes about two hours on two cores. It goes on where it was.
+Writes benchmarks/results/audit/review_effort.json, which docs/own_data.md shows.
 
 The truth plays the reviewer, on the data sets of `real.py`: a label that is looked at becomes the
 true one. Orders: our audit's P(wrong), as the first list has it; the same, audited again after

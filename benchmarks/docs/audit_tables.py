@@ -148,6 +148,40 @@ def review() -> str:
     return "\n".join(lines)
 
 
+def review_page() -> str:
+    """How fast the page of a review is."""
+    found = read("audit/review_page.json")
+    return (
+        f"Of {found['suspects']:,} suspects among {found['labels']:,} labels, the server starts in "
+        f"{found['seconds_to_start']:.1f} s. First paint takes {found['first_paint_ms']} ms, and "
+        f"the first photograph of six megapixels is seen after {found['suspect_seen_ms']} ms. From "
+        f"a decision to the next photograph it takes {found['decision_ms']} ms "
+        "(`python -m benchmarks.audit.review_page`)."
+    )
+
+
+def walk() -> str:
+    """Accuracy on the labels as given, as the audit and as a review correct them."""
+    found = read("own/walk.json")
+    arms = {"as given": "as given", "audit": "audit alone", "review": "review"}
+    wrong = {"as given": found["wrong"]["audit"]["given"]}
+    wrong |= {name: found["wrong"][name]["label"] for name in ("audit", "review")}
+    lines = [
+        f"| trained on labels | wrong | {' | '.join(map(str.upper, found['runs']))} |",
+        "|---|--:|" + "--:|" * len(found["runs"]),
+    ]
+    for arm, title in arms.items():
+        scores = [_spread(run["last"] for run in runs[arm]) for runs in found["runs"].values()]
+        lines.append(f"| {title} | {wrong[arm]} | {' | '.join(scores)} |")
+    first, second = found["reviews"]
+    return "\n".join(lines) + (
+        f"\n\n{found['photographs']:,} photographs. {first['wrong']} of the first "
+        f"{first['looked_at']} labels that were looked at were wrong, and {second['wrong']} of "
+        f"{second['looked_at']} after another audit. Accuracy in %, last epoch, mean ± sd of "
+        f"{len(found['runs']['ce']['review'])} seeds of training."
+    )
+
+
 def photo_flags() -> str:
     """What is flagged of the photographs' labels, from the same regression."""
     head = "flagged | precision | recall | clean tail flagged | accuracy without them"

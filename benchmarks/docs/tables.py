@@ -155,6 +155,8 @@ TABLES = {
     "audit-real": audit_tables.real,
     "audit-real-trust": audit_tables.real_trust,
     "audit-review": audit_tables.review,
+    "review-page": audit_tables.review_page,
+    "walk": audit_tables.walk,
     "own-scan": lambda: audit_tables.quoted("ten", "scan"),
     "own-audit": lambda: audit_tables.quoted("three", "console"),
     "own-truth": audit_tables.photos,

@@ -59,6 +59,8 @@ class Listed(NamedTuple):
 def listed(samples: AuditInput, audit: LabelAudit, features: np.ndarray | None = None) -> Listed:
     """Flagged labels, the likeliest wrong first; then leaks, duplicates and outliers.
 
+    Nothing that a person has decided: it has been looked at.
+
     Args:
       features: `[N, C]`, those that were handed to `audit_labels`, whose graph is used again.
     """
@@ -81,6 +83,7 @@ def listed(samples: AuditInput, audit: LabelAudit, features: np.ndarray | None =
         sought += [LEAK, DUPLICATE, OUTSIDE]
         if samples.test is None and not samples.held_out.any():
             sought.remove(LEAK)
+    verdicts = {n: verdict for n, verdict in verdicts.items() if not audit.decided[n]}
     counts = Counter(verdicts.values())
     return Listed(
         rows=np.array(list(verdicts), int),

@@ -197,3 +197,14 @@ def test_images_in_an_array(own_audit):
         assert leak == {"row": -1, "label": "", "image": ""}
         copy = item(client, verdict="duplicate", position=0)["twin"]
         assert client.get(copy["image"]).status == 200
+
+
+def test_what_was_decided_elsewhere_is_not_overruled_unseen(client):
+    skipped, chosen = {"kind": "skip"}, {"kind": "class", "class": 2}
+    client.decide(5, "skip")
+    asked = {"row": 5, "decision": chosen, "before": None}
+    assert client.post("api/decide", asked).status == 409
+    assert client.post("api/decide", asked | {"decision": skipped}).status == 200  # a retry
+    assert client.post("api/decide", asked | {"before": "skip"}).status == 400
+    assert client.post("api/decide", asked | {"before": skipped}).json["decision"] == chosen
+    assert client.post("api/decide", asked).status == 200

@@ -173,7 +173,8 @@ def test_the_end_says_what_comes_next(own_audit, reader_of):
         reader.open(wait="#closing:not([hidden])")
         assert command in reader.text("#closing")
         reader.page.get_by_text("Look at the 2 skipped").click()
-        assert "skipped" in reader.text("#decided") and reader.row is not None
+        assert reader.row is not None and "skipped" in reader.text("#decided")
+        assert "Skip" in reader.text(".chosen") and reader.page.locator(".chosen").count() == 1
         reader.open("#verdict=leak&given=0&suggested=6", wait="#closing:not([hidden])")
         assert "Nothing matches" in reader.text("#closing")
 
@@ -261,7 +262,7 @@ def test_keys_while_a_decision_is_under_way_do_nothing(page, reader_of, monkeypa
 def test_a_picture_must_be_there_before_it_is_decided(page, reader_of):
     reader = reader_of(page)
     held = []
-    reader.page.route("**/image/*", lambda route: held.append(route), times=1)
+    reader.page.route(f"**/image/{reader.row}", lambda route: held.append(route))
     reader.page.reload()
     reader.page.wait_for_selector("#item[aria-busy=true]:not([hidden])")
     reader.press("a")

@@ -2,6 +2,7 @@
 
 import {byId, make, quoted, thumb} from './elements.js';
 import {get} from './server.js';
+import {WHOLE} from './view.js';
 
 const MOST = 1000; // classes that are listed at once
 
@@ -60,8 +61,8 @@ function list(names, numbers) {
     return option;
   });
   const rest = numbers.length - found.length;
-  if (rest > 0) options.push(make('li', {className: 'soft', role: 'presentation'}, `and ${rest} more`));
-  if (!found.length) options.push(make('li', {className: 'soft', role: 'presentation'}, 'No such class'));
+  const note = rest > 0 ? `and ${rest} more` : found.length ? '' : 'No such class';
+  if (note) options.push(make('li', {className: 'soft', role: 'presentation'}, note));
   byId('found').replaceChildren(...options);
   activate(0);
 }
@@ -97,7 +98,7 @@ export async function examples(item, names) {
   const columns = await Promise.all(numbers.map(async (number) => {
     const {rows} = await get('examples', {class: number});
     const role = number === item.given ? 'given' : 'suggested';
-    const title = make('h3', {className: role}, `${quoted(names[number])} `, make('small', {}, role));
+    const title = make('h3', {className: role}, quoted(names[number]), ' ', make('small', {}, role));
     const none = make('p', {className: 'soft'}, 'No examples.');
     const thumbs = make('ol', {className: 'thumbs'}, ...rows.map((row) => thumb(row, '')));
     return make('section', {}, title, rows.length ? thumbs : none);
@@ -114,13 +115,15 @@ export function filters(view, overview, names) {
   const counted = (counts, words = {}) => Object.entries(counts)
     .map(([name, count]) => [name, `${words[name] ?? name} (${count.toLocaleString('en')})`]);
   const classes = [['', 'any'], ...names.map((name, number) => [`${number}`, name])];
-  fill('verdict', [['', 'all that are listed'], ...counted(verdict, {rest: 'not listed'})], view.verdict);
+  const verdicts = counted(verdict, {rest: 'not listed'});
+  fill('verdict', [['', 'all that are listed'], ...verdicts], view.verdict);
   fill('group', [['', 'any'], ...counted(group)], view.group);
   fill('given', classes, view.given);
   fill('suggested', classes, view.suggested);
   const both = pairs.map(([from, to, count]) =>
     [`${from}>${to}`, `${names[from]} → ${names[to]} (${count.toLocaleString('en')})`]);
-  fill('pair', [['', 'any'], ...both], view.given && view.suggested && `${view.given}>${view.suggested}`);
+  const pair = view.given && view.suggested && `${view.given}>${view.suggested}`;
+  fill('pair', [['', 'any'], ...both], pair);
   field('order').value = view.order;
   const left = overview.total - overview.decided;
   byId('matches').textContent = `${overview.total.toLocaleString('en')} labels, `
@@ -138,5 +141,5 @@ export function onFilter(then) {
     const [given, suggested = ''] = target.value.split('>');
     then(target.name === 'pair' ? {given, suggested} : {[target.name]: target.value});
   });
-  byId('all').addEventListener('click', () => then({verdict: '', group: '', given: '', suggested: ''}));
+  byId('all').addEventListener('click', () => then(WHOLE));
 }

@@ -67,9 +67,10 @@ function doubt(item) {
 function neighbours(item, names) {
   const label = (found) => found.decided ?? found.given;
   const words = item.neighbours.map((found) => {
-    const look = label(found) === item.suggested ? 'agrees' : label(found) === item.given ? 'same' : '';
-    const name = make('span', {className: 'name', title: names[label(found)]}, names[label(found)]);
-    if (found.decided !== null) name.append(make('span', {className: 'mark', title: 'decided'}, ' ✓'));
+    const look = {[item.given]: 'same', [item.suggested]: 'agrees'}[label(found)] ?? '';
+    const title = names[label(found)] + (found.decided === null ? '' : ' (decided)');
+    const name = make('span', {className: 'name', title}, names[label(found)]);
+    if (found.decided !== null) name.append(' ✓');
     return thumb(found.row, name, look);
   });
   const agreeing = item.neighbours.filter((found) => label(found) === item.suggested).length;
@@ -98,8 +99,9 @@ function decided(item, names) {
   for (const button of document.querySelectorAll('[data-do]')) {
     const number = {accept: item.suggested, keep: item.given}[button.dataset.do]
       ?? item.candidates[button.dataset.do - 1];
-    const chosen = decision && (decision.kind === button.dataset.do || decision.class === number);
-    button.classList.toggle('chosen', Boolean(chosen && (decision.kind !== 'class' || number !== undefined)));
+    const chosen = decision?.kind === 'class' ? decision.class === number
+      : decision?.kind === button.dataset.do;
+    button.classList.toggle('chosen', chosen);
   }
 }
 
@@ -107,7 +109,8 @@ function pictures(item, names) {
   const place = item.position === null ? [] : [`No. ${item.position + 1}`];
   byId('item').classList.toggle('two', Boolean(item.twin));
   const caption = [...place, item.path || item.id].join(' · ');
-  const main = frame('picture', item.has_image && `image/${item.row}`, 'The picture to decide about', caption);
+  const address = item.has_image && `image/${item.row}`;
+  const main = frame('picture', address, 'The picture to decide about', caption);
   byId('twin').hidden = !item.twin;
   if (!item.twin) return main;
   const {row, label, image} = item.twin;
@@ -118,7 +121,8 @@ function pictures(item, names) {
 
 function frame(id, address, alt, caption) {
   const figure = byId(id);
-  const content = address ? picture(address, alt) : make('p', {className: 'no-picture'}, 'No picture.');
+  const content = address ? picture(address, alt)
+    : make('p', {className: 'no-picture'}, 'No picture.');
   figure.querySelector('.frame').replaceChildren(content);
   figure.querySelector('figcaption').textContent = caption;
   return content.loaded;

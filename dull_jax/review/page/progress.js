@@ -1,6 +1,7 @@
 // How far the review is, and what to do when all is decided.
 
 import {byId, make} from './elements.js';
+import {WHOLE} from './view.js';
 
 const count = (number, noun) => `${number.toLocaleString('en')} ${noun}${number === 1 ? '' : 's'}`;
 const percent = (share) => `${Math.round(100 * share)} %`;
@@ -27,9 +28,8 @@ export function show(overview, filter) {
 }
 
 function precision({counted, estimated_precision: expected}) {
-  if (!counted.decided) {
-    return expected === null ? [] : [`The audit expects ${percent(expected)} of what it flags to be wrong`];
-  }
+  if (!counted.decided && expected === null) return [];
+  if (!counted.decided) return [`The audit expects ${percent(expected)} of what it flags to be wrong`];
   const {decided, wrong} = counted;
   const share = `${wrong} of ${decided} decided were wrong (${percent(wrong / decided)})`;
   const title = make('span', {className: 'long'}, 'Precision so far: ');
@@ -44,19 +44,22 @@ export function close(overview, filtered, go) {
     element.addEventListener('click', () => go(view, seek));
     return element;
   };
-  const whole = {verdict: '', group: '', given: '', suggested: ''};
-  const title = make('h2', {tabIndex: -1}, total ? (filtered ? 'All of these are decided' : 'All decided') : filtered ? 'Nothing matches' : 'Nothing suspected');
+  const [done, none] = filtered ? ['All of these are decided', 'Nothing matches']
+    : ['All decided', 'Nothing suspected'];
+  const title = make('h2', {tabIndex: -1}, total ? done : none);
   const words = make('p', {}, total
     ? `${count(total, 'label')} looked at, ${skipped.toLocaleString('en')} of them skipped.`
     : filtered ? 'No label is left with these filters.' : 'The audit lists no label.');
   const buttons = [
     skipped && button(`Look at the ${skipped.toLocaleString('en')} skipped`, {}, 'skipped'),
-    filtered && button('Go on with the whole list', whole, 'open'),
+    filtered && button('Go on with the whole list', WHOLE, 'open'),
     total && button('Look through them again', {}, 'here'),
-    counts.verdict.rest && button('Go on with labels that are not listed', {...whole, verdict: 'rest'}, 'open'),
+    counts.verdict.rest
+      && button('Go on with labels that are not listed', {...WHOLE, verdict: 'rest'}, 'open'),
   ].filter(Boolean);
   const next = decided && overview.command ? command(overview.command) : [];
-  byId('closing').replaceChildren(title, words, ...next, make('div', {className: 'buttons'}, ...buttons));
+  const more = make('div', {className: 'buttons'}, ...buttons);
+  byId('closing').replaceChildren(title, words, ...next, more);
 }
 
 function command(text) {

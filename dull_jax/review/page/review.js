@@ -9,17 +9,17 @@ import {choose, examples, filters, onFilter, open} from './dialogs.js';
 import * as item from './item.js';
 import * as progress from './progress.js';
 import {Failure, get, post} from './server.js';
+import * as views from './view.js';
+import {view, WHOLE} from './view.js';
 
-const WHOLE = {verdict: '', group: '', given: '', suggested: ''};
 const KEYS = {
   a: 'accept', enter: 'accept', k: 'keep', c: 'choose', '/': 'choose', n: 'none', s: 'skip',
   u: 'undo', j: 'next', arrowright: 'next', p: 'previous', arrowleft: 'previous', e: 'examples',
   o: 'filters', '?': 'help', 1: '1', 2: '2', 3: '3', 4: '4', 5: '5',
 };
 const MOVES = ['next', 'previous', 'undo']; // that may be repeated by holding the key
-const IN_EXAMPLES = ['accept', 'keep', 'none', 'skip'];
+const IN_EXAMPLES = ['examples', 'accept', 'keep', 'none', 'skip'];
 
-let view = {order: 'p', ...WHOLE};
 let position = 0; // of what is shown; total where all is decided
 let letters = true; // whether single keys do anything
 let names = [];
@@ -76,9 +76,10 @@ async function attempt(job) {
 // What is shown
 
 async function load(query) {
-  const [found, counted] = await Promise.all([get('item', {...view, ...query}), get('overview', view)]);
+  const both = [get('item', {...view, ...query}), get('overview', view)];
+  const [found, counted] = await Promise.all(both);
   overview = counted;
-  progress.show(overview, filterInWords());
+  progress.show(overview, views.inWords(names));
   return found.item;
 }
 
@@ -92,7 +93,7 @@ async function go(seek, start, text = '') {
 
 async function display(found, text) {
   if (found.position !== null) position = found.position;
-  remember();
+  views.remember(position, letters);
   byId('closing').hidden = true;
   byId('item').hidden = false;
   document.body.classList.remove('closed');
@@ -101,7 +102,8 @@ async function display(found, text) {
   const there = item.show(found, names);
   scrollTo(0, 0);
   const [words, percent] = item.chance(found.p_wrong);
-  say(text, `Given ${names[found.given]}, suggested ${names[found.suggested]}, ${words}, ${percent}.`);
+  const labels = `Given ${names[found.given]}, suggested ${names[found.suggested]}`;
+  say(text, `${labels}, ${words}, ${percent}.`);
   there.then(() => ready(found));
 }
 
@@ -116,46 +118,25 @@ function ready(found) {
 function close(text) {
   shown = null;
   position = overview.total;
-  remember();
+  views.remember(position, letters);
   byId('item').hidden = true;
   byId('closing').hidden = false;
   document.body.classList.add('closed');
-  progress.close(overview, isFiltered(), (changed, seek) => run(() => {
-    view = {...view, ...changed};
+  progress.close(overview, views.isFiltered(), (changed, seek) => run(() => {
+    Object.assign(view, changed);
     return go(seek, 0);
   }));
   say(text, 'All decided.');
   if (!document.querySelector('dialog[open]')) byId('closing').querySelector('h2').focus();
 }
 
-// The view, which the address keeps
+// Where to begin
 
-function isFiltered() {
-  return Object.keys(WHOLE).some((name) => view[name] !== '');
-}
-
-function filterInWords() {
-  const order = {p: '', gain: 'by gain', class: 'by class'}[view.order];
-  const from = view.given && (names[view.given] ?? '?');
-  const to = view.suggested && (names[view.suggested] ?? '?');
-  const pair = from || to ? `${from || 'any'} → ${to || 'any'}` : '';
-  const verdict = view.verdict === 'rest' ? 'not listed' : view.verdict;
-  return [verdict, view.group, pair, order].filter(Boolean).join(' · ') || 'Filters';
-}
-
-function remember() {
-  const kept = Object.entries({...view, position, keys: letters ? '' : 'off'})
-    .filter(([name, value]) => value !== '' && !(name === 'order' && value === 'p'));
-  history.replaceState(null, '', `#${new URLSearchParams(kept)}`);
-}
-
-/** Reads the address; returns the position in it, or null. */
 function recall() {
-  const kept = new URLSearchParams(location.hash.slice(1));
-  for (const name of Object.keys(view)) view[name] = kept.get(name) ?? (name === 'order' ? 'p' : '');
-  letters = kept.get('keys') !== 'off';
+  const {at, letters: kept} = views.recall();
+  letters = kept;
   byId('letters').checked = letters;
-  return /^\d+$/.test(kept.get('position') ?? '') ? Number(kept.get('position')) : null;
+  return at;
 }
 
 async function start() {
@@ -165,7 +146,7 @@ async function start() {
     await (kept === null ? go('open', 0) : go('here', kept));
   } catch (error) {
     if (![400, 404].includes(error.status)) throw error;
-    view = {order: 'p', ...WHOLE}; // the address is of another audit
+    Object.assign(view, {order: 'p', ...WHOLE}); // the address is of another audit
     await go('open', 0);
   }
 }
@@ -224,21 +205,28 @@ async function undo() {
     say(`${error.message}. Nothing was taken back; press again to take back the latest.`);
     return;
   }
-  if (taken.row === null) say('There is nothing to take back.');
-  else await display(await load({row: taken.row}), `Taken back; it is ${item.inWords(taken.decision, names)}.`);
+  if (taken.row === null) {
+    say('There is nothing to take back.');
+    return;
+  }
+  const words = `Taken back; it is ${item.inWords(taken.decision, names)}.`;
+  await display(await load({row: taken.row}), words);
 }
 
 function next() {
   const last = position + 1 >= overview.total;
-  return last ? go('open', 0, 'That was the last; on to what is undecided.') : go('here', position + 1);
+  if (last) return go('open', 0, 'That was the last; on to what is undecided.');
+  return go('here', position + 1);
 }
 
+const label = (number) => decide({kind: 'class', class: number});
+
 const DO = {
-  accept: () => decide({kind: 'class', class: shown?.suggested}),
-  keep: () => decide({kind: 'class', class: shown?.given}),
+  accept: () => label(shown?.suggested),
+  keep: () => label(shown?.given),
   none: () => decide({kind: 'none'}),
   skip: () => decide({kind: 'skip'}),
-  choose: () => shown && choose(names, shown.candidates, (number) => decide({kind: 'class', class: number})),
+  choose: () => shown && choose(names, shown.candidates, label),
   undo: () => run(undo),
   next: () => run(next),
   previous: () => (position ? run(() => go('here', position - 1)) : say('This is the first.')),
@@ -249,18 +237,20 @@ const DO = {
 
 function act(name) {
   if (name in DO) DO[name]();
-  else if (shown && name <= shown.candidates.length) decide({kind: 'class', class: shown.candidates[name - 1]});
+  else if (!shown || name <= shown.candidates.length) label(shown?.candidates[name - 1]);
 }
 
 function onKey(event) {
-  const undoing = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === 'z' && !event.shiftKey;
-  if (!undoing && (event.ctrlKey || event.metaKey || event.altKey)) return;
-  const action = undoing ? 'undo' : KEYS[event.key.toLowerCase()];
+  const key = event.key.toLowerCase();
+  const held = event.ctrlKey || event.metaKey;
+  const undoing = held && key === 'z' && !event.shiftKey;
+  if (!undoing && (held || event.altKey)) return;
+  const action = undoing ? 'undo' : KEYS[key];
   const dialog = document.querySelector('dialog[open]');
   if (!action || event.isComposing || (event.repeat && (busy || !MOVES.includes(action)))) return;
   if (!undoing && !letters && action !== 'help') return;
   if (event.key === 'Enter' && event.target.closest('button, a, input, select')) return;
-  if (dialog && !(dialog.id === 'examples' && [...IN_EXAMPLES, 'examples'].includes(action))) return;
+  if (dialog && !(dialog.id === 'examples' && IN_EXAMPLES.includes(action))) return;
   event.preventDefault();
   dialog?.close();
   if (!dialog || action !== 'examples') act(action);
@@ -276,10 +266,10 @@ document.addEventListener('click', (event) => {
 byId('leave').addEventListener('click', solved);
 byId('letters').addEventListener('change', (event) => {
   letters = event.target.checked;
-  remember();
+  views.remember(position, letters);
 });
 onFilter((changed) => run(async () => {
-  view = {...view, ...changed};
+  Object.assign(view, changed);
   await go('open', 0);
   filters(view, overview, names);
 }));

@@ -28,8 +28,8 @@ async function ask(path, options) {
     reply = await fetch(path, {...options, signal: AbortSignal.timeout(PATIENCE)});
     value = await reply.json();
   } catch {
-    throw new Failure(
-      'The server does not answer. Start the review again; if it prints another address, open that.', 0);
+    const advice = 'Start the review again; if it prints another address, open that.';
+    throw new Failure(`The server does not answer. ${advice}`, 0);
   }
   if (!reply.ok) throw new Failure(value.error || `The server says ${reply.status}.`, reply.status);
   return value;
