@@ -54,7 +54,7 @@ def shape(name: str, first: bytes) -> Shape:
 def begun(data: bytes) -> bool:
     """Whether anything stands there but the torn header of a new file."""
     bare = data.rstrip(b"\0")
-    return bool(bare.strip()) and not (_NEW.startswith(bare) and bare != _NEW)
+    return bool(bare.strip()) and not (_NEW.startswith(bare) and data != _NEW)
 
 
 def whole(data: bytes, form: Shape) -> int:

@@ -17,7 +17,7 @@ NAMES = ("cat", "ü,;\"'", "=1", "[x]", "nan", "2.5")
 IDS = ("a", "b c", "é", "'=d")
 LABELS = dict(zip((*NAMES, NONE, SKIP), (*range(len(NAMES)), NO_CLASS, OPEN), strict=True))
 FEW = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 rows_said = st.lists(st.tuples(st.sampled_from(IDS), st.sampled_from((*LABELS, UNDO))), max_size=12)
 headers = st.permutations((*decisions.COLUMNS, "note"))
@@ -163,7 +163,10 @@ def test_a_short_row_that_is_ended_was_typed(tmp_path):
         decisions.read(path)
 
 
-@pytest.mark.parametrize("left", [b"", b"id,giv", b"\0" * 40, b"id,given,dec\0\0", b"\n"])
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"id,giv", b"\0" * 40, b"id,given,dec\0\0", b"id,given,decision,when,audit\0", b"\n"],
+)
 def test_a_file_before_its_first_row(tmp_path, left):
     path = tmp_path / "decisions.csv"
     path.write_bytes(left)
