@@ -23,18 +23,17 @@ from dull_jax.audit import (
     feedback,
     image_paths,
     inputs,
-    label_studio_export,
     outputs,
     page,
     prediction_files,
     saved,
     verdicts,
     write_back,
+    written_folder,
 )
 from dull_jax.audit.corrections import Corrections
 from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.audit.write_back import folders
 from dull_jax.errors import UserError
 from dull_jax.run_dir import layout, overwrite
 from dull_jax.run_dir.read import inputs_of
@@ -74,7 +73,9 @@ def define_flags() -> None:
     )
     flags.DEFINE_string("output", None, "Folder of the results; RUN/audit, or audit, without it.")
     flags.DEFINE_string(
-        "apply", None, "Also writes all labels, corrected: a .csv or .parquet file, or a folder."
+        "apply",
+        None,
+        "Also writes all labels, corrected: a .csv, .tsv or .parquet file, or a folder.",
     )
     flags.DEFINE_enum(
         "apply_as",
@@ -124,7 +125,7 @@ def main(argv: Sequence[str]) -> None:
         _check_apply(apply, output, read)
     elif flags.FLAGS.accept_above is not None:
         raise UserError("--accept_above says what --apply takes; give --apply=corrected.csv, say")
-    known = _decisions(decided) if decided else None
+    known = decisions.opened(decided) if decided else None
     if run:
         samples = _of_run(run, output, data_dir, data_file, known)
     elif probs:
@@ -139,12 +140,6 @@ def main(argv: Sequence[str]) -> None:
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
-
-
-def _decisions(path: files.Path) -> DecisionFile:
-    """Of a review here, or of Label Studio."""
-    read = label_studio_export.read if path.suffix.lower() == ".json" else decisions.read
-    return DecisionFile(str(path), read(path))
 
 
 def _of_run(
@@ -213,7 +208,7 @@ def _check_apply(target: files.Path, output: files.Path, read: Sequence[files.Pa
     """Before the work, not after it."""
     form = write_back.chosen(flags.FLAGS.apply_as, target)
     if not form.SUFFIXES:
-        folders.check(target, read)
+        written_folder.check(target, read)
     for path in _files_of(form, target):
         suffixes = form.SUFFIXES if path == target else (path.suffix,)
         corrected_table.check(path, output, read, flags.FLAGS.force, suffixes)
@@ -227,11 +222,13 @@ def _files_of(form: ModuleType, target: files.Path) -> list[files.Path]:
 
 def _apply(target: files.Path, output: files.Path, table: Corrections) -> None:
     form = write_back.chosen(flags.FLAGS.apply_as, target)
-    form.write(target, table, flags.FLAGS.apply_files == "copy")
+    notes = form.write(target, table, flags.FLAGS.apply_files == "copy")
     for path in _files_of(form, target):
         corrected_table.remember(path, output)
     counts = Counter(row.status for row in table.rows)
     parts = ", ".join(f"{count:,} {status}" for status, count in counts.items())
+    for note in notes:
+        say(note)
     say(f"corrected labels: {target} ({parts})")
 
 

@@ -7,6 +7,8 @@ than it is if corrected by what a model thinks of them. A copy of an audited ima
 label: else the table would contradict itself. Images that cannot be read stay what they are.
 """
 
+import math
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +17,9 @@ from dull_jax.audit import saved
 from dull_jax.audit.decisions import NO_CLASS
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import OUTSIDE, Listed
+from dull_jax.errors import UserError
+from dull_jax.files import Path
+from dull_jax.names import shown
 from dull_jax.stats.label_audit import LabelAudit
 
 DECIDED, CORRECTED, KEPT = "decided", "corrected", "kept"
@@ -36,6 +41,10 @@ class Correction(NamedTuple):
     suggested: str = ""  # what fits better, as the audit has it, decided or not
     listed: bool = False  # among the suspects
 
+    @property
+    def audited(self) -> bool:
+        return not math.isnan(self.p_wrong)
+
 
 class Corrections(NamedTuple):
     """All files of a data set, those that were audited first."""
@@ -47,6 +56,26 @@ class Corrections(NamedTuple):
         """Those with a label."""
         return [row for row in self.rows if row.label and row.status not in LEFT_OUT]
 
+    def with_files(self, target: Path) -> tuple[list[Correction], tuple[str, ...]]:
+        """(what has a label and an image, a line for what has no image).
+
+        Args:
+          target: where they are to be put, for messages.
+
+        Raises:
+          UserError: nothing has.
+        """
+        labelled = self.usable()
+        found = [row for row in labelled if row.file]
+        if not found:
+            raise UserError(
+                f"--apply={shown(str(target))}: no image files are known to put there; add "
+                "--images, or name a .csv file"
+            )
+        if without := len(labelled) - len(found):
+            return found, (f"{without:,} labels have no image file, and are not in {target}",)
+        return found, ()
+
 
 def of(
     samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
@@ -55,7 +84,7 @@ def of(
 
     Args:
       accept_above: suggestions are taken where P(wrong) exceeds it. None: those of all flagged
-        labels, if nothing was decided; none of them, if something was: then a person decides.
+        labels; but none where there is a file of decisions, be it empty: then a person decides.
     """
     names = samples.class_names
     replaced = accepted(samples, audit, listed, accept_above)
@@ -89,7 +118,7 @@ def accepted(
     samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
 ) -> np.ndarray:
     """bool `[N]`: whether a suggestion replaces the given label; see `of`."""
-    if accept_above is None and audit.decided.any():
+    if accept_above is None and samples.decided is not None:
         return np.zeros(len(samples.given), bool)
     replaced = audit.replaceable & ~samples.held_out & (audit.wrong > (accept_above or 0))
     replaced[listed.of(OUTSIDE)] = False
@@ -106,13 +135,14 @@ def _status(known: int, changed: bool) -> str:
 
 def _others(samples: AuditInput, audited: list[Correction]) -> list[Correction]:
     """Files that were not audited; a copy has the label and the fate of its twin."""
-    root = getattr(samples.images, "root", None)
+    root = getattr(samples.images, "root", "")
     rows = []
     for other in samples.others:
         label, status = other.label, other.status
         if other.twin >= 0:
             label = audited[other.twin].label
             status = NONE if audited[other.twin].status == NONE else status
-        file = str(root / other.path) if root is not None and other.path else ""
+        file = os.path.abspath(os.path.join(root, other.path))
+        file = file if other.path and os.path.isfile(file) else ""
         rows.append(Correction(other.id, other.path, file, label, other.label, other.split, status))
     return rows

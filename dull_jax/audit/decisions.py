@@ -13,7 +13,6 @@ later audit of it. Where a sample has two different decisions and none was taken
 counts, and the conflict is named.
 """
 
-import csv
 import datetime
 import fcntl
 import io
@@ -25,26 +24,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dull_jax.data.tables import class_labels, csv_io
+from dull_jax import files
+from dull_jax.audit import decision_table, label_studio_export
+from dull_jax.audit.decision_table import COLUMNS, NONE, SKIP, SPECIAL, UNDO
+from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
-NONE, SKIP, UNDO = "[none of the classes]", "[skip]", "[undo]"
-SPECIAL = (NONE, SKIP, UNDO)
-_SPELLED = {word: word for word in SPECIAL}  # in whatever case they were written
-COLUMNS = ("id", "given", "decision", "when", "audit")
 OPEN, NO_CLASS = -1, -2  # in place of a class
-_HEADER = 1 << 16  # bytes in which the first row of a file ends
 
 
 class Decision(NamedTuple):
-    """A row of the file; `decision` is a class name or one of `SPECIAL`."""
+    """A row of the file; `decision` is a class name or one of `SPECIAL`.
+
+    row: where it stands, for messages; 0 where that is not known.
+    """
 
     id: str
     given: str
     decision: str
     when: str = ""
     audit: str = ""
+    row: int = 0
 
 
 class Decided(NamedTuple):
@@ -67,25 +68,39 @@ class DecisionFile(NamedTuple):
 
     name: str
     rows: list[Decision]
+    notes: tuple[str, ...] = ()  # what was odd about the file itself
 
     def of_samples(self, ids: Sequence[str], class_names: Sequence[str]) -> Decided:
         """See `of_samples`."""
-        return of_samples(self.name, self.rows, ids, class_names)
+        found = of_samples(self.name, self.rows, ids, class_names)
+        return found._replace(notes=(*self.notes, *found.notes))
 
 
-def read(path: str | os.PathLike) -> list[Decision]:
-    """The rows of the file, in order.
+def opened(path: str | os.PathLike) -> DecisionFile:
+    """A table of decisions, or Label Studio's export where the suffix is .json.
+
+    Rows in which nothing is decided say nothing: a table that is filled in bit by bit has them.
 
     Raises:
       UserError: unreadable, or without the columns id and decision; names the row.
     """
-    table = csv_io.read(path, ("id", "decision"), ("given", "when", "audit"))
-    size = len(table.lines)
-    columns = [table.columns.get(name, [""] * size) for name in COLUMNS]
-    rows = (
-        Decision(*(composed(cell.strip()) for cell in row)) for row in zip(*columns, strict=True)
-    )
-    return [row._replace(decision=_SPELLED.get(row.decision.lower(), row.decision)) for row in rows]
+    name = shown(str(path))
+    try:
+        data = files.read(path)
+    except OSError as error:
+        raise UserError(f"{name}: cannot be read ({error.strerror or error})") from None
+    exported = pathlib.PurePath(path).suffix.lower() == ".json"
+    table, notes = (label_studio_export if exported else decision_table).read(name, data)
+    blank = [""] * len(table.lines)
+    columns = [table.columns.get(column, blank) for column in COLUMNS]
+    cells = (map(decision_table.text_of, row) for row in zip(*columns, strict=True))
+    rows = [Decision(*row, line) for row, line in zip(cells, table.lines, strict=True)]
+    return DecisionFile(name, [row for row in rows if row.decision], notes)
+
+
+def read(path: str | os.PathLike) -> list[Decision]:
+    """The rows of the file, in order. See `opened`."""
+    return opened(path).rows
 
 
 def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:
@@ -112,27 +127,49 @@ def of_samples(
       UserError: a decision is no class; a class is named as a special decision is.
     """
     check_names(class_names)
-    cells = class_labels.cells(class_names)
-    number = {composed(cell.strip()): k for k, cell in enumerate(cells)} | {
-        NONE: NO_CLASS,
-        SKIP: OPEN,
-    }
+    numbers = Numbers(class_names)
     row_of = {composed(str(key).strip()): n for n, key in enumerate(ids)}
     label, unknown, conflicts = np.full(len(ids), OPEN, np.int32), [], []
     for key, stack in current(rows).items():
         if key not in row_of:
             unknown.append(key)
             continue
-        last = stack[-1].decision
-        if last not in number:
+        last = stack[-1]
+        found = OPEN if last.decision == SKIP else numbers.of(last.decision)
+        if found is None:
+            where = f"{name}, row {last.row}" if last.row else name
             raise UserError(
-                f"{name}: the decision {quoted(last)} for {quoted(key)} is no class of this audit, "
-                f"nor {NONE}, {SKIP} or {UNDO}"
+                f"{where}: the decision {quoted(last.decision)} for {quoted(key)} is no class of "
+                f"this audit, nor {NONE}, {SKIP} or {UNDO}"
             )
-        if len({row.decision for row in stack} - {SKIP}) > 1:
-            conflicts.append(f"{key} ({', '.join(dict.fromkeys(r.decision for r in stack))})")
-        label[row_of[key]] = number[last]
+        if len({numbers.of(row.decision) for row in stack if row.decision != SKIP}) > 1:
+            conflicts.append(_conflict(key, stack))
+        label[row_of[key]] = found
     return Decided(label, _notes(name, unknown, conflicts))
+
+
+class Numbers:
+    """Which class a decision names, by its name or, if spelt as another number, by its value."""
+
+    def __init__(self, class_names: Sequence[str]):
+        names = class_labels.cells(class_names)
+        self._named = {composed(name.strip()): k for k, name in enumerate(names)}
+        self._named[NONE] = NO_CLASS
+        whole = [(int(name), k) for k, name in enumerate(names) if class_labels.is_whole(name)]
+        self._valued = dict(whole) if len(dict(whole)) == len(whole) else {}
+
+    def of(self, decision: str) -> int | None:
+        """The class number, `NO_CLASS`, or None where there is no such class."""
+        if decision in self._named:
+            return self._named[decision]
+        whole = class_labels.whole(decision)  # spreadsheets write 3.0, or 3 for 003
+        return self._valued.get(int(whole)) if whole else None
+
+
+def _conflict(key: str, stack: Sequence[Decision]) -> str:
+    words = ", ".join(dict.fromkeys(row.decision for row in stack))
+    places = ", ".join(str(row.row) for row in stack if row.row)
+    return f"{key} ({words})" + (f" in rows {places}" if places else "")
 
 
 def _notes(name: str, unknown: list[str], conflicts: list[str]) -> tuple[str, ...]:
@@ -152,8 +189,9 @@ def _notes(name: str, unknown: list[str], conflicts: list[str]) -> tuple[str, ..
 
 def check_names(class_names: Sequence[str]) -> None:
     """Raises UserError where a class has the name of a special decision."""
-    if taken := set(map(str, class_names)) & set(SPECIAL):
-        raise UserError(f"a class is called {taken.pop()}, which is a decision; call it otherwise")
+    for name in map(str, class_names):
+        if name.strip().lower() in SPECIAL:
+            raise UserError(f"a class is called {name}, which is a decision; call it otherwise")
 
 
 def now() -> str:
@@ -186,53 +224,22 @@ def locked(path: pathlib.Path) -> Iterator[io.FileIO]:
 
 
 def add(file: io.FileIO, rows: Sequence[Decision]) -> None:
-    """Adds rows to a file that is `locked`, in its columns: those of another program may be fewer.
+    """Adds rows to a file that is `locked`, as it is written: its columns, delimiter, line ends.
 
-    A last line without its end is finished first.
+    A last line without its end is finished first; part of a row, which a crash left, goes.
 
     Raises:
-      OSError: they cannot be written; the file is as it was.
+      OSError: they cannot be written; the file is as it was, but for what a crash left.
       UserError: the file has no columns id and decision.
     """
-    size = file.seek(0, os.SEEK_END)
-    rest = _text(file, size, rows).encode("utf-8", "backslashreplace")
+    file.seek(0)
+    cells = [row._asdict() for row in rows]
+    size, rest = decision_table.added(shown(str(file.name)), file.readall(), cells)
+    file.truncate(size)
     try:
         while rest:
             rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
     except OSError:
-        file.truncate(size)  # half a row would make the file unreadable
+        file.truncate(size)  # half a row would be left
         raise
-
-
-def _text(file: io.FileIO, size: int, rows: Sequence[Decision]) -> str:
-    """What is to be written behind the first `size` bytes."""
-    text = io.StringIO(newline="")
-    delimiter, columns = _header(file) if size else (",", COLUMNS)
-    if not size:
-        csv.writer(text, lineterminator="\n").writerow(columns)
-    elif not _ended(file, size):
-        text.write("\n")
-    for row in rows:
-        cells = [csv_io.cell(row._asdict().get(column, "")) for column in columns]
-        quoting = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
-        writer = csv.writer(text, delimiter=delimiter, quoting=quoting, lineterminator="\n")
-        writer.writerow(cells)
-    return text.getvalue()
-
-
-def _header(file: io.FileIO) -> tuple[str, list[str]]:
-    """The delimiter of the file and its columns."""
-    name = shown(str(file.name))
-    file.seek(0)
-    first = file.read(_HEADER).decode("utf-8-sig", "replace")
-    for mark in csv_io.delimiters(first):
-        header = [field.strip().lower() for field in csv_io.first_row(name, first, mark)[1]]
-        if {"id", "decision"} <= set(header):
-            return mark, header
-    raise UserError(f"{name}: the header needs the columns id and decision")
-
-
-def _ended(file: io.FileIO, size: int) -> bool:
-    file.seek(size - 1)
-    return file.read(1) in b"\r\n"

@@ -14,11 +14,12 @@ from dull_jax.audit import inputs
 from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.data.prepare import prepare
+from dull_jax.data.tables import csv_io
 from dull_jax.data.vectors import checks, formats
 from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import UserError
 from dull_jax.files import Path
-from dull_jax.names import shown
+from dull_jax.names import composed, shown
 from dull_jax.stats import neighbour_graph
 
 EPOCHS, SEEN = (3, 30), 1_500_000  # of a head: fewer of a large set, which sees as many samples
@@ -80,13 +81,15 @@ def joined(samples: AuditInput, file: str) -> AuditInput:
             raise UserError(f"{name}: {len(vectors):,} vectors for {size:,} labels; one for each")
         note = f"vectors of {name} and labels are joined by row: there are no ids on both sides"
         return dataclasses.replace(samples, vectors=vectors, notes=(*samples.notes, note))
-    row_of = {key.strip(): row for row, key in enumerate(found.ids)}
-    missing = [key for key in samples.ids.tolist() if key not in row_of]
+    csv_io.check_ids(found.rows, csv_io.Table({"id": found.ids}, range(len(found))))
+    row_of = {composed(key.strip()): row for row, key in enumerate(found.ids)}
+    ids = [composed(key.strip()) for key in samples.ids.tolist()]
+    missing = [key for key in ids if key not in row_of]
     if missing:
         raise UserError(
             f"{name}: no vector has the id {shown(missing[0])} ({len(missing):,} labels without)"
         )
-    rows = np.array([row_of[key] for key in samples.ids.tolist()])
+    rows = np.array([row_of[key] for key in ids])
     return dataclasses.replace(samples, vectors=vectors.subset(rows))
 
 

@@ -13,7 +13,16 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.audit import decisions
-from dull_jax.audit.decisions import NO_CLASS, NONE, OPEN, SKIP, UNDO, Decision
+from dull_jax.audit.decisions import (
+    NO_CLASS,
+    NONE,
+    OPEN,
+    SKIP,
+    UNDO,
+    Decision,
+    DecisionFile,
+    Numbers,
+)
 from dull_jax.audit.saved import SavedAudit
 from dull_jax.data.tables import class_labels
 from dull_jax.names import composed
@@ -52,8 +61,7 @@ class Session:
         self._ids = [composed(str(key).strip()) for key in audit.ids]
         self._row_of = {key: row for row, key in enumerate(self._ids)}
         self._names = class_labels.cells(audit.class_names)
-        self._labels = {NONE: NO_CLASS, SKIP: SKIPPED}
-        self._labels |= {composed(name.strip()): k for k, name in enumerate(self._names)}
+        self._numbers = Numbers(audit.class_names)
         self._lock = threading.Lock()
         self._seen: tuple[int, ...] = (-1,)  # so that it is read
         self.state()
@@ -127,7 +135,10 @@ class Session:
 
     def _label(self, decision: str) -> int:
         """As `State.labels` has it; "" is open."""
-        return self._labels.get(composed(decision.strip()), OPEN)
+        if decision == SKIP:
+            return SKIPPED
+        found = self._numbers.of(composed(decision.strip()))
+        return OPEN if found is None else found
 
     def _current(self) -> State:
         """The state, read again where the file is not the one that was seen last."""
@@ -136,15 +147,18 @@ class Session:
         except FileNotFoundError:
             version = ()
         if version != self._seen:
-            self._state = self._read(decisions.read(self.path) if version[1:2] > (0,) else [])
+            self._state = self._read()
             self._seen = version
         return self._state
 
-    def _read(self, rows: list[Decision]) -> State:
-        known = [row for row in rows if row.id in self._row_of]
+    def _read(self) -> State:
+        file = DecisionFile(str(self.path), [])
+        if self.path.exists():
+            file = decisions.opened(self.path)
+        known = [row for row in file.rows if row.id in self._row_of]
         history = History(known)
         keys = list(dict.fromkeys(row.id for row in known))
-        decided = decisions.of_samples(str(self.path), rows, keys, self.audit.class_names)
+        decided = file.of_samples(keys, self.audit.class_names)
         labels = np.full(len(self._ids), OPEN, np.int32)
         for key in keys:
             labels[self._row_of[key]] = self._label(history.of(key))

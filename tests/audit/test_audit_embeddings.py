@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+import unicodedata
 
 import numpy as np
 import pytest
@@ -120,6 +121,26 @@ def test_a_label_without_a_vector_is_named(made, tmp_path):
     samples = predictions(made, tmp_path, id=ids)
     np.savez(tmp_path / "emb.npz", vectors=vectors[1:], ids=ids[1:])
     with pytest.raises(UserError, match=r"no vector has the id image 0 \(1 labels without\)"):
+        embeddings.joined(samples, str(tmp_path / "emb.npz"))
+
+
+def test_ids_are_joined_whatever_the_form_of_their_accents(made, tmp_path):
+    """macOS decomposes the names of files, which are often ids; tables are typed composed."""
+    ids, vectors, _, _ = made
+    ids = np.array([f"caf\u00e9 {n}" for n in range(len(ids))])
+    apart = np.array([unicodedata.normalize("NFD", key) for key in ids])
+    for one, other in ((ids, apart), (apart, ids)):
+        samples = predictions(made, tmp_path, id=[f" {key}" for key in one])
+        np.savez(tmp_path / "emb.npz", vectors=vectors[::-1], ids=other[::-1])
+        both = embeddings.joined(samples, str(tmp_path / "emb.npz"))
+        np.testing.assert_array_equal(both.vectors[:][:, 0], vectors)
+
+
+def test_two_vectors_of_one_id_are_refused(made, tmp_path):
+    ids, vectors, _, _ = made
+    samples = predictions(made, tmp_path, id=ids)
+    np.savez(tmp_path / "emb.npz", vectors=vectors, ids=[*ids[:-1], ids[0]])
+    with pytest.raises(UserError, match="row 119: id 'image 0' is there twice"):
         embeddings.joined(samples, str(tmp_path / "emb.npz"))
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import binaries
+import decision_files
 import embeddings
 import mutations
 import pytest
@@ -55,6 +56,8 @@ READERS = {
     "audit: class names": Reader(
         "c.txt", always(tables.CLASSES), tables.audit_input, tables.prepare_audit
     ),
+    "decisions .csv": Reader("decisions.csv", always(decision_files.CSV), decision_files.table),
+    "decisions .json": Reader("export.json", always(decision_files.JSON), decision_files.export),
     "CIFAR archive": Reader("file.tar", always(binaries.ARCHIVES), binaries.archive),
     "CIFAR pickle": Reader(
         "file.pickle", always(binaries.PICKLES), binaries.cifar_pickle, unpickles=True

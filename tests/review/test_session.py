@@ -154,7 +154,9 @@ def test_a_file_of_a_spreadsheet(session, path):
     assert session.state().labels[3:5].tolist() == [2, SKIPPED]
     session.decide(5, 0)
     session.undo()
-    assert path.read_bytes().decode("utf-8-sig").endswith("id004\n;apple;id005\n;[undo];id005\n")
+    assert (
+        path.read_bytes().decode("utf-8-sig").endswith("id004\r\n;apple;id005\r\n;[undo];id005\r\n")
+    )
     assert len(said(path)) == 4
 
 

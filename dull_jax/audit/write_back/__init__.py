@@ -1,7 +1,8 @@
 """Formats in which corrected labels leave; a module each, named by --apply_as.
 
 Each has `SUFFIXES` of the file that --apply names, none where it names a folder, and
-`write(target, corrections, copy)`; copy: images are copied, not linked to.
+`write(target, corrections, copy)`, which returns what is to be said, a line each; copy: images are
+copied, not linked to.
 """
 
 import importlib

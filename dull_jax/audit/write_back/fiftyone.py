@@ -6,30 +6,33 @@ fiftyone.Dataset.from_dir(TARGET, fiftyone.types.FiftyOneImageClassificationData
 import json
 import pathlib
 
+from dull_jax import files
+from dull_jax.audit import safe_names, written_folder
 from dull_jax.audit.corrections import Correction, Corrections
-from dull_jax.audit.write_back import folders
 
 SUFFIXES = ()
 
 
-def write(target: pathlib.Path, corrections: Corrections, copy: bool) -> None:
+def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str, ...]:
     """Raises UserError: as `folders.write`."""
-    rows = folders.with_files(target, corrections)
-    keys = [f"{number:07}" for number in range(len(rows))]
+    rows, notes = corrections.with_files(target)
+    keys = [f"{number:07}" for number in range(len(rows))]  # of labels and of files' names
+    suffixes = [pathlib.PurePath(row.file).suffix.lower() for row in rows]
     places = [
-        pathlib.Path("data", key + pathlib.PurePath(row.file).suffix.lower())
-        for key, row in zip(keys, rows, strict=True)
+        pathlib.PurePath("data", safe_names.safe_file(key + suffix))
+        for key, suffix in zip(keys, suffixes, strict=True)
     ]
-    folders.put(target, rows, places, copy)
     labels = {key: _label(row) for key, row in zip(keys, rows, strict=True)}
     text = json.dumps({"classes": None, "labels": labels}, indent=1)
-    (target / "labels.json").write_text(text)
+    images = dict(zip(places, (row.file for row in rows), strict=True))
+    written_folder.write(target, images, {pathlib.PurePath("labels.json"): text}, copy)
+    return notes
 
 
 def _label(row: Correction) -> dict:
     # A classification has an id of its own.
     attributes = {"source_id": row.id, "given": row.given, "split": row.split, "status": row.status}
-    if row.p_wrong == row.p_wrong:
+    if row.audited:
         attributes["p_wrong"] = round(row.p_wrong, 4)
         attributes["suggested"] = row.suggested
     return {"label": row.label, "attributes": attributes}

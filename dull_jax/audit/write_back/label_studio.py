@@ -8,29 +8,29 @@ LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is `/`. What was decided there comes back
 """
 
 import json
-import math
-import pathlib
+import os
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from dull_jax import files
 from dull_jax.audit.corrections import DECIDED, NONE, Correction, Corrections
-from dull_jax.audit.decisions import NONE as NO_CLASS
+from dull_jax.audit.decision_table import NONE as NO_CLASS
+from dull_jax.audit.label_studio_export import CHOICE
 from dull_jax.errors import UserError
 from dull_jax.names import shown
 
 SUFFIXES = (".json",)
 BESIDE = (".xml",)  # is written, too
-CHOICE, IMAGE = "label", "image"  # names of the set-up's controls
+IMAGE = "image"  # the set-up's control that shows it
 
 
-def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
+def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str, ...]:
     """Tasks of what is listed or decided; `copy` does not matter.
 
     Raises:
       UserError: there are no files of the images.
     """
-    audited = (row for row in corrections.rows if not math.isnan(row.p_wrong))
+    audited = (row for row in corrections.rows if row.audited)
     rows = [row for row in audited if row.listed or row.status in (DECIDED, NONE)]
     if rows and not any(row.file for row in rows):
         raise UserError(
@@ -39,7 +39,9 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
     with files.whole(target) as file:
         file.write(json.dumps([_task(row) for row in rows if row.file], indent=1).encode())
     with files.whole(target.with_suffix(".xml")) as file:
-        file.write(setup(corrections.class_names).encode())
+        file.write(setup(corrections.class_names).encode("utf-8", "xmlcharrefreplace"))
+    without = sum(not row.file for row in rows)
+    return (f"{without:,} tasks have no image file, and are left out",) if without else ()
 
 
 def setup(class_names: tuple[str, ...]) -> str:
@@ -57,7 +59,7 @@ def setup(class_names: tuple[str, ...]) -> str:
 
 def _task(row: Correction) -> dict:
     decided = row.status in (DECIDED, NONE)
-    path = quote(pathlib.Path(row.file).as_posix().lstrip("/"))
+    path = quote(os.fsencode(row.file).lstrip(b"/"))
     data = {
         "image": f"/data/local-files/?d={path}",
         "about": f"given: {row.given}" + ("" if decided else f"; P(wrong) {row.p_wrong:.2f}"),
@@ -66,9 +68,10 @@ def _task(row: Correction) -> dict:
         "p_wrong": round(row.p_wrong, 4),
     }
     task: dict = {"data": data}
-    if row.status in (DECIDED, NONE):
+    if decided:
         choice = NO_CLASS if row.status == NONE else row.label
-        task["annotations"] = [{"result": [_result(choice)]}]
+        # What is imported would be taken for the ground truth, which later annotations yield to.
+        task["annotations"] = [{"result": [_result(choice)], "ground_truth": False}]
     else:
         prediction = {"model_version": "dull_jax", "score": round(row.p_wrong, 4)}
         task["predictions"] = [prediction | {"result": [_result(row.suggested)]}]

@@ -8,15 +8,15 @@ from dull_jax.audit.corrections import Corrections
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 
-SUFFIXES = (".csv", ".parquet")
+SUFFIXES = (".csv", ".tsv", ".parquet")
 COLUMNS = ("id", "path", "label", "split", "given", "status")
 
 
-def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
-    """CSV, or parquet with the same columns as strings; `copy` does not matter."""
+def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str, ...]:
+    """CSV, TSV, or parquet with the same columns as strings; `copy` does not matter."""
     if target.suffix.lower() == ".parquet":
         _write_parquet(target, corrections)
-        return
+        return ()
     names = corrections.class_names
     cells = dict(zip(names, class_labels.cells(names), strict=True)) | {"": ""}
     rows = (
@@ -30,19 +30,25 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
         )
         for row in corrections.rows
     )
-    csv_io.write(target, COLUMNS, rows)
+    csv_io.write(target, COLUMNS, rows, "\t" if target.suffix.lower() == ".tsv" else ",")
+    return ()
 
 
 def _write_parquet(target: files.Path, corrections: Corrections) -> None:
     arrow, parquet = _pyarrow()
     columns = {
-        name: arrow.array([getattr(row, name) for row in corrections.rows], arrow.string())
+        name: arrow.array([_utf8(getattr(row, name)) for row in corrections.rows], arrow.string())
         for name in COLUMNS
     }
     buffer = io.BytesIO()
     parquet.write_table(arrow.table(columns), buffer)
     with files.whole(target) as file:
         file.write(buffer.getvalue())
+
+
+def _utf8(text: str) -> str:
+    """Names of files need not be UTF-8; strings of parquet must be."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _pyarrow() -> tuple[Any, Any]:

@@ -20,7 +20,7 @@ from dull_jax.data.own.image_index import (
     split_word,
     unlabelled,
 )
-from dull_jax.data.tables import class_labels, csv_io, table_paths
+from dull_jax.data.tables import class_labels, csv_io, left_out, table_paths
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
@@ -28,8 +28,6 @@ TITLE = "CSV"
 PLACES = ("dir", "file")
 
 _ROOT = "--config.data.dir"
-# In manifest.csv and corrected tables: a file that is no usable image; one that shows no class.
-_LEFT_OUT = ("left out", "none of the classes")
 
 
 def index(options: ConfigDict) -> ImageIndex:
@@ -90,15 +88,10 @@ def read(
 
 def _without_left_out(name: str, table: csv_io.Table) -> tuple[csv_io.Table, list[Problem]]:
     """Without the rows of a table of ours that name no image with a label."""
-    status = table.columns.get("status")
-    if status is None or "label" not in table.columns:
-        return table, []
-    labels = table.columns["label"]
-    kept = [n for n, what in enumerate(status) if what not in _LEFT_OUT or labels[n].strip()]
-    columns = {key: [cells[n] for n in kept] for key, cells in table.columns.items()}
-    count = len(labels) - len(kept)
+    kept = left_out.without(table)
+    count = len(table.lines) - len(kept.lines)
     passed = [Problem(name, f"{count:,} rows without a label: left out before")] if count else []
-    return csv_io.Table(columns, [table.lines[n] for n in kept]), passed
+    return kept, passed
 
 
 def headless(name: str, text: str) -> csv_io.Table | None:

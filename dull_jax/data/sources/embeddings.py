@@ -60,7 +60,7 @@ def read(
     about = labels.of(found, os.fspath(table))
     vectors = checks.check(found)
     words = _words(about)
-    splits, notices = _parts(words)
+    splits, notices = _parts(words, about.labels)
     names, kept, more = _classes(found.name, about.labels, splits)
     number = {name: k for k, name in enumerate(names)}
     given = np.array([number.get(label, -1) for label in about.labels], np.int32)
@@ -110,16 +110,23 @@ def _words(about: Labelled) -> list[str]:
     return [known[text] for text in about.splits]
 
 
-def _parts(words: list[str]) -> tuple[np.ndarray, tuple[str, ...]]:
-    """'train', 'test' or '' of each; 'unused' of a second held-out part, which is told."""
-    counts = Counter(words)
+def _parts(words: list[str], given: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
+    """'train', 'test' or '' of each; 'unused' without a label, and of a second held-out part.
+
+    Both are told.
+    """
+    labelled = np.array([bool(label) for label in given], bool)
+    counts = Counter(word for word, there in zip(words, labelled, strict=True) if there)
     there = [word for word in HELD_OUT if word in counts]
     part = dict.fromkeys(there, "unused") | dict.fromkeys(there[:1], "test")
     told = [
         f"{counts[word]:,} samples of split {word} are not used: there is {there[0]}"
         for word in there[1:]
     ]
-    return np.array([part.get(word, word) for word in words], "U6"), tuple(told)
+    if count := int((~labelled).sum()):
+        told.append(f"{count:,} samples without a label: left out before")
+    parts = np.array([part.get(word, word) for word in words], "U6")
+    return np.where(labelled, parts, "unused"), tuple(told)
 
 
 def _classes(
@@ -133,7 +140,7 @@ def _classes(
         which = f"only class {quoted(names[0])} has" if names else "no class has"
         raise UserError(f"{name}: {which} samples to train on; two are needed")
     kept = np.array([label in trained for label in given]) & (splits != "unused")
-    lost = Counter(label for label in given if label not in trained)
+    lost = Counter(label for label in given if label and label not in trained)
     told = [f"class only in the test part: {shown(label)}, {count:,} samples skipped"
             for label, count in sorted(lost.items())]  # fmt: skip
     return names, kept, tuple(told)

@@ -33,7 +33,7 @@ def read(name: str, table: csv_io.Table) -> list[str]:
         is another kind of number, or one number has two spellings. Names the row.
     """
     cells = table.columns["label"]
-    numbered = any(map(_whole, {(type(cell), cell): cell for cell in cells}.values()))
+    numbered = any(map(whole, {(type(cell), cell): cell for cell in cells}.values()))
     known: dict[tuple[type, str], str] = {}  # cell -> label; there are far fewer than rows
     spelled: dict[int, str] = {}
     labels = []
@@ -63,20 +63,20 @@ def _label(cell: str, numbered: bool, spelled: dict[int, str]) -> str:
     missing = csv_io.MISSING + csv_io.MISSING_NUMBER if numbered else csv_io.MISSING
     if text.casefold() in missing:
         raise ValueError(f"label {quoted(text)} {_NAN}")
-    if whole := _whole(text):
-        before = spelled.setdefault(int(whole), text)
+    if number := whole(text):
+        before = spelled.setdefault(int(number), text)
         if before != text:
             raise ValueError(
                 f"label {quoted(text)} is another spelling of the number {quoted(before)} above; "
                 "write it in one way"
             )
-        return whole
+        return number
     if numbered and csv_io.is_number(text):
         raise ValueError(f"label {quoted(text)} {_NUMBERS}")
     return text
 
 
-def _whole(cell: str) -> str:
+def whole(cell: str) -> str:
     """'3' of '3', '3.' and '3.00'; '' of anything else and of text that only looks like it."""
     match = None if isinstance(cell, csv_io.Text) else _WHOLE.fullmatch(cell.strip())
     return match[1] if match else ""

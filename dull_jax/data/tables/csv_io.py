@@ -19,7 +19,7 @@ _MAX_ID = 500
 Row = tuple[int, list[str]]  # the line it ends at, its fields
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count in some languages
 _SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
-_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
 # Cells that stand for a missing value. What pandas writes for one is refused in every column of
 # labels. The words of other programs may be names, of a class `none`, say: they stand for a missing
 # value only in a column whose other labels are numbers.
@@ -57,7 +57,7 @@ def text_of(name: str, path: str | os.PathLike) -> str:
 
 
 def decoded(name: str, data: bytes) -> str:
-    if data.startswith(_WORKBOOKS):
+    if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
     try:
         text = data.decode("utf-8-sig")  # Spreadsheets write a byte-order mark.
@@ -185,7 +185,12 @@ class Text(str):
     """A cell that is text, whatever it looks like: written with a leading apostrophe."""
 
 
-def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write(
+    path: pathlib.Path,
+    header: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    delimiter: str = ",",
+) -> None:
     """UTF-8, whole or not at all; text is made safe by `cell`, numbers are as `str` has them.
 
     Raises:
@@ -193,8 +198,8 @@ def write(path: pathlib.Path, header: Sequence[str], rows: Iterable[Sequence[obj
     """
     with files.whole(path) as file:
         text = io.TextIOWrapper(file, "utf-8", errors="backslashreplace", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        form = {"delimiter": delimiter, "lineterminator": "\n"}
+        writer, quoting = csv.writer(text, **form), csv.writer(text, **form, quoting=csv.QUOTE_ALL)
         writer.writerow(header)
         for row in rows:
             cells = [cell(x) if isinstance(x, str) else x for x in row]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.data.own.image_index import listed
-from dull_jax.data.tables import class_labels, csv_io
+from dull_jax.data.tables import class_labels, csv_io, left_out
 from dull_jax.data.vectors.columns import Embeddings
 from dull_jax.errors import UserError
 from dull_jax.names import composed, shown
@@ -18,6 +18,7 @@ from dull_jax.names import composed, shown
 class Labelled(NamedTuple):
     """Of each of N vectors; notices: what was made of the files, a line each.
 
+    labels: "" of what a table of ours leaves out.
     where: what `splits` is of, for messages.
     """
 
@@ -60,8 +61,8 @@ def _ids(found: Embeddings) -> list[str]:
 
 def _of_table(found: Embeddings, path: str) -> Labelled:
     name = shown(str(path))
-    table = csv_io.read(path, ("label",), ("id", "split", "path"))
-    labels = class_labels.read(name, table)
+    table = csv_io.read(path, ("label",), ("id", "split", "path", "status"))
+    labels = left_out.labels(name, table)
     order, notices = _joined(found, name, table)
     if found.labels is not None:
         notices = (*notices, f"labels are those of {name}, not those in {found.name}")

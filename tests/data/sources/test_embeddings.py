@@ -216,3 +216,21 @@ def test_a_file_is_needed_and_lies_here():
     ):
         with pytest.raises(UserError, match=message):
             built_of(file)
+
+
+def test_what_a_corrected_table_leaves_out_is_not_trained_on(save, table):
+    """By id and by position; a label that was given since counts."""
+    labels, status = LABELS.astype(object), np.full(len(IDS), "kept", object)
+    labels[[3, 50]], status[[3, 50, 60]] = "", "none of the classes"
+    lines = zip(IDS, labels, status, strict=True)
+    text = "\n".join(["id,label,status", *map(",".join, lines)])
+    without_ids = "\n".join(line.split(",", 1)[1] for line in text.splitlines())
+    for path, words in ((save(ids=IDS), text), (save("y.npz"), without_ids)):
+        source = embeddings.read(path, table(words))
+        found = set(map(str, (*source.train.ids, *source.test.ids)))
+        names = list(map(str, IDS if words is text else range(len(IDS))))
+        assert found == set(names) - {names[3], names[50]}
+        assert {file.id for file in source.unused} == {names[3], names[50]}
+        assert source.notices[-1] == "2 samples without a label: left out before"
+    with pytest.raises(UserError, match="row 5: the label is empty"):
+        embeddings.read(save(ids=IDS), table(text.replace("none of the classes", "kept")))
