@@ -21,7 +21,8 @@ from hypothesis import given as drawn
 from hypothesis import strategies as st
 
 from dull_jax import predict
-from dull_jax.audit import corrected_table, inputs, outputs, verdicts
+from dull_jax.audit import corrections, inputs, outputs, verdicts
+from dull_jax.audit.write_back.table import write as write_table
 from dull_jax.data.own import scan
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.sources import folder as image_folder
@@ -86,7 +87,8 @@ def test_any_name_comes_back(tmp_path_factory, classes, keys):
         ),
     )  # fmt: skip
     table = folder / "corrected.csv"
-    corrected_table.write(table, samples, found, verdicts.listed(samples, found))
+    rows = corrections.of(samples, found, verdicts.listed(samples, found))
+    write_table(table, rows, copy=False)
     better = np.where(found.replaceable, found.suggested, given)
 
     rows = csv_io.read(table, ("id", "label", "path", "given"))
@@ -147,7 +149,7 @@ def test_a_folder_becomes_a_table_and_stays_what_it_is(photos, tmp_path):
     )  # fmt: skip
     found = audit_labels(probs, given)
     listed = verdicts.listed(samples, found)
-    corrected_table.write(tmp_path / "corrected.csv", samples, found, listed)
+    write_table(tmp_path / "corrected.csv", corrections.of(samples, found, listed), copy=False)
     for name in ("manifest.csv", "corrected.csv"):
         again = scanned(image_csv.read(tmp_path / name, photos), tmp_path)
         assert again.class_names == first.class_names, name
@@ -178,7 +180,7 @@ def test_a_copy_is_corrected_with_the_image_that_was_audited(photos, tmp_path):
     wrong["replaceable"] = np.array([True])
     found = dataclasses.replace(audit_labels(probs, given), **wrong)
     listed = verdicts.listed(samples, found)
-    corrected_table.write(tmp_path / "corrected.csv", samples, found, listed)
+    write_table(tmp_path / "corrected.csv", corrections.of(samples, found, listed), copy=False)
     table = csv_io.read(tmp_path / "corrected.csv", ("path", "label", "status")).columns
     by_path = dict(
         zip(table["path"], zip(table["label"], table["status"], strict=True), strict=True)

@@ -222,7 +222,7 @@ def test_nothing_is_overwritten(noisy, tmp_path):
     for wanted, words in (
         (labels, "is the input"),
         (photo, "name a .csv or .parquet file"),
-        (".", "cannot be written"),
+        (".", "holds files; name a new folder"),
     ):
         found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
         assert found.returncode == 2 and words in found.stderr

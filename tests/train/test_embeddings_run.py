@@ -11,7 +11,8 @@ from PIL import Image
 import runs
 from configs import embeddings as recipe
 from dull_jax import export, inference, predict
-from dull_jax.audit import corrected_table, embeddings, inputs, outputs, page, verdicts
+from dull_jax.audit import corrections, embeddings, inputs, outputs, page, verdicts
+from dull_jax.audit.write_back.table import write as write_table
 from dull_jax.data.vectors import formats, parquet_writer
 from dull_jax.errors import Stopped, UserError
 from dull_jax.report import html
@@ -100,7 +101,7 @@ def test_the_audit_finds_labels_and_its_table_is_trained_on(made, tmp_path):
     assert len(flagged & wrong) > 0.7 * len(wrong) and len(flagged - wrong) < 0.2 * len(flagged)
 
     table, said = tmp_path / "corrected.csv", []
-    corrected_table.write(table, samples, verdict, listed)
+    write_table(table, corrections.of(samples, verdict, listed), copy=False)
     with table.open(newline="") as rows:
         assert {row["id"] for row in csv.DictReader(rows)} == set(IDS)
     config = config_of(file, **{"data.labels": str(table)})
