@@ -221,7 +221,7 @@ def test_nothing_is_overwritten(noisy, tmp_path):
     photo = tmp_path / "photo.png"
     for wanted, words in (
         (labels, "is the input"),
-        (photo, "name a .csv or .parquet file"),
+        (photo, "name a .csv, .tsv or .parquet file"),
         (".", "holds files; name a new folder"),
     ):
         found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")

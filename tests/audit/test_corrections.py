@@ -263,9 +263,9 @@ def test_the_command(samples, photos, tmp_path):
 
 
 @pytest.mark.parametrize("name, target, words", [
-    ("auto", "x.txt", "name a .csv or .tsv or .parquet file"),
+    ("auto", "x.txt", "name a .csv, .tsv or .parquet file"),
     ("label_studio", "x.csv", "name a .json file"),
-    ("table", "folder", "name a .csv or .tsv or .parquet file"),
+    ("table", "folder", "name a .csv, .tsv or .parquet file"),
 ])  # fmt: skip
 def test_a_target_of_another_kind(name, target, words, tmp_path):
     with pytest.raises(UserError, match=words):

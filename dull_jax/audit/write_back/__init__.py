@@ -28,7 +28,8 @@ def chosen(name: str, target: files.Path) -> ModuleType:
     module = importlib.import_module(f"{__name__}.{name}")
     suffix = target.suffix.lower()
     if module.SUFFIXES and suffix not in module.SUFFIXES:
-        needed = " or ".join(module.SUFFIXES)
+        *more, last = module.SUFFIXES
+        needed = f"{', '.join(more)} or {last}" if more else last
         raise UserError(
             f"--apply={shown(str(target))}: name a {needed} file, or a folder; for other formats "
             f"see --apply_as ({', '.join(NAMES)})"

@@ -21,6 +21,7 @@ from dull_jax.data.tables import csv_io
 SUFFIXES = ()
 SPLITS = {"train": "train", "test": "test", "val": "validation"}  # as the library calls them
 COLUMNS = ("file_name", "label", "id", "given", "p_wrong")
+_NAME = "metadata"  # of a split, without its suffix
 _MISSING = {"", "-nan", "#na", "#n/a n/a", "1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan", "-"}
 _MISSING |= {*csv_io.MISSING, *csv_io.MISSING_NUMBER}
 _NUMBERS = 0.01  # so many in a column of words stay words
@@ -49,12 +50,12 @@ def _texts(parts: dict[str, list[tuple[str, Correction]]]) -> dict[pathlib.PureP
         for name in ("label", "id", "given")
     ]
     if all(map(stays_text, columns)):
-        return {pathlib.PurePath(split, "metadata.csv"): _csv(p) for split, p in parts.items()}
+        return {pathlib.PurePath(split, f"{_NAME}.csv"): _csv(p) for split, p in parts.items()}
     # JSON has no type for a column of nothing but nulls, and the library wants one.
     audited = all(any(row.audited for _, row in part) for part in parts.values())
     names = COLUMNS if audited else COLUMNS[:-1]
     return {
-        pathlib.PurePath(split, "metadata.jsonl"): _jsonl(p, names) for split, p in parts.items()
+        pathlib.PurePath(split, f"{_NAME}.jsonl"): _jsonl(p, names) for split, p in parts.items()
     }
 
 
