@@ -2,12 +2,11 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+import commands
 import photos
 from configs import folder as folder_recipe
 from dull_jax.audit import corrections, inputs, outputs, page, verdicts
@@ -25,8 +24,7 @@ def quiet(text):
 
 
 def command(*arguments):
-    command = [sys.executable, "-m", "dull_jax.audit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return commands.run("dull_jax.audit", *arguments)
 
 
 def rows_of(path):
@@ -221,7 +219,7 @@ def test_nothing_is_overwritten(noisy, tmp_path):
     photo = tmp_path / "photo.png"
     for wanted, words in (
         (labels, "is the input"),
-        (photo, "name a .csv or .parquet file"),
+        (photo, "name a .csv or .tsv or .parquet file"),
         (".", "holds files; name a new folder"),
     ):
         found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
