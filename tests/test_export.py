@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
+import commands
 from configs import base
 from dull_jax import export, inference
 from dull_jax.data.own import decode
@@ -160,8 +161,7 @@ def test_a_file_that_cannot_be_written(classifier, tmp_path):
 
 
 def command(*flags):
-    command = [sys.executable, "-m", "dull_jax.export", *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return commands.run("dull_jax.export", *flags)
 
 
 def test_the_door(run, model, tmp_path):

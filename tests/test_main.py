@@ -1,11 +1,10 @@
 """Bad input to a command: one line, exit 2, nothing written. And a demo in small."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 
+import commands
 from outside import our_line
 
 BAD = {
@@ -28,8 +27,7 @@ BAD = {
 
 
 def run(*flags, **options):
-    command = [sys.executable, "-m", "dull_jax.main", *flags]
-    return subprocess.run(command, capture_output=True, text=True, **options)
+    return commands.run("dull_jax.main", *flags, **options)
 
 
 @pytest.mark.parametrize("case", BAD)

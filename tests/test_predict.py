@@ -4,13 +4,12 @@ import csv
 import functools
 import io
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import commands
 from dull_jax import inference, predict
 from dull_jax.errors import UserError
 from dull_jax.progress import ProgressMeter
@@ -244,8 +243,7 @@ def test_progress_of_long_lists(monkeypatch):
 
 
 def command(*flags):
-    command = [sys.executable, "-m", "dull_jax.predict", *map(str, flags)]
-    return subprocess.run(command, capture_output=True, text=True)
+    return commands.run("dull_jax.predict", *flags)
 
 
 def test_the_door(run, photos, tmp_path):

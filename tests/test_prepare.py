@@ -1,16 +1,12 @@
 """The command `prepare`: what it says, and how it leaves."""
 
-import pathlib
-import subprocess
-import sys
-
 import pytest
 
+import commands
 import mini_cifar
 from dull_jax import prepare
 from dull_jax.data.tfds import cifar_archive
 from dull_jax.errors import UserError
-from outside import LONG
 
 
 @pytest.fixture
@@ -56,9 +52,7 @@ def test_one_name_is_asked_for():
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(tmp_path, arguments, expected):
-    command = [sys.executable, "-m", "dull_jax.prepare", *arguments, f"--data_dir={tmp_path}"]
-    root = pathlib.Path(__file__).parent.parent
-    done = subprocess.run(command, capture_output=True, text=True, timeout=LONG, cwd=root)
+    done = commands.run("dull_jax.prepare", *arguments, f"--data_dir={tmp_path}")
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("dull_jax: ") and done.stderr.count("\n") == 1
     assert expected in done.stderr

@@ -69,8 +69,8 @@ FIELDS = {
     "h2t_power": number(0.25, "k of the label share", 0, 10),
     "transition": choice(
         "structured",
-        "of the posterior: structured, free (EM), or none; auto: free on vectors",
-        ("structured", "free", "none", "auto"),
+        "of the posterior: structured, free (EM), audit's, or none; auto: free on vectors",
+        ("structured", "free", "audit", "none", "auto"),
     ),
     "transition_strength": number(
         0.1, "free, none: pseudo-counts, as a share of a class's size", 1e-6, 1e3

@@ -7,6 +7,9 @@
   3. By Bayes the posterior of every true label, from the averaged predictions, what the sample's
      neighbours say of it (`neighbour_posterior`), and the given label read through T.
 
+Or, where features are frozen and neighbours tell more than a teacher does: 2. and 3. at once by the
+label model of audits (`label_evidence`, `label_error_model`).
+
 Arrays in, arrays out: an `Estimator` holds settings, a `State` all that is carried along, and
 nothing is changed in place. N samples, K classes.
 """
@@ -17,7 +20,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import softmax
 
-from dull_jax.stats import mixture, neighbour_posterior, noise_structure, transition
+from dull_jax.stats import (
+    label_error_model,
+    label_evidence,
+    mixture,
+    neighbour_posterior,
+    noise_structure,
+    transition,
+)
 
 
 class State(NamedTuple):
@@ -46,7 +56,8 @@ class Estimator:
 
     given: `[N]` int labels. noise: how T is estimated; 'structured': among few parameters, once,
     on the first update; 'free': by EM on every update; 'none': T stays what is expected of it
-    (`transition.headward_pseudo_counts`). strength: pseudo-counts per image, of the last two.
+    (`transition.headward_pseudo_counts`); 'audit': as audits do, once, on the first update.
+    strength: pseudo-counts per image, of 'free' and 'none'.
     tau: the logit adjustment that the predictions were trained with. decay: of an epoch's
     predictions from one epoch to the next. neighbours: whether they are asked.
     """
@@ -97,6 +108,8 @@ class Estimator:
         Raises:
           UserError: of `neighbour_graph.nearest`.
         """
+        if self.noise == "audit":
+            return state if state.posterior.any() else self._judge(state, logits, features)
         if self.noise != "structured":
             state = self._fit_transition(state)
         elif not state.posterior.any():
@@ -107,6 +120,24 @@ class Estimator:
             probs = neighbour_posterior.combined(probs, others.probs, state.temperature)
         posterior = transition.label_posterior(probs, self.given, noise)
         return state._replace(posterior=np.asarray(posterior))
+
+    def _judge(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
+        """2. and 3. as audits do, from the warm-up's last predictions and neighbours' labels."""
+        if features is not None:
+            features = features - features.mean(0)
+        names = [str(k) for k in range(self.num_classes)]
+        probs = self._of_given_labels(logits)
+        evidence, _ = label_evidence.gathered(probs, self.given, features, names, None)
+        judged = label_error_model.judged(evidence, keep=True)
+        return state._replace(
+            posterior=judged.posterior,
+            transition=judged.transition.astype(np.float32),
+            prior=judged.prior.astype(np.float32),
+        )
+
+    def _of_given_labels(self, logits: np.ndarray) -> np.ndarray:
+        """`[N, K]` predictions of the given labels, from class-balanced logits."""
+        return softmax(logits + self.tau * np.log(float32_shares(self._given_counts)), axis=1)
 
     def _fit_transition(self, state: State) -> State:
         """2. A free T by EM from the averaged predictions, or none: what is expected of it."""
@@ -124,9 +155,7 @@ class Estimator:
         They are the warm-up's last, on what it trained on: it should end before it has memorised
         them. Those of earlier epochs say less.
         """
-        shares = float32_shares(self._given_counts)
-        noisy_probs = softmax(logits + self.tau * np.log(shares), axis=1)
-        noise, clean_probs = noise_structure.estimate(noisy_probs, self.given)
+        noise, clean_probs = noise_structure.estimate(self._of_given_labels(logits), self.given)
         balanced = clean_probs / noise.model.prior
         return state._replace(
             probs=state.weight * balanced / balanced.sum(1, keepdims=True),

@@ -2,12 +2,11 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+import commands
 import photos
 from configs import folder as folder_recipe
 from dull_jax.audit import corrections, inputs, outputs, page, verdicts
@@ -25,8 +24,7 @@ def quiet(text):
 
 
 def command(*arguments):
-    command = [sys.executable, "-m", "dull_jax.audit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return commands.run("dull_jax.audit", *arguments)
 
 
 def rows_of(path):

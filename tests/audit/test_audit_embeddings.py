@@ -1,13 +1,12 @@
 """Embeddings as an audit's input: alone, beside probabilities, and what is refused."""
 
 import csv
-import subprocess
-import sys
 import unicodedata
 
 import numpy as np
 import pytest
 
+import commands
 from dull_jax.audit import embeddings, prediction_files
 from dull_jax.errors import UserError
 from dull_jax.stats import neighbour_graph
@@ -33,8 +32,7 @@ def made():
 
 
 def command(*arguments):
-    command = [sys.executable, "-m", "dull_jax.audit", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return commands.run("dull_jax.audit", *arguments)
 
 
 def table(path, **columns):

@@ -4,14 +4,13 @@ import csv
 import dataclasses
 import json
 import os
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import commands
 from configs import csv as csv_recipe
 from configs import folder as folder_recipe
 from dull_jax.audit import (
@@ -249,8 +248,7 @@ def test_the_command(samples, photos, tmp_path):
 
     def command(*flags):
         words = ["--probs=probs.npy", "--labels=labels.csv", "--classes=classes.txt"]
-        words = [sys.executable, "-m", "dull_jax.audit", *words, *flags]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        return commands.run("dull_jax.audit", *words, *flags, cwd=tmp_path)
 
     refused = command("--accept_above=0.9")
     assert refused.returncode == 2 and "give --apply" in refused.stderr

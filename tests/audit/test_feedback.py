@@ -3,12 +3,11 @@
 import csv
 import dataclasses
 import math
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 
+import commands
 from dull_jax.audit import decisions, feedback, outputs, saved, verdicts
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.run_dir import layout
@@ -108,8 +107,8 @@ def test_the_command_takes_decisions(samples, tmp_path):
     flags = ["probs=probs.npy", "labels=labels.csv", "classes=classes.txt", "output=out"]
 
     def command(*more):
-        words = [sys.executable, "-m", "dull_jax.audit", *(f"--{f}" for f in (*flags, *more))]
-        return subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+        words = (f"--{flag}" for flag in (*flags, *more))
+        return commands.run("dull_jax.audit", *words, cwd=tmp_path)
 
     assert command().returncode == 0
     rows = [

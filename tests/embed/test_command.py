@@ -1,16 +1,14 @@
 """`python -m dull_jax.embed`: image files become a table of vectors that is trained on."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+import commands
 import photos
 from configs import embeddings as recipe
 from dull_jax.data.own import decode
@@ -25,7 +23,7 @@ from dull_jax.train import trainer
 from dull_jax.train.interrupt import Interrupt
 from dull_jax.train.parallel import Devices
 from onnx_file import model, node, value
-from outside import LONG, our_line
+from outside import our_line
 
 SIZE = 16
 
@@ -238,9 +236,7 @@ def decoded(path):
 
 
 def run(*words):
-    program = [sys.executable, "-m", "dull_jax.embed", *map(str, words)]
-    env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    return subprocess.run(program, env=env, text=True, capture_output=True, timeout=LONG)
+    return commands.run("dull_jax.embed", *words)
 
 
 def test_the_program(folder, network, tmp_path):

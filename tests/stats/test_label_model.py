@@ -7,6 +7,7 @@ import test_noise_structure as of_structure
 import test_transition as of_transition
 
 from dull_jax.stats import label_model, neighbour_posterior, noise_kinds
+from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.transition import LabelModel
 
 SIZE, CLASSES, DECAY = 48, 3, 0.7
@@ -143,7 +144,7 @@ def test_diagnostics_against_numpy():
     assert 0 <= reported["doubted_by_small_loss"] <= 1
 
 
-@pytest.mark.parametrize("noise", ["structured", "free", "none"])
+@pytest.mark.parametrize("noise", ["structured", "free", "audit", "none"])
 def test_nothing_changes_in_place_and_a_checkpoint_keeps_its_names(noise):
     given, logits, features = case()
     model = estimator(given, noise=noise, neighbours=True)
@@ -166,6 +167,26 @@ def test_nothing_changes_in_place_and_a_checkpoint_keeps_its_names(noise):
         }
         assert {np.asarray(leaf).dtype for leaf in state} == {np.dtype(np.float32)}
         np.testing.assert_allclose(state.transition.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("neighbours", [True, False])
+def test_the_model_of_audits_is_asked_once(neighbours):
+    given, logits, features = case()
+    model = estimator(given, noise="audit", neighbours=neighbours)
+    features = features if neighbours else None
+    state = model.update(model.average(model.init(), logits[0]), logits[0], features)
+    shares = np.bincount(given, minlength=CLASSES) / SIZE
+    probs = np.array(softmax64(logits[0] + np.log(shares)))
+    audit = audit_labels(
+        probs.astype(np.float32),
+        given,
+        features=features - features.mean(0) if neighbours else None,
+        posterior=True,
+    )
+    np.testing.assert_allclose(state.posterior, audit.posterior, atol=1e-4)
+    np.testing.assert_allclose(state.transition, audit.transition, atol=1e-5)
+    np.testing.assert_allclose(state.prior, audit.prior, atol=1e-5)
+    assert model.update(state, logits[0] + 1, features) is state
 
 
 @pytest.mark.parametrize(("size", "asked"), [(2, False), (3, True), (10**7, True)])
