@@ -213,7 +213,7 @@ def _check_apply(target: files.Path, output: files.Path, read: Sequence[files.Pa
     """Before the work, not after it."""
     form = write_back.chosen(flags.FLAGS.apply_as, target)
     if not form.SUFFIXES:
-        folders.check(target, read)
+        folders.check(target, read, output)
     for path in _files_of(form, target):
         suffixes = form.SUFFIXES if path == target else (path.suffix,)
         corrected_table.check(path, output, read, flags.FLAGS.force, suffixes)

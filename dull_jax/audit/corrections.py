@@ -55,7 +55,7 @@ def of(
 
     Args:
       accept_above: suggestions are taken where P(wrong) exceeds it. None: those of all flagged
-        labels, if nothing was decided; none of them, if something was: then a person decides.
+        labels, without decisions; none of them, with decisions, however few: a person decides.
     """
     names = samples.class_names
     replaced = accepted(samples, audit, listed, accept_above)
@@ -89,7 +89,7 @@ def accepted(
     samples: AuditInput, audit: LabelAudit, listed: Listed, accept_above: float | None = None
 ) -> np.ndarray:
     """bool `[N]`: whether a suggestion replaces the given label; see `of`."""
-    if accept_above is None and audit.decided.any():
+    if accept_above is None and samples.decided is not None:  # all of it undone or unknown, too
         return np.zeros(len(samples.given), bool)
     replaced = audit.replaceable & ~samples.held_out & (audit.wrong > (accept_above or 0))
     replaced[listed.of(OUTSIDE)] = False

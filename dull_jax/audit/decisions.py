@@ -74,18 +74,25 @@ class DecisionFile(NamedTuple):
 
 
 def read(path: str | os.PathLike) -> list[Decision]:
-    """The rows of the file, in order.
+    """The rows of the file, in order; none of an empty file. A blank decision is none yet.
 
     Raises:
       UserError: unreadable, or without the columns id and decision; names the row.
     """
-    table = csv_io.read(path, ("id", "decision"), ("given", "when", "audit"))
+    name = shown(str(path))
+    if not (text := csv_io.text_of(name, path)):
+        return []  # `locked` has made it, and nothing was added
+    table = csv_io.table(name, text, ("id", "decision"), ("given", "when", "audit"))
     size = len(table.lines)
     columns = [table.columns.get(name, [""] * size) for name in COLUMNS]
     rows = (
         Decision(*(composed(cell.strip()) for cell in row)) for row in zip(*columns, strict=True)
     )
-    return [row._replace(decision=_SPELLED.get(row.decision.lower(), row.decision)) for row in rows]
+    return [
+        row._replace(decision=_SPELLED.get(row.decision.lower(), row.decision))
+        for row in rows
+        if row.decision
+    ]
 
 
 def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:
@@ -151,9 +158,12 @@ def _notes(name: str, unknown: list[str], conflicts: list[str]) -> tuple[str, ..
 
 
 def check_names(class_names: Sequence[str]) -> None:
-    """Raises UserError where a class has the name of a special decision."""
-    if taken := set(map(str, class_names)) & set(SPECIAL):
-        raise UserError(f"a class is called {taken.pop()}, which is a decision; call it otherwise")
+    """Raises UserError where a class has the name of a special decision, in whatever case."""
+    for name in map(str, class_names):
+        if composed(name.strip()).lower() in _SPELLED:
+            raise UserError(
+                f"a class is called {shown(name)}, which is a decision; call it otherwise"
+            )
 
 
 def now() -> str:

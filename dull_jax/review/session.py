@@ -136,7 +136,7 @@ class Session:
         except FileNotFoundError:
             version = ()
         if version != self._seen:
-            self._state = self._read(decisions.read(self.path) if version[1:2] > (0,) else [])
+            self._state = self._read(decisions.read(self.path) if version else [])
             self._seen = version
         return self._state
 

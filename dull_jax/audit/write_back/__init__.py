@@ -1,7 +1,8 @@
 """Formats in which corrected labels leave; a module each, named by --apply_as.
 
 Each has `SUFFIXES` of the file that --apply names, none where it names a folder, and
-`write(target, corrections, copy)`; copy: images are copied, not linked to.
+`write(target, corrections, copy)`; copy: images are copied, not linked to. A format may
+have `needs(target)`, too, which raises UserError where a library is missing.
 """
 
 import importlib
@@ -20,7 +21,7 @@ def chosen(name: str, target: files.Path) -> ModuleType:
     """The module of a format, by its name or by the suffix of the target.
 
     Raises:
-      UserError: the target's suffix is none of the format's.
+      UserError: the target's suffix is none of the format's, or what writes it is not installed.
     """
     if name == BY_SUFFIX:
         name = "folders" if not target.suffix else "table"
@@ -32,4 +33,5 @@ def chosen(name: str, target: files.Path) -> ModuleType:
             f"--apply={shown(str(target))}: name a {needed} file, or a folder; for other formats "
             f"see --apply_as ({', '.join(NAMES)})"
         )
+    getattr(module, "needs", lambda target: None)(target)
     return module

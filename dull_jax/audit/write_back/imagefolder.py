@@ -16,7 +16,7 @@ SPLITS = {"train": "train", "test": "test", "val": "validation"}  # as the libra
 def write(target: pathlib.Path, corrections: Corrections, copy: bool) -> None:
     """The columns given and p_wrong are there too. Raises UserError: as `folders.write`."""
     rows = folders.with_files(target, corrections)
-    splits = [SPLITS.get(row.split, row.split or "train") for row in rows]
+    splits = [SPLITS[folders.part_of(row)] for row in rows]
     places = list(folders.named(rows, [pathlib.Path(split) for split in splits]))
     folders.put(target, rows, places, copy)
     for split in dict.fromkeys(splits):

@@ -9,6 +9,7 @@ LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT is `/`. What was decided there comes back
 
 import json
 import math
+import os
 import pathlib
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
@@ -57,7 +58,7 @@ def setup(class_names: tuple[str, ...]) -> str:
 
 def _task(row: Correction) -> dict:
     decided = row.status in (DECIDED, NONE)
-    path = quote(pathlib.Path(row.file).as_posix().lstrip("/"))
+    path = quote(os.fsencode(pathlib.Path(row.file).as_posix().lstrip("/")))
     data = {
         "image": f"/data/local-files/?d={path}",
         "about": f"given: {row.given}" + ("" if decided else f"; P(wrong) {row.p_wrong:.2f}"),

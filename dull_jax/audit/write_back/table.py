@@ -36,13 +36,24 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
 def _write_parquet(target: files.Path, corrections: Corrections) -> None:
     arrow, parquet = _pyarrow()
     columns = {
-        name: arrow.array([getattr(row, name) for row in corrections.rows], arrow.string())
+        name: arrow.array([_text(getattr(row, name)) for row in corrections.rows], arrow.string())
         for name in COLUMNS
     }
     buffer = io.BytesIO()
     parquet.write_table(arrow.table(columns), buffer)
     with files.whole(target) as file:
         file.write(buffer.getvalue())
+
+
+def needs(target: files.Path) -> None:
+    """Before the work. Raises UserError where what writes parquet is not installed."""
+    if target.suffix.lower() == ".parquet":
+        _pyarrow()
+
+
+def _text(cell: str) -> str:
+    """With the bytes of names that are no UTF-8 spelt out, as CSV files have them."""
+    return cell.encode("utf-8", "backslashreplace").decode()
 
 
 def _pyarrow() -> tuple[Any, Any]:
