@@ -6,6 +6,7 @@ from typing import Any
 
 from dull_jax import files
 from dull_jax.audit.decisions import SKIP, Decision
+from dull_jax.audit.write_back.label_studio import CHOICE
 from dull_jax.errors import UserError
 from dull_jax.names import composed, shown
 
@@ -53,6 +54,13 @@ def _decisions(task: dict[str, Any]) -> list[Decision]:
 
 
 def _choice(result: list[dict[str, Any]]) -> str:
-    """The class that was chosen; "" where nothing was."""
-    chosen = [part["value"]["choices"] for part in result if part.get("type") == "choices"]
-    return composed(str(chosen[0][0]).strip()) if chosen and chosen[0] else ""
+    """The class that was chosen, by our control if there are others; "" where nothing was.
+
+    Raises TypeError for what is no list of names.
+    """
+    parts = [part for part in result if part.get("type") == "choices"]
+    ours = [part for part in parts if part.get("from_name") == CHOICE] or parts
+    names = ours[0]["value"]["choices"] if ours else []
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError
+    return composed(names[0].strip()) if names else ""

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import pathlib
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -18,6 +19,7 @@ from dull_jax.audit import corrections, decisions, image_paths, saved, verdicts,
 from dull_jax.audit.decisions import NO_CLASS, OPEN, Decided
 from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.audit.write_back import folders, table
+from dull_jax.data.own.image_tree import is_ignored
 from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 from dull_jax.stats.label_audit import audit_labels
@@ -107,6 +109,12 @@ def test_decisions_come_first_and_suggestions_only_when_told(samples):
     assert row["id20"].status == corrections.CORRECTED and row["id0"].label == NAMES[1]
 
 
+@pytest.mark.parametrize("label", [OPEN, NO_CLASS])
+def test_decisions_that_say_nothing_do_not_turn_suggestions_on(samples, label):
+    _, row = of(samples, {1: label})  # undone, skipped, or of other samples
+    assert all(r.status != corrections.CORRECTED for r in row.values())
+
+
 def test_a_table_is_read_back_and_what_shows_no_class_is_not_trained_on(samples, photos, tmp_path):
     found, row = of(samples, {10: NO_CLASS, 20: 2})
     table.write(tmp_path / "t.csv", found, copy=False)
@@ -168,6 +176,49 @@ def test_odd_class_names_stay_in_the_folder(name, tmp_path):
     safe = folders.safe(name)
     (tmp_path / safe).mkdir()
     assert (tmp_path / safe).parent == tmp_path and os.sep not in safe and safe not in (".", "..")
+
+
+@pytest.mark.parametrize("name", ["con", ".hidden", "@eaDir", "x" * 300, "é" * 150, "a/../b"])
+def test_odd_file_names_keep_their_suffix(name):
+    safe = folders.safe(name, ".jpg")
+    assert safe.endswith(".jpg") and len(safe.encode()) <= 120 and not is_ignored(safe)
+    assert os.sep not in safe
+
+
+def test_long_names_of_one_beginning_are_kept_apart(samples):
+    found, _ = of(samples)
+    rows = [row._replace(file=f"/x/{'y' * 200}.png", id="i" * 200) for row in found.rows]
+    places = list(folders.named(rows, [tmp := pathlib.Path("t")] * len(rows)))
+    assert len(set(places)) == len(rows) and {place.suffix for place in places} == {".png"}
+    assert all(place.parent == tmp for place in places)
+
+
+@pytest.mark.parametrize("form", ["folders", "imagefolder"])
+def test_a_split_of_a_table_is_no_path(samples, tmp_path, form):
+    mine = tmp_path / "mine/metadata.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    splits = samples.splits.copy()
+    splits[1:4] = "../mine", str(tmp_path / "mine"), "Testing"
+    found, _ = of(dataclasses.replace(samples, splits=splits))
+    write_back.chosen(form, tmp_path / "out").write(tmp_path / "out", found, False)
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train", "test"}
+    assert mine.read_text() == "mine" and len(list(mine.parent.iterdir())) == 1
+    assert len(list((tmp_path / "out/test").rglob("*.png"))) == 21
+
+
+def test_names_that_are_no_utf8(samples, photos, tmp_path):
+    found, _ = of(samples)
+    name = os.fsdecode(b"\xff.png")
+    row = found.rows[0]._replace(path=name, file=str(photos / name))
+    found = corrections.Corrections([row], found.class_names)
+    write_back.chosen("label_studio", tmp_path / "t.json").write(tmp_path / "t.json", found, False)
+    image = json.loads((tmp_path / "t.json").read_text())[0]["data"]["image"]
+    assert image.endswith("/%FF.png")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table.write(tmp_path / "t.parquet", found, copy=False)
+    read = parquet.read_table(tmp_path / "t.parquet").to_pydict()
+    assert read["path"] == ["\\udcff.png"]
 
 
 def test_imagefolder(samples, tmp_path):
@@ -253,8 +304,14 @@ def test_a_target_of_another_kind(name, target, words, tmp_path):
         write_back.chosen(name, tmp_path / target)
 
 
-def test_a_folder_among_the_inputs(photos):
+def test_a_folder_of_something_else(photos, tmp_path):
     with pytest.raises(UserError, match="lies in the input"):
         folders.check(photos / "new", [photos])
+    with pytest.raises(UserError, match="gets the results"):
+        folders.check(tmp_path / "new", output=tmp_path / "new/audit")
+    (tmp_path / "config.json").touch()
+    (tmp_path / "labels.npz").touch()
+    with pytest.raises(UserError, match="belongs to"):
+        folders.check(tmp_path / "checkpoints/new")
     with pytest.raises(UserError, match="is no folder"):
         folders.check(photos / "part0/img 0.png")

@@ -68,3 +68,12 @@ def test_what_is_no_export_is_refused(tmp_path, content, words):
         read(tmp_path, content)
     with pytest.raises(UserError, match="cannot be read"):
         label_studio_export.read(tmp_path / "gone.json")
+
+
+def test_other_controls_of_a_project(tmp_path):
+    other = {"type": "choices", "from_name": "quality", "value": {"choices": ["blurred"]}}
+    ours = {"type": "choices", "from_name": "label", "value": {"choices": ["dog"]}}
+    rows = read(tmp_path, [task("a", "x", result=[other, ours])])
+    assert [row.decision for row in rows] == ["dog"]
+    with pytest.raises(UserError, match="task 1"):
+        read(tmp_path, [task("a", "x", result=[ours | {"value": {"choices": "dog"}}])])

@@ -47,8 +47,8 @@ def with_files(target: pathlib.Path, corrections: Corrections) -> list[Correctio
     found = [row for row in corrections.usable() if row.file]
     if not found:
         raise UserError(
-            f"--apply={shown(str(target))}: no image files are known to put there; add --images, "
-            "or name a .csv file"
+            f"--apply={shown(str(target))}: no image files are known to put there; name a .csv "
+            "file, or, of embeddings or predictions, the folder of the images: --images"
         )
     return found
 

@@ -35,7 +35,8 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> None:
     rows = [row for row in audited if row.listed or row.status in (DECIDED, NONE)]
     if rows and not any(row.file for row in rows):
         raise UserError(
-            f"--apply={shown(str(target))}: no image files are known to show there; add --images"
+            f"--apply={shown(str(target))}: no image files are known to show there; name, of "
+            "embeddings or predictions, the folder of the images: --images"
         )
     with files.whole(target) as file:
         file.write(json.dumps([_task(row) for row in rows if row.file], indent=1).encode())
