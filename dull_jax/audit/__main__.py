@@ -131,7 +131,7 @@ def main(argv: Sequence[str]) -> None:
         samples = prediction_files.of_files(str(probs), str(labels), str(classes or ""))
         samples = embeddings.joined(samples, str(vectors)) if vectors else samples
         if known:
-            answers = known.of_samples(samples.ids, samples.class_names)
+            answers = known.of_samples(samples.ids, samples.class_names, samples.given)
             samples = dataclasses.replace(samples, decided=answers)
     else:
         samples = _of_embeddings(vectors, labels, output, known)

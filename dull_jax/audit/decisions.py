@@ -68,9 +68,11 @@ class DecisionFile(NamedTuple):
     name: str
     rows: list[Decision]
 
-    def of_samples(self, ids: Sequence[str], class_names: Sequence[str]) -> Decided:
+    def of_samples(
+        self, ids: Sequence[str], class_names: Sequence[str], given: np.ndarray
+    ) -> Decided:
         """See `of_samples`."""
-        return of_samples(self.name, self.rows, ids, class_names)
+        return of_samples(self.name, self.rows, ids, class_names, given)
 
 
 def read(path: str | os.PathLike) -> list[Decision]:
@@ -108,12 +110,18 @@ def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:
 
 
 def of_samples(
-    name: str, rows: Iterable[Decision], ids: Sequence[str], class_names: Sequence[str]
+    name: str,
+    rows: Iterable[Decision],
+    ids: Sequence[str],
+    class_names: Sequence[str],
+    given: np.ndarray | None = None,
 ) -> Decided:
     """What the rows say of the samples with these ids.
 
     Args:
       name: of the file, for messages.  ids: `[N]`.  class_names: `[K]`.
+      given: int `[N]`, where it is to be noted that samples have other labels than when they were
+        decided about: ids that are numbers of rows name other samples once the table is sorted.
 
     Raises:
       UserError: a decision is no class; a class is named as a special decision is.
@@ -126,6 +134,7 @@ def of_samples(
     }
     row_of = {composed(str(key).strip()): n for n, key in enumerate(ids)}
     label, unknown, conflicts = np.full(len(ids), OPEN, np.int32), [], []
+    changed = []
     for key, stack in current(rows).items():
         if key not in row_of:
             unknown.append(key)
@@ -138,12 +147,23 @@ def of_samples(
             )
         if len({row.decision for row in stack} - {SKIP}) > 1:
             conflicts.append(f"{key} ({', '.join(dict.fromkeys(r.decision for r in stack))})")
-        label[row_of[key]] = number[last]
-    return Decided(label, _notes(name, unknown, conflicts))
+        n = row_of[key]
+        label[n] = number[last]
+        if given is not None and given[n] not in (number.get(stack[-1].given, given[n]), label[n]):
+            changed.append(key)
+    return Decided(label, _notes(name, unknown, conflicts, changed))
 
 
-def _notes(name: str, unknown: list[str], conflicts: list[str]) -> tuple[str, ...]:
+def _notes(
+    name: str, unknown: list[str], conflicts: list[str], changed: list[str]
+) -> tuple[str, ...]:
     notes = []
+    if changed:
+        notes.append(
+            f"CAUTION: {shown(name)}: {len(changed):,} samples had other labels when they were "
+            f"decided about: {shown(', '.join(changed[:3]))}; if ids are numbers of rows, the "
+            "table must be in the order that it had then"
+        )
     if conflicts:
         notes.append(
             f"{shown(name)}: {len(conflicts):,} samples are decided in two ways, of which the last "

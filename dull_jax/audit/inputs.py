@@ -174,7 +174,7 @@ def of_dataset(
         rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
         others = _others(manifest, rows)
-    decided = decisions.of_samples(train.ids, train.class_names) if decisions else None
+    decided = decisions.of_samples(train.ids, train.class_names, train.given) if decisions else None
     known = decided.label if decided and train.vector_size else None
     say(
         f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "

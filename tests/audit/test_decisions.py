@@ -1,5 +1,6 @@
 """The file of decisions, as people and other programs leave it."""
 
+import numpy as np
 import pytest
 
 from dull_jax.audit import decisions
@@ -33,3 +34,14 @@ def test_what_excel_makes_of_it(tmp_path):
 def test_a_class_with_the_name_of_a_decision(name):
     with pytest.raises(UserError, match="which is a decision; call it otherwise"):
         decisions.check_names(["cat", name])
+
+
+def test_samples_that_had_other_labels_are_named():
+    rows = [Decision("0", "cat", "cat"), Decision("1", "cat", "dog"), Decision("2", "", "cat")]
+    given = np.array([1, 1, 1])  # 1 was corrected as decided; of 2 nobody knows
+
+    def notes(given):
+        return decisions.of_samples("x", rows, ["0", "1", "2"], ["cat", "dog"], given).notes
+
+    assert "1 samples had other labels when they were decided about: 0;" in notes(given)[0]
+    assert not notes(np.array([0, 0, 0])) and not notes(None)
