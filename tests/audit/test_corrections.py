@@ -311,6 +311,9 @@ def test_a_folder_of_something_else(photos, tmp_path):
         folders.check(tmp_path / "new", output=tmp_path / "new/audit")
     (tmp_path / "config.json").touch()
     (tmp_path / "labels.npz").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        folders.check(tmp_path / "file/new")
     with pytest.raises(UserError, match="belongs to"):
         folders.check(tmp_path / "checkpoints/new")
     with pytest.raises(UserError, match="is no folder"):

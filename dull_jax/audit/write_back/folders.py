@@ -13,7 +13,7 @@ from dull_jax.data.own.image_index import split_of
 from dull_jax.data.own.image_tree import is_ignored
 from dull_jax.errors import UserError
 from dull_jax.names import shown
-from dull_jax.run_dir import layout
+from dull_jax.run_dir import layout, overwrite
 
 SUFFIXES = ()
 _ODD = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # of no file's name on one system or another
@@ -70,9 +70,10 @@ def put(
             else:
                 os.symlink(os.path.abspath(row.file), path)
     except OSError as error:
+        advice = "" if copy else "; with --apply_files=copy images are copied, not linked to"
         raise UserError(
             f"--apply={shown(str(target))}: {shown(str(error.filename2 or error.filename))}: "
-            f"{error.strerror}; with --apply_files=copy images are copied, not linked to"
+            f"{error.strerror}{advice}"
         ) from None
 
 
@@ -121,6 +122,8 @@ def check(
         raise UserError(f"--apply={shown(str(target))} is no folder; name a new one")
     if target.is_dir() and any(target.iterdir()):
         raise UserError(f"--apply={shown(str(target))} holds files; name a new folder")
+    if not overwrite.can_be_made(target):
+        raise UserError(f"--apply={shown(str(target))} cannot be written; name another folder")
 
 
 def folder_names(names: Sequence[str]) -> dict[str, str]:
