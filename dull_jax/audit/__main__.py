@@ -132,7 +132,7 @@ def main(argv: Sequence[str]) -> None:
         samples = prediction_files.of_files(str(probs), str(labels), str(classes or ""))
         samples = embeddings.joined(samples, str(vectors)) if vectors else samples
         if known:
-            answers = known.of_samples(samples.ids, samples.class_names)
+            answers = known.of_samples(samples.ids, samples.class_names, samples.given)
             samples = dataclasses.replace(samples, decided=answers)
     else:
         samples = _of_embeddings(vectors, labels, output, known)
@@ -208,7 +208,7 @@ def _check_apply(target: files.Path, output: files.Path, read: Sequence[files.Pa
     """Before the work, not after it."""
     form = write_back.chosen(flags.FLAGS.apply_as, target)
     if not form.SUFFIXES:
-        written_folder.check(target, read)
+        written_folder.check(target, read, output)
     for path in _files_of(form, target):
         suffixes = form.SUFFIXES if path == target else (path.suffix,)
         corrected_table.check(path, output, read, flags.FLAGS.force, suffixes)

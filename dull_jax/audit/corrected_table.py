@@ -32,6 +32,10 @@ def check(
     """
     written = [folder / name for name in layout.AUDIT_FILES]
     overwrite.check_output("apply", path, suffixes, inputs, written)
+    if _key(path) == _key(folder / layout.DECISIONS):  # however it is forced
+        raise UserError(
+            f"--apply={shown(str(path))} is where a review keeps decisions; name another file"
+        )
     if force or not path.exists():
         return
     known = _known(folder).get(_key(path))

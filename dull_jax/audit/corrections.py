@@ -17,6 +17,7 @@ from dull_jax.audit import saved
 from dull_jax.audit.decisions import NO_CLASS
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import OUTSIDE, Listed
+from dull_jax.data.own.image_index import split_of
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.names import shown
@@ -40,6 +41,14 @@ class Correction(NamedTuple):
     p_wrong: float = float("nan")  # of the given label; nan where it was not audited
     suggested: str = ""  # what fits better, as the audit has it, decided or not
     listed: bool = False  # among the suspects
+
+    @property
+    def part(self) -> str:
+        """'train', 'test' or 'val': a table may have any word as its split, a path too.
+
+        What is none of them is trained on, as the audit has it (`AuditInput.held_out`).
+        """
+        return split_of(self.split) or "train"
 
     @property
     def audited(self) -> bool:

@@ -53,7 +53,8 @@ def predictions(
         no class is predicted only.
 
     Raises:
-      UserError: there is one image only, under several labels; see `Learner.build`.
+      UserError: there is one image only, under several labels, or nothing of a class to learn; see
+        `Learner.build`.
     """
     fold_of = assigned(dataset.train.given, contents, folds, config.seed)
     dataset, usable = _corrected(dataset, known)
@@ -61,6 +62,8 @@ def predictions(
     folds = int(fold_of.max()) + 1
     if folds < 2:
         raise UserError("all images are copies of one: there is none to learn from what it shows")
+    if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(folds)) == 0:
+        raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
     key = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
     probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
     meter = ProgressMeter(folds)

@@ -70,9 +70,14 @@ class DecisionFile(NamedTuple):
     rows: list[Decision]
     notes: tuple[str, ...] = ()  # what was odd about the file itself
 
-    def of_samples(self, ids: Sequence[str], class_names: Sequence[str]) -> Decided:
+    def of_samples(
+        self,
+        ids: Sequence[str],
+        class_names: Sequence[str],
+        given: np.ndarray | None = None,
+    ) -> Decided:
         """See `of_samples`."""
-        found = of_samples(self.name, self.rows, ids, class_names)
+        found = of_samples(self.name, self.rows, ids, class_names, given)
         return found._replace(notes=(*self.notes, *found.notes))
 
 
@@ -116,12 +121,17 @@ def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:
 
 
 def of_samples(
-    name: str, rows: Iterable[Decision], ids: Sequence[str], class_names: Sequence[str]
+    name: str,
+    rows: Iterable[Decision],
+    ids: Sequence[str],
+    class_names: Sequence[str],
+    given: np.ndarray | None = None,
 ) -> Decided:
     """What the rows say of the samples with these ids.
 
     Args:
       name: of the file, for messages.  ids: `[N]`.  class_names: `[K]`.
+      given: `[N]` labels now; where they are others than they were, that is noted.
 
     Raises:
       UserError: a decision is no class; a class is named as a special decision is.
@@ -130,6 +140,7 @@ def of_samples(
     numbers = Numbers(class_names)
     row_of = {composed(str(key).strip()): n for n, key in enumerate(ids)}
     label, unknown, conflicts = np.full(len(ids), OPEN, np.int32), [], []
+    changed = []
     for key, stack in current(rows).items():
         if key not in row_of:
             unknown.append(key)
@@ -144,8 +155,11 @@ def of_samples(
             )
         if len({numbers.of(row.decision) for row in stack if row.decision != SKIP}) > 1:
             conflicts.append(_conflict(key, stack))
-        label[row_of[key]] = found
-    return Decided(label, _notes(name, unknown, conflicts))
+        n = row_of[key]
+        label[n] = found
+        if given is not None and given[n] not in (numbers.of(last.given), found) and last.given:
+            changed.append(key)
+    return Decided(label, _notes(name, unknown, conflicts, changed))
 
 
 class Numbers:
@@ -172,8 +186,16 @@ def _conflict(key: str, stack: Sequence[Decision]) -> str:
     return f"{key} ({words})" + (f" in rows {places}" if places else "")
 
 
-def _notes(name: str, unknown: list[str], conflicts: list[str]) -> tuple[str, ...]:
+def _notes(
+    name: str, unknown: list[str], conflicts: list[str], changed: list[str]
+) -> tuple[str, ...]:
     notes = []
+    if changed:
+        notes.append(
+            f"CAUTION: {shown(name)}: {len(changed):,} samples had other labels when they were "
+            f"decided about: {shown(', '.join(changed[:3]))}; if ids are numbers of rows, the "
+            "table must be in the order that it had then"
+        )
     if conflicts:
         notes.append(
             f"{shown(name)}: {len(conflicts):,} samples are decided in two ways, of which the last "

@@ -5,13 +5,11 @@ import os
 
 import numpy as np
 
-from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.inputs import PAGE_SIDE, AuditInput
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.names import shown
-
-_SIDE = 224  # pixels that a page has of a side
 
 
 def joined(samples: AuditInput, folder: Path) -> AuditInput:
@@ -29,5 +27,5 @@ def joined(samples: AuditInput, folder: Path) -> AuditInput:
             f"--images={shown(str(folder))}: {missing:,} of {len(there):,} images are not there, "
             f"{shown(str(first)) or 'one without a path'} for one; paths must begin below it"
         )
-    images = ImageFiles(folder, np.array(samples.paths, object), _SIDE)
+    images = ImageFiles(folder, np.array(samples.paths, object), PAGE_SIDE)
     return dataclasses.replace(samples, images=images)

@@ -37,6 +37,7 @@ from dull_jax.train import identity
 from dull_jax.train.parallel import Devices
 
 Say = Callable[[str], None]
+PAGE_SIDE = 224  # pixels that a page has of a side, of images that are in files
 
 
 class Other(NamedTuple):
@@ -173,7 +174,7 @@ def of_dataset(
         rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
         others = _others(manifest, rows)
-    decided = decisions.of_samples(train.ids, train.class_names) if decisions else None
+    decided = decisions.of_samples(train.ids, train.class_names, train.given) if decisions else None
     known = decided.label if decided and train.vector_size else None
     say(
         f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "
@@ -189,7 +190,7 @@ def of_dataset(
         probs=probs,
         class_names=train.class_names,
         clean=dataset.clean if dataset.truth_known else None,
-        images=dataset.pictures,
+        images=_pictures(dataset, paths),
         duplicates=() if manifest is None else manifest.duplicates,
         others=others,
         splits=splits,
@@ -197,6 +198,13 @@ def of_dataset(
         test=eval_part.of_dataset(dataset, test_images),
         decided=decided,
     )
+
+
+def _pictures(dataset: Dataset, paths: np.ndarray) -> np.ndarray | ImageFiles | None:
+    """What people look at, and what is written back: files, where images in memory have files."""
+    if dataset.manifest is not None and isinstance(dataset.pictures, np.ndarray):
+        return ImageFiles(dataset.manifest.root, paths, PAGE_SIDE)
+    return dataset.pictures
 
 
 def _recipe(folder: Path) -> ConfigDict:

@@ -12,7 +12,7 @@ from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed
 from dull_jax.data.groups import group_of
 from dull_jax.data.own.image_files import ImageFiles
-from dull_jax.errors import UserError
+from dull_jax.errors import UserError, reason
 from dull_jax.names import shown
 from dull_jax.run_dir import layout
 from dull_jax.stats import neighbour_graph, opinion_pool
@@ -142,10 +142,12 @@ def read(folder: files.Path) -> SavedAudit:
             fields = {name: arrays[name] for name in SavedAudit._fields[:-4]}
         summary = json.loads((folder / layout.AUDIT_SUMMARY).read_text())
         names = tuple(summary["class_names"])
+        pictures = folder / layout.AUDIT_PICTURES
+        there = pictures.is_file()
+        shots = np.load(pictures, mmap_mode="r", allow_pickle=False) if there else None
     except Exception as error:  # a damaged archive fails in many ways; none of them runs code
         raise UserError(
-            f"{shown(str(path))}: damaged, or written by an older version ({error}); audit again"
+            f"{shown(str(folder))}: damaged, or written by an older version ({reason(error)}); "
+            "audit again"
         ) from None
-    pictures = folder / layout.AUDIT_PICTURES
-    shots = np.load(pictures, mmap_mode="r", allow_pickle=False) if pictures.is_file() else None
     return SavedAudit(**fields, class_names=names, summary=summary, digest=digest, pictures=shots)

@@ -19,19 +19,32 @@ from collections.abc import Iterator, Mapping, Sequence
 from dull_jax import files
 from dull_jax.errors import UserError
 from dull_jax.names import shown
+from dull_jax.run_dir import layout, overwrite
 
 RECORD = ".dull_jax-written"  # hidden: readers of data sets pass it over
 _DRAFT = ".dull_jax-{}.part"
 
 
-def check(target: files.Path, inputs: Sequence[files.Path] = ()) -> None:
-    """Raises UserError unless it is new, empty, or as an audit left it, and in none of `inputs`."""
+def check(
+    target: files.Path, inputs: Sequence[files.Path] = (), output: files.Path | None = None
+) -> None:
+    """Raises UserError unless it is new, empty, or as an audit left it, and in none of `inputs`.
+
+    Nor may it belong to a run, or be or hold `output`, which gets the results of the audit.
+    """
     files.check_local("--apply", os.fspath(target))
     name = f"--apply={shown(str(target))}"
     place = pathlib.Path(os.path.realpath(target))
     for path in inputs:
         if not files.is_remote(path) and _is_or_holds(path, place):
             raise UserError(f"{name} lies in the input {shown(str(path))}; name another")
+    if owner := layout.owner(pathlib.Path(os.path.abspath(target))):
+        raise UserError(f"{name} belongs to what is in {shown(str(owner))}; name another folder")
+    if output is not None and not files.is_remote(output):
+        if _is_or_holds(target, pathlib.Path(os.path.realpath(output))):
+            raise UserError(f"{name} gets the results of the audit; name another folder")
+    if not overwrite.can_be_made(target):
+        raise UserError(f"{name} cannot be written; name another folder")
     if not os.path.lexists(place):
         return
     if not place.is_dir():

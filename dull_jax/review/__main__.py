@@ -14,6 +14,7 @@ from absl import flags
 from dull_jax import cli
 from dull_jax.audit import saved
 from dull_jax.errors import UserError
+from dull_jax.names import shown
 from dull_jax.review import pictures
 from dull_jax.review.server import Page, listening
 from dull_jax.review.session import Session
@@ -52,6 +53,8 @@ def main(argv: Sequence[str]) -> None:
     found = pictures.below(found, images) if images else found
     if found.pictures is None and not any(found.files):
         say("no images are known; add --images=FOLDER, the one below which their paths lie")
+    elif first := pictures.gone(found):
+        say(f"the images are not where they were, {shown(first)} for one; add --images=FOLDER")
     session = Session(found, path)
     for note in session.state().notes:
         say(note)

@@ -87,11 +87,12 @@ def below(audit: SavedAudit, folder: pathlib.Path) -> SavedAudit:
     """The audit with its images in `folder`, in which their paths begin.
 
     Raises:
-      UserError: none of the images that are listed is there.
+      UserError: none of the images that are listed (of all, if none is) is there.
     """
     places = np.array([os.path.abspath(folder / path) if path else "" for path in audit.paths], str)
-    if not any(map(os.path.isfile, places[audit.listed])):
-        named = next(filter(None, audit.paths[audit.listed]), "")
+    rows = _first_shown(audit)
+    if not any(map(os.path.isfile, places[rows])):
+        named = next(filter(None, audit.paths[rows]), "")
         why = f"has no {shown(str(named))}" if named else "is of no use: the samples have no paths"
         raise UserError(f"--images={shown(str(folder))} {why}; name the folder that paths begin in")
     twins = [
@@ -99,6 +100,17 @@ def below(audit: SavedAudit, folder: pathlib.Path) -> SavedAudit:
         for row, file in zip(audit.twins, audit.twin_files, strict=True)
     ]
     return audit._replace(files=places, twin_files=np.array(twins, str))
+
+
+def gone(audit: SavedAudit) -> str:
+    """The first file to be shown, where not one of them is there any more; else ""."""
+    places = list(filter(None, audit.files[_first_shown(audit)]))
+    return str(places[0]) if places and not any(map(os.path.isfile, places)) else ""
+
+
+def _first_shown(audit: SavedAudit) -> np.ndarray:
+    """The rows that are listed; all, where none is."""
+    return audit.listed if len(audit.listed) else np.arange(len(audit.given))
 
 
 def _kept() -> pathlib.Path | None:

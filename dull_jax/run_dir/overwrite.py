@@ -56,6 +56,8 @@ def check_audit(folder: Path, inputs: Sequence[Path]) -> None:
         raise UserError(f"{name} belongs to the run {shown(str(owner))}; name another folder")
     if os.path.lexists(folder) and not folder.is_dir():
         raise UserError(f"{name} is no folder; name one for the results")
+    if not can_be_made(folder):
+        raise UserError(f"{name} cannot be written; name another folder")
     foreign = _foreign(folder, layout.AUDIT_FILES, inputs, layout.is_audit(folder))
     if foreign is None:
         return
@@ -64,6 +66,13 @@ def check_audit(folder: Path, inputs: Sequence[Path]) -> None:
         "input": f"{name}: {foreign.name} in it is an input; name another folder",
         "unknown": f"{name} holds {foreign.name}, which no audit wrote; name another folder",
     }[foreign.why])  # fmt: skip
+
+
+def can_be_made(folder: Path) -> bool:
+    """Whether a local folder is there, or may be, for files to be written into it."""
+    whole = pathlib.Path(os.path.abspath(folder))
+    there = next(path for path in (whole, *whole.parents) if os.path.lexists(path))
+    return there.is_dir() and os.access(there, os.W_OK | os.X_OK)
 
 
 def make_audit(folder: Path) -> None:

@@ -67,3 +67,10 @@ def test_a_large_file_of_somebody_else_is_not_read(tmp_path, folder):
         file.truncate(200 * 10**9)
     with pytest.raises(UserError, match="none wrote it"):
         corrected_table.check(tmp_path / "large.csv", folder, [], force=False)
+
+
+def test_decisions_are_never_replaced(folder):
+    for _ in range(2):
+        with pytest.raises(UserError, match="where a review keeps decisions"):
+            corrected_table.check(folder / "decisions.csv", folder, [], force=True)
+        (folder / "decisions.csv").touch()

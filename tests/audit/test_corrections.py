@@ -268,3 +268,36 @@ def test_the_command(samples, photos, tmp_path):
 def test_a_target_of_another_kind(name, target, words, tmp_path):
     with pytest.raises(UserError, match=words):
         write_back.chosen(name, tmp_path / target)
+
+
+@pytest.mark.parametrize("form", ["folders", "imagefolder"])
+def test_a_split_of_a_table_is_no_path(samples, tmp_path, form):
+    mine = tmp_path / "mine/metadata.csv"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    splits = samples.splits.copy()
+    splits[1:4] = "../mine", str(tmp_path / "mine"), "Testing"
+    found, _ = of(dataclasses.replace(samples, splits=splits))
+    write_back.chosen(form, tmp_path / "out").write(tmp_path / "out", found, False)
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {
+        "train",
+        "test",
+    }
+    assert mine.read_text() == "mine" and len(list(mine.parent.iterdir())) == 1
+    assert len(list((tmp_path / "out/test").rglob("*.png"))) == 21
+
+
+def test_a_folder_of_something_else(photos, tmp_path):
+    with pytest.raises(UserError, match="lies in the input"):
+        written_folder.check(photos / "new", [photos])
+    with pytest.raises(UserError, match="gets the results"):
+        written_folder.check(tmp_path / "new", output=tmp_path / "new/audit")
+    (tmp_path / "config.json").touch()
+    (tmp_path / "labels.npz").touch()
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="cannot be written"):
+        written_folder.check(tmp_path / "file/new")
+    with pytest.raises(UserError, match="belongs to"):
+        written_folder.check(tmp_path / "checkpoints/new")
+    with pytest.raises(UserError, match="is no folder"):
+        written_folder.check(photos / "part0/img 0.png")

@@ -1,13 +1,14 @@
 """Cross-validated predictions: every sample once, by a network that has not seen it."""
 
 import io
+import os
 
 import numpy as np
 import pytest
 
 import photos
 from configs import folder as folder_recipe
-from dull_jax.audit import crossval
+from dull_jax.audit import crossval, inputs, saved
 from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
 
@@ -119,6 +120,16 @@ def test_what_is_decided_teaches(audited):
     without[given == 0] = -2  # of no class: predicted, never learnt
     left = find(known=without)
     assert left.shape == probs.shape and left[:, 0].max() < probs[:, 0].max()
+    with pytest.raises(UserError, match="none to learn"):
+        find(known=np.full(len(given), -2, np.int32))
+
+
+def test_images_in_memory_are_shown_and_written_back_as_files(audited):
+    built = audited[0]
+    assert isinstance(built.pictures, np.ndarray)
+    names = np.array([str(name) for name in built.manifest.paths[: len(built.train.ids)]], object)
+    found = inputs._pictures(built, names)
+    assert all(map(os.path.isfile, saved.image_files(found, names)))
 
 
 def test_copies_of_one_image_teach_nothing_about_it(audited):

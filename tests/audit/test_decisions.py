@@ -4,6 +4,7 @@ import csv
 import io
 import unicodedata
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -261,3 +262,14 @@ def test_rows_are_not_added_to_another_table(tmp_path):
     with pytest.raises(UserError, match="needs the columns id and decision"):
         decisions.append(path, [Decision("a", "", "cat")])
     assert path.read_text() == "id,label\na,cat\n"
+
+
+def test_samples_that_had_other_labels_are_named():
+    rows = [Decision("0", "cat", "cat"), Decision("1", "cat", "dog"), Decision("2", "", "cat")]
+    given = np.array([1, 1, 1])  # 1 was corrected as decided; of 2 nobody knows
+
+    def notes(given):
+        return decisions.of_samples("x", rows, ["0", "1", "2"], ["cat", "dog"], given).notes
+
+    assert "1 samples had other labels when they were decided about: 0;" in notes(given)[0]
+    assert not notes(np.array([0, 0, 0])) and not notes(None)

@@ -130,3 +130,24 @@ def test_images_elsewhere(audit, audit_folder):
         pictures.below(lost, audit_folder.parent / "photos/nowhere")
     with pytest.raises(UserError, match="have no paths"):
         pictures.below(audit._replace(paths=np.full(len(audit.files), "")), audit_folder)
+
+
+def test_images_elsewhere_where_nothing_is_listed(audit, audit_folder):
+    bare = audit._replace(
+        listed=audit.listed[:0], twins=audit.twins[:0], twin_files=audit.files[:0]
+    )
+    found = pictures.below(bare, audit_folder.parent / "photos")
+    assert found.files.tolist() == audit.files.tolist()
+
+
+def test_images_that_are_gone(audit):
+    assert pictures.gone(audit) == ""
+    lost = audit._replace(files=np.full(len(audit.files), "/nowhere/x.jpg"))
+    assert pictures.gone(lost) == "/nowhere/x.jpg"
+    assert pictures.gone(audit._replace(files=np.full(len(audit.files), ""))) == ""
+
+
+def test_pictures_that_are_damaged(own_audit):
+    (own_audit / "pictures.npy").write_bytes(b"\x93NUMPY")
+    with pytest.raises(UserError, match="damaged, or written by an older version"):
+        saved.read(own_audit)

@@ -21,7 +21,7 @@ def chosen(name: str, target: files.Path) -> ModuleType:
     """The module of a format, by its name or by the suffix of the target.
 
     Raises:
-      UserError: the target's suffix is none of the format's.
+      UserError: the target's suffix is none of the format's, or what writes it is not installed.
     """
     if name == BY_SUFFIX:
         name = "folders" if not target.suffix else "table"
@@ -34,4 +34,5 @@ def chosen(name: str, target: files.Path) -> ModuleType:
             f"--apply={shown(str(target))}: name a {needed} file, or a folder; for other formats "
             f"see --apply_as ({', '.join(NAMES)})"
         )
+    getattr(module, "needs", lambda target: None)(target)
     return module

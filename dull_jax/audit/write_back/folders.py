@@ -21,7 +21,7 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
     folders = safe_names.of_folders(
         list(dict.fromkeys((*corrections.class_names, *(row.label for row in rows))))
     )
-    into = [pathlib.PurePath(row.split or "train", folders[row.label]) for row in rows]
+    into = [pathlib.PurePath(row.part, folders[row.label]) for row in rows]
     places = safe_names.of_files([row.file for row in rows], [row.id for row in rows], into)
     images = dict(zip(places, (row.file for row in rows), strict=True))
     written_folder.write(target, images, {}, copy)

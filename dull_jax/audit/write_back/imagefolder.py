@@ -30,7 +30,7 @@ _NUMBERS = 0.01  # so many in a column of words stay words
 def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str, ...]:
     """`p_wrong` is empty where a label was not audited. Raises UserError: as `folders.write`."""
     rows, notes = corrections.with_files(target)
-    splits = [SPLITS.get(row.split, row.split or "train") for row in rows]
+    splits = [SPLITS[row.part] for row in rows]
     into = [pathlib.PurePath(split) for split in splits]
     places = list(safe_names.of_files([row.file for row in rows], [row.id for row in rows], into))
     parts: dict[str, list[tuple[str, Correction]]] = {}

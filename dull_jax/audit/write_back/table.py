@@ -51,6 +51,12 @@ def _utf8(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
+def needs(target: files.Path) -> None:
+    """Before the work. Raises UserError where what writes parquet is not installed."""
+    if target.suffix.lower() == ".parquet":
+        _pyarrow()
+
+
 def _pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow

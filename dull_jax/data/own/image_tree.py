@@ -71,7 +71,7 @@ class ImageTree:
     def visible(self, folder: str) -> list[os.DirEntry]:
         """What is neither hidden nor a leftover, sorted."""
         with os.scandir(folder) as everything:
-            entries = [entry for entry in everything if not entry.name.startswith(".")]
+            entries = [entry for entry in everything if not _is_hidden(entry.name)]
         self.leftovers.update(entry.path for entry in entries if _is_leftover(entry.name))
         kept = (entry for entry in entries if not _is_leftover(entry.name))
         return sorted(kept, key=lambda entry: entry.name)
@@ -91,6 +91,15 @@ class ImageTree:
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(self.root).lstrip(os.sep).replace(os.sep, "/")
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is passed over."""
+    return _is_hidden(name) or _is_leftover(name)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def _is_leftover(name: str) -> bool:
