@@ -43,12 +43,12 @@ def check(
     if output is not None and not files.is_remote(output):
         if _is_or_holds(target, pathlib.Path(os.path.realpath(output))):
             raise UserError(f"{name} gets the results of the audit; name another folder")
+    if os.path.lexists(place) and not place.is_dir():
+        raise UserError(f"{name} is no folder; name a new one")
     if not overwrite.can_be_made(target):
         raise UserError(f"{name} cannot be written; name another folder")
     if not os.path.lexists(place):
         return
-    if not place.is_dir():
-        raise UserError(f"{name} is no folder; name a new one")
     record = place / RECORD
     if record.is_file():
         if record.read_text(errors="replace") != _digest(place):

@@ -220,7 +220,7 @@ def test_nothing_is_overwritten(noisy, tmp_path):
     for wanted, words in (
         (labels, "is the input"),
         (photo, "name a .csv, .tsv or .parquet file"),
-        (".", "holds files; name a new folder"),
+        (".", "gets the results of the audit"),
     ):
         found = command(f"--probs={probs}", f"--labels={labels}", f"--apply={wanted}")
         assert found.returncode == 2 and words in found.stderr
