@@ -27,16 +27,17 @@ IMPORTED = (  # what commands import that define their flags as they are importe
 
 
 def run(module, *arguments, cwd=None, env=None) -> subprocess.CompletedProcess:
-    """`python -m module arguments`, its output as text.
+    """`python -m module arguments`, its output as text; or `python FILE.py arguments`.
 
     Args:
+      module: its name, or the path of a file.
       cwd: a folder; None: this one.  env: variables; None: those of this process.
     """
     words = [str(word) for word in arguments]
     with tempfile.TemporaryDirectory() as folder:
         out, err = (os.path.join(folder, name) for name in ("out", "err"))
         wanted = {
-            "module": module,
+            "module": str(module),
             "arguments": words,
             "cwd": str(cwd or os.getcwd()),
             "env": dict(os.environ if env is None else env),
@@ -47,7 +48,7 @@ def run(module, *arguments, cwd=None, env=None) -> subprocess.CompletedProcess:
         server.stdin.flush()
         code = int(server.stdout.readline())
         texts = [pathlib.Path(name).read_text(errors="replace") for name in (out, err)]
-    return subprocess.CompletedProcess([module, *words], code, *texts)
+    return subprocess.CompletedProcess([str(module), *words], code, *texts)
 
 
 @functools.cache
@@ -88,9 +89,13 @@ def _become(wanted: dict) -> None:
     for number, name in enumerate(wanted["files"], 1):
         os.dup2(os.open(name, os.O_WRONLY | os.O_CREAT), number)
     sys.argv = [wanted["module"], *wanted["arguments"]]
+    sys.path += wanted["env"].get("PYTHONPATH", "").split(os.pathsep)
     code = 0
     try:
-        runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
+        if wanted["module"].endswith(".py"):
+            runpy.run_path(wanted["module"], run_name="__main__")
+        else:
+            runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     except BaseException:

@@ -8,7 +8,8 @@
      neighbours say of it (`neighbour_posterior`), and the given label read through T.
 
 Or, where features are frozen and neighbours tell more than a teacher does: 2. and 3. at once by the
-label model of audits (`label_evidence`, `label_error_model`).
+label model of audits (`label_evidence`, `label_error_model`), if noise depends on the class. Where
+it depends on the image, EM's posterior teaches better: an audit's is made to accuse, not to learn.
 
 Arrays in, arrays out: an `Estimator` holds settings, a `State` all that is carried along, and
 nothing is changed in place. N samples, K classes.
@@ -34,7 +35,8 @@ class State(NamedTuple):
     """float32 arrays, under the names that they have in a checkpoint."""
 
     probs: np.ndarray  # [N, K] class-balanced predictions, discounted sum over epochs
-    temperature: np.ndarray  # [] of predictions, chosen with the noise; 1 unless structured
+    temperature: np.ndarray  # [] of predictions, chosen with the noise; 1 unless structured, or 0:
+    # the posterior is that of an audit, and stays
     weight: np.ndarray  # [] discounted number of epochs in `probs`
     posterior: np.ndarray  # [N, K] P(true label); 0 before the first `Estimator.update`
     transition: np.ndarray  # [K, K] P(given j | true i)
@@ -56,7 +58,8 @@ class Estimator:
 
     given: `[N]` int labels. noise: how T is estimated; 'structured': among few parameters, once,
     on the first update; 'free': by EM on every update; 'none': T stays what is expected of it
-    (`transition.headward_pseudo_counts`); 'audit': as audits do, once, on the first update.
+    (`transition.headward_pseudo_counts`); 'audit': as audits do, once, on the first update, or
+    'free' where they find noise that depends on the image.
     strength: pseudo-counts per image, of 'free' and 'none'.
     tau: the logit adjustment that the predictions were trained with. decay: of an epoch's
     predictions from one epoch to the next. neighbours: whether they are asked.
@@ -109,7 +112,10 @@ class Estimator:
           UserError: of `neighbour_graph.nearest`.
         """
         if self.noise == "audit":
-            return state if state.posterior.any() else self._judge(state, logits, features)
+            if not state.posterior.any():
+                state = self._judge(state, logits, features)
+            if not state.temperature:
+                return state
         if self.noise != "structured":
             state = self._fit_transition(state)
         elif not state.posterior.any():
@@ -122,14 +128,20 @@ class Estimator:
         return state._replace(posterior=np.asarray(posterior))
 
     def _judge(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
-        """2. and 3. as audits do, from the warm-up's last predictions and neighbours' labels."""
+        """2. and 3. as audits do, from the warm-up's last predictions and neighbours' labels.
+
+        The state stays as it is where noise depends on the image.
+        """
         if features is not None:
             features = features - features.mean(0)
         names = [str(k) for k in range(self.num_classes)]
         probs = self._of_given_labels(logits)
         evidence, _ = label_evidence.gathered(probs, self.given, features, names, None)
         judged = label_error_model.judged(evidence, keep=True)
+        if judged.noise.startswith(("image", "none")):
+            return state
         return state._replace(
+            temperature=np.zeros((), np.float32),
             posterior=judged.posterior,
             transition=judged.transition.astype(np.float32),
             prior=judged.prior.astype(np.float32),
@@ -143,7 +155,7 @@ class Estimator:
         """2. A free T by EM from the averaged predictions, or none: what is expected of it."""
         counts = self._given_counts.astype(np.float32)
         pseudo_counts = transition.headward_pseudo_counts(counts, self.strength)
-        iterations = 30 if self.noise == "free" else 0
+        iterations = 0 if self.noise == "none" else 30
         noise = transition.estimate(state.mean_probs, self.given, pseudo_counts, iterations)
         return state._replace(
             transition=np.asarray(noise.transition), prior=np.asarray(noise.prior)

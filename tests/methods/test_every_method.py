@@ -1,13 +1,13 @@
 """What every method owes, on images and on vectors; found by listing the folder."""
 
 import os
-import subprocess
 import sys
 
 import jax
 import numpy as np
 import pytest
 
+import commands
 import runs
 from configs import digits_t2h
 from dull_jax import methods
@@ -165,8 +165,8 @@ def test_two_devices_give_the_numbers_of_one(method, samples, toy, tmp_path):
     }
     folders = [tmp_path / "one", tmp_path / "two"]
     trainer.train(recipe(method, samples, **SHORT), folders[0], quiet)
-    command = [sys.executable, __file__, method, samples, str(folders[1])]
-    subprocess.run(command, env=flags, check=True)
+    done = commands.run(__file__, method, samples, folders[1], env=flags)
+    assert done.returncode == 0, done.stderr
     for one, two in zip(*map(runs.metrics, folders), strict=True):
         assert one["train/loss"] == pytest.approx(two["train/loss"], rel=1e-4)
     one, two = map(runs.last_state, folders)

@@ -6,7 +6,8 @@ import test_neighbour_posterior as of_neighbours
 import test_noise_structure as of_structure
 import test_transition as of_transition
 
-from dull_jax.stats import label_model, neighbour_posterior, noise_kinds
+import gaussians
+from dull_jax.stats import label_model, neighbour_posterior, noise_kinds, noise_structure
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.transition import LabelModel
 
@@ -169,24 +170,41 @@ def test_nothing_changes_in_place_and_a_checkpoint_keeps_its_names(noise):
         np.testing.assert_allclose(state.transition.sum(1), 1, rtol=1e-5)
 
 
-@pytest.mark.parametrize("neighbours", [True, False])
-def test_the_model_of_audits_is_asked_once(neighbours):
-    given, logits, features = case()
-    model = estimator(given, noise="audit", neighbours=neighbours)
-    features = features if neighbours else None
-    state = model.update(model.average(model.init(), logits[0]), logits[0], features)
-    shares = np.bincount(given, minlength=CLASSES) / SIZE
-    probs = np.array(softmax64(logits[0] + np.log(shares)))
-    audit = audit_labels(
-        probs.astype(np.float32),
-        given,
-        features=features - features.mean(0) if neighbours else None,
-        posterior=True,
-    )
-    np.testing.assert_allclose(state.posterior, audit.posterior, atol=1e-4)
-    np.testing.assert_allclose(state.transition, audit.transition, atol=1e-5)
-    np.testing.assert_allclose(state.prior, audit.prior, atol=1e-5)
-    assert model.update(state, logits[0] + 1, features) is state
+@pytest.fixture
+def few_rates(monkeypatch):
+    """The whole search is tested where it is; here it is what takes the time."""
+    monkeypatch.setattr(noise_structure, "RATES", (0.1, 0.25))
+    monkeypatch.setattr(noise_structure, "FINE", (-0.02, 0.0))
+
+
+def test_noise_by_class_is_judged_as_audits_do_and_once(few_rates):
+    counts = np.array([800, 400, 200, 100, 50])
+    _, positions, given = gaussians.class_noise(counts, lambda n: noise_kinds.t2h(n, 0.25, 0.6))
+    probs = gaussians.cross_validated(positions, given)
+    shares = np.bincount(given) / len(given)
+    logits = np.log(probs / shares).astype(np.float32)  # class-balanced, as a teacher's
+    model = estimator(given, 5, noise="audit")
+    state = model.update(model.average(model.init(), logits), logits)
+    audit = audit_labels(probs.astype(np.float32), given, posterior=True)
+    assert audit.noise.startswith("tail-to-head")
+    np.testing.assert_allclose(state.posterior, audit.posterior, atol=1e-3)
+    np.testing.assert_allclose(state.transition, audit.transition, atol=1e-4)
+    assert model.update(state, logits + 1) is state
+
+
+def test_noise_by_image_is_left_to_em(few_rates):
+    _, positions, given = gaussians.image_noise(np.array([400, 200, 100]), 0.2, seed=2)
+    probs = gaussians.cross_validated(positions, given)
+    logits = np.log(probs / (np.bincount(given) / len(given))).astype(np.float32)
+    states = []
+    for noise in ("audit", "free"):
+        model = estimator(given, noise=noise, neighbours=True)
+        state = model.average(model.init(), logits)
+        for _ in range(2):
+            state = model.update(state, logits, positions.astype(np.float32))
+        states.append(state)
+    for one, other in zip(*states, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize(("size", "asked"), [(2, False), (3, True), (10**7, True)])
