@@ -86,7 +86,7 @@ def _review(samples: AuditInput, verdict: LabelAudit) -> Markup:
     if not seen.decided:
         return blocks.text(how, "soft")
     return blocks.text(
-        f"{seen.decided:,} labels have been decided; {seen.wrong:,} of them were wrong "
+        f"{seen.decided:,} labels have been decided, {seen.wrong:,} of them wrong "
         f"({percent(seen.precision, 0)}). They are no longer listed, and the others are judged by "
         f"what they taught. {how}",
         "soft",
@@ -96,10 +96,10 @@ def _review(samples: AuditInput, verdict: LabelAudit) -> Markup:
 def _overview(samples: AuditInput, verdict: LabelAudit) -> Markup:
     score = verdict.wrong.astype(np.float64)
     groups = [
-        ("kept", "var(--s0)", score[~verdict.flagged]),
+        ("kept", "var(--s0)", score[~verdict.flagged & ~verdict.decided]),
         ("flagged", "var(--bad)", score[verdict.flagged]),
     ]
-    title = "P(label is wrong), all labels"
+    title = f"P(label is wrong), all {'undecided ' * bool(verdict.decided.any())}labels"
     drawing = bars.scores(title, [group for group in groups if len(group[2])])
     histogram = blocks.figure(title, drawing, note="blue: kept, red: flagged; % of each kind")
     explained = (
@@ -108,11 +108,17 @@ def _overview(samples: AuditInput, verdict: LabelAudit) -> Markup:
         "predictions alone: the mean probability that a flagged label is wrong, the share of "
         "right labels that are flagged, and the share of wrong ones that are."
     )
-    content = [blocks.row([_by_group(verdict), histogram]), blocks.text(explained, "soft before")]
+    content = [
+        blocks.row([_by_group(samples, verdict), histogram]),
+        blocks.text(explained, "soft before"),
+    ]
     return blocks.section("overview", "How sure is this?", [*content, _truth(samples, verdict)])
 
 
-def _by_group(verdict: LabelAudit) -> Markup:
+def _by_group(samples: AuditInput, verdict: LabelAudit) -> Markup:
+    """Estimates; where labels were decided, beside them what was counted."""
+    counts = feedback.counted(samples, verdict)
+    any_decided = bool(counts["all"].decided)
     rows = [
         (
             name,
@@ -121,13 +127,16 @@ def _by_group(verdict: LabelAudit) -> Markup:
             percent(seen.precision),
             percent(seen.false_alarm),
             percent(seen.recall),
+            *([f"{counts[name].decided:,}", percent(counts[name].precision)] * any_decided),
         )
         for name, seen in verdict.estimated.items()
     ]
     head = ["Group", "labels", "flagged", "precision", "false alarms", "recall"]
-    return blocks.figure(
-        "Flagged labels, by group", blocks.table(head, rows), "Estimated, not counted."
-    )
+    head += ["decided", "wrong"] * any_decided
+    note = "Estimated, not counted."
+    if any_decided:
+        note = "Of undecided labels, estimated. The last two columns are counted."
+    return blocks.figure("Flagged labels, by group", blocks.table(head, rows), note)
 
 
 def _truth(samples: AuditInput, verdict: LabelAudit) -> Markup | None:

@@ -69,7 +69,7 @@ FIELDS = {
     "h2t_power": number(0.25, "k of the label share", 0, 10),
     "transition": choice(
         "structured",
-        "of the posterior: structured, free (EM), audit's, or none; auto: free on vectors",
+        "of the posterior: structured, free (EM), as audits, or none; auto: audit on vectors",
         ("structured", "free", "audit", "none", "auto"),
     ),
     "transition_strength": number(
@@ -91,7 +91,7 @@ class Method(base.Method):
     def _label_model(self) -> label_model.Estimator:
         c, noise = self.config.dull, self.config.dull.transition
         if noise == "auto":
-            noise = "free" if self.train.vector_size else "structured"
+            noise = "audit" if self.train.vector_size else "structured"
         return label_model.Estimator(
             given=self.train.given,
             num_classes=self.train.num_classes,

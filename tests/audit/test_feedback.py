@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import commands
-from dull_jax.audit import decisions, feedback, outputs, saved, verdicts
+from dull_jax.audit import decisions, feedback, outputs, page, saved, verdicts
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.run_dir import layout
 from dull_jax.stats.label_audit import audit_labels
@@ -128,3 +128,16 @@ def test_the_command_takes_decisions(samples, tmp_path):
     refused = command("decisions=out/decisions.csv")
     assert refused.returncode == 2 and "'horse'" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
+
+
+def test_the_page_counts_beside_the_estimates(samples):
+    known = np.full(SIZE, -1)
+    known[[0, 1]] = 0, samples.given[1]  # one was wrong
+    pages = []
+    for decided in (None, known):
+        audit = audit_labels(samples.probs, samples.given, known=decided)
+        listed = verdicts.listed(samples, audit)
+        pages.append(page.page(samples, audit, listed))
+    assert "decided" not in pages[0] and "all undecided labels" not in pages[0]
+    assert "2 labels have been decided, 1 of them wrong" in pages[1]
+    assert "all undecided labels" in pages[1] and "The last two columns are counted" in pages[1]
