@@ -188,8 +188,17 @@ def test_a_save_cut_off_after_any_number_of_objects(store):
         checkpoints = Checkpoints(RUN, keep=3)
         bucket.Bucket.breaks_after = bucket.Bucket.uploads + number
         checkpoints.save(3, tree(3), {"epoch": 3})
-        with pytest.raises(SaveError, match=r"checkpoint 3 .* gs://bucket/runs/x/checkpoints"):
+        cut_off = bucket.Bucket.breaks_after
+        try:
             checkpoints.seal(wait=True)
+        except SaveError as error:
+            assert "checkpoint 3 " in str(error) and "gs://bucket/runs/x/checkpoints" in str(error)
+        else:  # Orbax writes an object more or less from save to save: this one needed fewer
+            assert bucket.Bucket.uploads <= cut_off and number > 5
+            checkpoints.close()
+            bucket.Bucket.breaks_after = None
+            assert_is_step(restore(RUN), 3)
+            return
         checkpoints.close()
         bucket.Bucket.breaks_after = None
         assert len(objects(store, 3)) == number
