@@ -72,6 +72,8 @@ def _arrays(
     groups = np.array(group_of(audit.groups, len(samples.class_names)), str)
     twins = [listed.twins.get(int(n)) for n in listed.rows]
     places = image_files(samples.images, samples.paths)
+    test, in_test = samples.test, any(t is not None and t.in_test for t in twins)
+    test_places = image_files(test.images, test.paths) if in_test else None
     return {
         "ids": samples.ids,
         "paths": samples.paths.astype(str),
@@ -88,7 +90,7 @@ def _arrays(
         "listed": listed.rows.astype(np.int32),
         "verdicts": listed.verdicts.astype(str),
         "twins": np.array([ABSENT if t is None or t.in_test else t.row for t in twins], np.int32),
-        "twin_files": np.array([_twin_file(samples, places, t) for t in twins], str),
+        "twin_files": np.array([_twin_file(places, test_places, t) for t in twins], str),
     }
 
 
@@ -100,12 +102,10 @@ def image_files(images: object, paths: np.ndarray) -> np.ndarray:
     return np.array(there, str)
 
 
-def _twin_file(samples: AuditInput, places: np.ndarray, twin: Any) -> str:
+def _twin_file(places: np.ndarray, test_places: np.ndarray | None, twin: Any) -> str:
     if twin is None:
         return ""
-    if not twin.in_test:
-        return places[twin.row]
-    return str(image_files(samples.test.images, samples.test.paths)[twin.row])
+    return str((test_places if twin.in_test else places)[twin.row])
 
 
 def _neighbours(features: np.ndarray | None, size: int) -> np.ndarray:

@@ -40,8 +40,8 @@ def shape(
     largest = int(given.max()) + 1
     if class_names is None and largest > _MOST_CLASSES:
         raise UserError(
-            f"row {int(given.argmax())}: label {given.max()} is far above the number of samples, "
-            f"{len(given):,}; labels are classes, counted from 0"
+            f"row {int(given.argmax())}: label {given.max()} is more than {_MOST_CLASSES:,} "
+            "classes would have; labels are classes, counted from 0"
         )
     return len(given), max(len(class_names) if class_names is not None else largest, 1)
 

@@ -5,20 +5,14 @@ import pytest
 
 import gaussians
 from dull_jax.errors import UserError
-from dull_jax.stats import label_audit, label_error_model, noise_kinds, noise_structure
+from dull_jax.stats import label_audit, label_error_model, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
 
 COUNTS = np.array([800, 400, 200, 100, 50])
 SIZE = len(COUNTS)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_rates():
-    """The whole search is tested where it is; here it is what takes the time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noise_structure, "RATES", (0.1, 0.25))
-        patch.setattr(noise_structure, "FINE", (-0.02, 0.0))
-        yield
+pytestmark = pytest.mark.usefixtures("few_rates")
 
 
 @pytest.fixture

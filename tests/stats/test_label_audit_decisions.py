@@ -5,18 +5,12 @@ import pytest
 
 import gaussians
 from dull_jax.errors import UserError
-from dull_jax.stats import noise_structure
 from dull_jax.stats.label_audit import audit_labels
 
 COUNTS = np.array([600, 300, 150])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_rates():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(noise_structure, "RATES", (0.1, 0.25))
-        patch.setattr(noise_structure, "FINE", (-0.02, 0.0))
-        yield
+pytestmark = pytest.mark.usefixtures("few_rates")
 
 
 @pytest.fixture(scope="module")

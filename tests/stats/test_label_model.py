@@ -7,7 +7,7 @@ import test_noise_structure as of_structure
 import test_transition as of_transition
 
 import gaussians
-from dull_jax.stats import label_model, neighbour_posterior, noise_kinds, noise_structure
+from dull_jax.stats import label_model, neighbour_posterior, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.transition import LabelModel
 
@@ -168,13 +168,6 @@ def test_nothing_changes_in_place_and_a_checkpoint_keeps_its_names(noise):
         }
         assert {np.asarray(leaf).dtype for leaf in state} == {np.dtype(np.float32)}
         np.testing.assert_allclose(state.transition.sum(1), 1, rtol=1e-5)
-
-
-@pytest.fixture
-def few_rates(monkeypatch):
-    """The whole search is tested where it is; here it is what takes the time."""
-    monkeypatch.setattr(noise_structure, "RATES", (0.1, 0.25))
-    monkeypatch.setattr(noise_structure, "FINE", (-0.02, 0.0))
 
 
 def test_noise_by_class_is_judged_as_audits_do_and_once(few_rates):
