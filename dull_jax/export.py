@@ -125,8 +125,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.export --help")
+    cli.check_flags_only(argv, "export")
     run, output = (cli.needed_path(name, "export") for name in ("run", "output"))
     weights = cli.path_flag("safetensors")
     check_output("output", output, (".stablehlo", ".zip"))

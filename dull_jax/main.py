@@ -12,7 +12,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dull_jax import cli, files
+from dull_jax import cli, files, invocation, recipe_files
 from dull_jax import config as recipe
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
@@ -20,7 +20,10 @@ from dull_jax.run_dir import layout
 from dull_jax.train import hosts, parallel, trainer
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
+    "config",
+    None,
+    "The recipe: its name or path; NAME:key=value sets arguments of it.",
+    lock_config=True,
 )
 flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
 cli.define_distributed()
@@ -52,7 +55,7 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; settings are --config.field=value")
     if _CONFIG.value is None:
-        raise UserError("--config is needed; see python -m dull_jax.main --help")
+        raise UserError(f"--config is needed; see {invocation.named('main')} --help")
     workdir = cli.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
     cli.join_others()
@@ -67,7 +70,8 @@ def main(argv: Sequence[str]) -> None:
 def recipe_help() -> str:
     """Every field of the recipe that `--config` names, for `--help`."""
     if _CONFIG.value is None:
-        return "\nWith --config=configs/NAME.py, --help prints every field of that recipe."
+        known = ", ".join(recipe_files.names())
+        return f"\nWith --config=NAME, --help prints every field of that recipe.\nNames: {known}"
     return "\nFields of the recipe:\n" + recipe.described(_CONFIG.value)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import cli, files
+from dull_jax import cli, files, invocation
 from dull_jax import config as recipe
 from dull_jax.data.own import decode
 from dull_jax.data.own.manifest import Manifest
@@ -54,8 +54,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.embed --help")
+    cli.check_flags_only(argv, "embed")
     values = flags.FLAGS
     source = cli.needed_path("input", "embed", local=True)
     output = cli.needed_path("output", "embed")
@@ -135,7 +134,7 @@ def _tell(manifest: Manifest, job: Job) -> None:
     left_out = {"cannot be read": len(broken), "are copies of others": copies}
     told = "".join(f", {count:,} {what}" for what, count in left_out.items() if count)
     say(f"{len(manifest.ids):,} images embedded{told}: {job.output}")
-    command = "python -m dull_jax.main --config=configs/embeddings.py"
+    command = f"{invocation.named('main')} --config=embeddings"
     labels = "" if inputs.is_labelled(manifest) else " --config.data.labels=LABELS.csv"
     say(f"next: {command} --config.data.file={job.output}{labels} --workdir=RUN")
 
