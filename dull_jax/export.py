@@ -21,7 +21,6 @@ from jax import export as jax_export
 from safetensors import numpy as safetensors
 
 from dull_jax import cli, files, inference
-from dull_jax.errors import UserError
 from dull_jax.inference import Classifier
 from dull_jax.machine import environment
 from dull_jax.run_dir.leaves import by_name
