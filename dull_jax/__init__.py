@@ -16,6 +16,13 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "LabelErrors": "dull_jax.api.label_errors",
+    "RobustClassifier": "dull_jax.api.robust_classifier",
+    "TrainedRun": "dull_jax.api.training",
+    "embed_images": "dull_jax.api.embedding",
+    "find_label_errors": "dull_jax.api.label_errors",
+    "image_paths": "dull_jax.api.embedding",
+    "train_classifier": "dull_jax.api.training",
     "NoiseSpec": "dull_jax.data.noise",
     "NoisyLabels": "dull_jax.data.noise",
     "T2HNoise": "dull_jax.data.noise",

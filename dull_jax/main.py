@@ -12,12 +12,11 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dull_jax import cli, files, invocation, recipe_files
+from dull_jax import cli, invocation, recipe_files
 from dull_jax import config as recipe
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
-from dull_jax.run_dir import layout
-from dull_jax.train import hosts, parallel, trainer
+from dull_jax.train import compared, hosts, parallel
 
 _CONFIG = config_flags.DEFINE_config_file(
     "config",
@@ -31,19 +30,8 @@ flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:
-    """Trains `config.method` and `config.compare` on the same arrays: {method: result.json}.
-
-    The compared runs lie below workdir/compare and take the labels of the main run.
-    """
-    workdir = files.path_of(workdir, "the workdir")
-    embeddings = config.model.cache or os.fspath(workdir / layout.EMBEDDINGS)
-    results = {config.method: trainer.train(config, workdir, say)}
-    for method in config.compare:
-        beside = recipe.beside(config, method)
-        beside.model.cache = embeddings  # which are the same for all
-        folder = workdir / layout.COMPARE / method
-        results[method] = trainer.train(beside, folder, say, labels=workdir / layout.LABELS)
-    return results
+    """Trains the recipe and what it is compared with; see `compared.train`."""
+    return compared.train(config, workdir, say)
 
 
 def say(text: str) -> None:

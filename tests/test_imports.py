@@ -20,6 +20,7 @@ LAYERS = (
     {"cli", "door", "recipe_files"},
     {"audit", "main", "prepare", "predict", "export"},
     {"review"},
+    {"api"},
 )
 
 
