@@ -39,19 +39,10 @@ __all__ = sorted(_WHERE)
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return _version()
+        return importlib.import_module("dull_jax.invocation").version()
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)
-
-
-def _version() -> str:
-    """Of the installed package; "unknown" where the source is used without being installed."""
-    metadata = importlib.import_module("importlib.metadata")
-    try:
-        return metadata.version("dull_jax")
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def __dir__() -> list[str]:

@@ -9,7 +9,7 @@ import runpy
 import sys
 from typing import NamedTuple
 
-import dull_jax
+from dull_jax import invocation
 
 
 class Subcommand(NamedTuple):
@@ -76,7 +76,7 @@ def main() -> None:
     if word in _HELP:
         _leave(overview(), 0)
     if word in ("--version", "version"):
-        _leave(f"dull_jax {dull_jax.__version__}", 0)
+        _leave(f"dull_jax {invocation.version()}", 0)
     if word not in SUBCOMMANDS:
         _leave(f"dull-jax: {_unknown(word)}", 2)
     wanted = SUBCOMMANDS[word]

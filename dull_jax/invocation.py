@@ -1,4 +1,4 @@
-"""How the command that runs was started, and so how others are to be named to its user."""
+"""How this process was started, and so how other commands are to be named to its user."""
 
 import os
 import shlex
@@ -20,6 +20,16 @@ def command_line() -> str:
     if _by_name():
         return shlex.join([COMMAND, *sys.orig_argv[2:]])
     return shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]])
+
+
+def version() -> str:
+    """Of the installed package; "unknown" where its source is used without being installed."""
+    from importlib import metadata  # takes longer than all else of `dull-jax --help`
+
+    try:
+        return metadata.version("dull_jax")
+    except metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def _by_name() -> bool:

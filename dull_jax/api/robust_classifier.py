@@ -58,7 +58,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
             raise ValueError("labels are of one class; RobustClassifier needs two classes or more")
         labels = Labels(self.classes_, number.astype(np.int32))
         config = self._config(len(X))
-        learner = in_memory.train(config, vectors.dataset_of(config, X, labels), Devices())
+        learner = in_memory.train(config, vectors.dataset_of(config, X, labels), Devices(1))
         self.channels_ = (np.array(learner.augment.mean), np.array(learner.augment.std))
         self.weights_ = _weights(learner)
         self._classifier = self._built()

@@ -76,6 +76,7 @@ def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict
     config = recipe_files.load("embeddings")
     with config.unlocked():
         config.method, config.seed = method, seed
+        config.train.devices = 1  # a head is too small to be divided
         config.train.epochs = epochs or int(np.clip(round(_SEEN / size), *_EPOCHS))
         wanted = size * config.train.epochs // _UPDATES
         config.train.batch_size = 1 << (int(np.clip(wanted, *_BATCH)).bit_length() - 1)
