@@ -24,9 +24,12 @@ from dull_jax.train.parallel import Devices
 class RobustClassifier(ClassifierMixin, BaseEstimator):
     """A linear head on vectors, trained by one of dull_jax's methods against wrong labels.
 
+    DULL gives each class numbers of the vector of its own, so it wants embeddings of many more
+    numbers than there are classes. Vectors of a few numbers are for method "ce" or "la".
+
     Args:
       method: a file of dull_jax/methods: "dull", "ce", "la", "elr", …
-      epochs: passes over the samples; 0: 3 to 30, by their number.
+      epochs: passes over the samples; 0: by their number, see `vectors.chosen_epochs`.
       seed: of initial weights, batches and dropout.
 
     Attributes:

@@ -6,13 +6,15 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import recipe_files
+from dull_jax.config import validate
 from dull_jax.data import dataset
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.sources import Source, Split
 from dull_jax.errors import UserError
 
 _SEEN, _EPOCHS = 1_500_000, (3, 30)  # samples that a head sees in all, where that is within these
-_UPDATES, _BATCH = 1000, (8, 128)  # and updates that it needs at least, by way of small batches
+_UPDATES, _BATCH = 1000, (8, 128)  # updates that it needs: small sets have small batches for them,
+_MOST = 300  # and the smallest have more epochs
 
 
 class Labels(NamedTuple):
@@ -44,7 +46,9 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     number = [position.get(label, -1) for label in labels.tolist()]
     if -1 in number:
         row = number.index(-1)
-        raise UserError(f"labels: row {row} is {labels[row]!r}, which is none of the classes")
+        raise UserError(
+            f"labels: row {row} is {labels[row].item()!r}, which is none of the classes"
+        )
     return Labels(known, np.array(number, np.int32))
 
 
@@ -68,7 +72,7 @@ def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict
     """The recipe "embeddings" for so many samples.
 
     Args:
-      epochs: 0: by the number of samples.
+      epochs: 0: see `chosen_epochs`.
 
     Raises:
       UserError: no such method, or a value out of range.
@@ -77,10 +81,21 @@ def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict
     with config.unlocked():
         config.method, config.seed = method, seed
         config.train.devices = 1  # a head is too small to be divided
-        config.train.epochs = epochs or int(np.clip(round(_SEEN / size), *_EPOCHS))
+        config.train.epochs = epochs or chosen_epochs(size)
         wanted = size * config.train.epochs // _UPDATES
         config.train.batch_size = 1 << (int(np.clip(wanted, *_BATCH)).bit_length() - 1)
+    validate(config)
     return config
+
+
+def chosen_epochs(size: int) -> int:
+    """Passes over so many samples.
+
+    >>> [chosen_epochs(size) for size in (100, 1_000, 100_000, 10**6)]
+    [80, 30, 15, 3]
+    """
+    epochs = int(np.clip(round(_SEEN / size), *_EPOCHS))
+    return min(max(epochs, _UPDATES * _BATCH[0] // size), _MOST)
 
 
 def dataset_of(config: ConfigDict, vectors: np.ndarray, labels: Labels) -> Dataset:

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from dull_jax import config as recipe
 from dull_jax.data.dataset import Dataset
 from dull_jax.optim import learning_rate
 from dull_jax.train import feasible
@@ -28,12 +27,11 @@ class _Trainer(NamedTuple):
 
 
 def train(config: ConfigDict, dataset: Dataset, devices: Devices) -> Learner:
-    """The networks after `config.train.epochs` epochs of `config.method`.
+    """The networks after `config.train.epochs` epochs of `config.method`; a valid recipe.
 
     Raises:
-      UserError: a recipe that cannot be meant or cannot end well, or a loss that is not finite.
+      UserError: a recipe that cannot end well, or a loss that is not finite.
     """
-    recipe.validate(config)
     feasible.check(config, dataset, devices)
     learner = Learner.build(config, dataset, devices)
     trainer = _Trainer(config, dataset, learner, learner.method.init_memory())

@@ -53,7 +53,7 @@ def test_vectors_are_in_the_order_of_the_paths(means, folder, tmp_path):
 
 
 def test_arrays(means):
-    images = np.zeros((5, 6, 6, 3), np.uint8)
+    images = np.zeros((5, 8, 8, 3), np.uint8)
     images[2, :, :, 1] = 255
     assert np.allclose(embed_images(images, say=silent), images.mean((1, 2)) / 255, atol=1e-3)
     assert embed_images(images[:0], say=silent).shape == (0, 3)

@@ -70,7 +70,7 @@ def test_labels_keep_their_type():
         (["a"] * 140, {"embeddings": VECTORS}, "labels are of one class"),
         (GIVEN, {"embeddings": VECTORS, "folds": 1}, "folds = 1"),
         (GIVEN, {"embeddings": VECTORS, "epochs": -1}, "config.train.epochs"),
-        (GIVEN, {"pred_probs": np.ones((140, 2)) / 2}, "2 columns"),
+        (GIVEN, {"pred_probs": np.ones((140, 2)) / 2}, "probabilities of 2 classes"),
     ],
 )
 def test_what_cannot_be_meant(labels, known, said):
