@@ -15,8 +15,8 @@ from dull_jax import invocation
 class Subcommand(NamedTuple):
     """A module to run.
 
-    does: in a few words.  example: what follows `dull-jax`.  before: flags that are put first, so
-    that the user's own win.
+    does: in a few words.  example: what follows `dull-jax`.  before: flags that it has where the
+    user gives no others.
     """
 
     module: str
@@ -82,7 +82,9 @@ def main() -> None:
     wanted = SUBCOMMANDS[word]
     if any(flag in _HELP for flag in rest):
         print(f"Example: dull-jax {wanted.example}\n", flush=True)
-    sys.argv[1:] = [*wanted.before, *rest]
+    given = {flag.partition("=")[0] for flag in rest}
+    before = [flag for flag in wanted.before if flag.partition("=")[0] not in given]
+    sys.argv[1:] = [*before, *rest]
     runpy.run_module(f"dull_jax.{wanted.module}", run_name="__main__", alter_sys=True)
 
 

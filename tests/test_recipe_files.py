@@ -25,7 +25,10 @@ def get_config():
 def elsewhere(tmp_path, monkeypatch):
     """A folder that is no checkout, in a process that has not imported `configs`."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [part for part in sys.path if part not in ("", ROOT)])
+    monkeypatch.syspath_prepend(str(tmp_path))
+    sys.path[:] = [
+        part for part in sys.path if part not in ("", ROOT)
+    ]  # undone with the line above
     loaded = [name for name in sys.modules if name.partition(".")[0] == "configs"]
     for name in loaded:
         monkeypatch.delitem(sys.modules, name)
@@ -54,24 +57,22 @@ def test_a_file_wins(elsewhere):
     assert recipe_files.load("digits_t2h").data.name == "digits"
 
 
-def test_neighbours_of_a_recipe_are_its_own(elsewhere, monkeypatch):
+def test_neighbours_of_a_recipe_are_its_own(elsewhere):
     """`configs` of another project, with a `base` of its own, is in the way of none."""
     other = elsewhere / "configs"
     other.mkdir()
     (other / "__init__.py").write_text("")
     (other / "base.py").write_text("def get_config():\n    raise ValueError('not mine')\n")
-    monkeypatch.syspath_prepend(str(elsewhere))
     import configs
 
     assert recipe_files.load("folder").data.name == "folder"
     assert sys.modules["configs"] is configs, "as it was before"
 
 
-def test_an_own_folder_of_recipes_has_base_too(elsewhere, monkeypatch):
+def test_an_own_folder_of_recipes_has_base_too(elsewhere):
     (elsewhere / "configs").mkdir()
     (elsewhere / "configs" / "start.py").write_text(OWN)
     (elsewhere / "configs" / "mine.py").write_text("from configs.start import get_config\n")
-    monkeypatch.syspath_prepend(str(elsewhere))
     assert recipe_files.load("configs/mine.py").seed == 7
 
 
