@@ -40,7 +40,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
     >>> rng = np.random.default_rng(0)
     >>> y = rng.permutation(np.repeat(["cat", "dog"], 30))
     >>> X = (y == "cat")[:, None] + rng.normal(0, 0.1, (60, 4))
-    >>> RobustClassifier(method="ce", epochs=3).fit(X, y).score(X, y)
+    >>> RobustClassifier(method="ce").fit(X, y).score(X, y)
     1.0
     """
 
