@@ -9,8 +9,10 @@ from dull_jax.fields import flatten
 from dull_jax.report import blocks
 from dull_jax.report.numbers import NA
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 
 TITLE, ORDER = "Settings", 80
+OWN = Place(90, folded=True)
 
 _DIGESTS = ("config_fingerprint", "data_digest", "labels_digest")
 
@@ -40,7 +42,7 @@ def _machine(run: Run) -> dict[str, Any]:
         "hardware": result.get("hardware"),
         "seconds": result.get("seconds"),
         "images per second": result.get("images_per_second"),
-        "noise": noise or None,
+        "noise": None if run.in_doubt else noise or None,
     }
     facts |= {key.replace("_", " "): result.get(key) or data.get(key) for key in _DIGESTS}
     return {key: value for key, value in facts.items() if value is not None}
