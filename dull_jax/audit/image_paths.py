@@ -73,9 +73,15 @@ def found(samples: AuditInput, tables: Iterable[Path]) -> tuple[AuditInput, str]
             f"no pictures on the page: {shown(str(first))} is not where the table says; add "
             "--images=FOLDER, the one that paths begin in"
         )
-    images = PageImages(best, np.where(there, samples.paths, ""))
-    said = f"{missing:,} of {len(there):,} images are not below {shown(str(best))}; add --images"
-    return dataclasses.replace(samples, images=images), said if missing else ""
+    samples = dataclasses.replace(
+        samples, images=PageImages(best, np.where(there, samples.paths, ""))
+    )
+    if not missing:
+        return samples, ""
+    return samples, (
+        f"no pictures of {missing:,} of {len(there):,} samples on the page: they are not below "
+        f"{shown(str(best))}"
+    )
 
 
 def unreadable(samples: AuditInput) -> str:
@@ -85,7 +91,7 @@ def unreadable(samples: AuditInput) -> str:
     if not broken:
         return ""
     path, why = next(iter(broken.items()))
-    return f"{len(broken):,} pictures could not be read, {shown(path)} for one ({why})"
+    return f"no pictures of {len(broken):,} images that cannot be read: {shown(path)} ({why})"
 
 
 def is_blank(images: object, n: int) -> bool:
