@@ -1,5 +1,6 @@
 """The sections of an audit's page with samples to look at: one of each verdict."""
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +9,7 @@ from markupsafe import Markup
 from dull_jax.audit import image_paths, verdicts
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed, Twin
+from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.report import blocks, neighbours
 from dull_jax.report.numbers import number
 from dull_jax.report.pictures import thumbnail
@@ -93,6 +95,8 @@ def _section(samples: AuditInput, listed: Listed, verdict: str, cards: list[Mark
     said = kind.explained
     if verdict == verdicts.WRONG and (in_test := int(samples.held_out[rows].sum())):
         said += f" {in_test:,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+    if verdict == verdicts.WRONG and isinstance(samples.images, ImageFiles):
+        said += f" Paths begin in {os.path.abspath(samples.images.root)}."
     if len(rows) > len(cards):
         said += f" {len(rows) - len(cards):,} more are in {layout.SUSPECTS}."
     if samples.vectors is not None and verdict not in _BESIDE_TWINS:
