@@ -18,8 +18,11 @@ _SHOWN = 12
 
 
 def content(run: Run) -> list | None:
-    rows = [_gate(run), _transitions(run), _own_curves(run)]
-    return [blocks.row(figures) for figures in rows if figures] if any(rows) else None
+    rows = [blocks.row(figures) for figures in (_gate(run), _transitions(run)) if figures]
+    if figures := _own_curves(run):
+        drawn = blocks.row(figures)
+        rows.append(drawn if run.in_doubt else blocks.details("Curves of its own values", drawn))
+    return rows or None
 
 
 def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

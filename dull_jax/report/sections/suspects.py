@@ -15,7 +15,7 @@ from dull_jax.stats.metrics import wrong_labels
 TITLE, LINK, ORDER = "The most suspicious labels", "Suspicious labels", 70
 OWN = Place(5, "Labels that look wrong")
 
-_AT_ONCE = 12  # cards of one's own labels that are seen without a click
+_AT_ONCE = 12  # cards that are seen without a click
 
 
 def content(run: Run) -> list | None:
@@ -25,11 +25,13 @@ def content(run: Run) -> list | None:
 
 
 def _simulated(run: Run) -> list:
-    cards = _cards(run)
+    cards, roomy = _cards(run), run.has("neighbours")
+    more = cards[_AT_ONCE:]
     return [
         blocks.row([_scores(run), _by_group(run)]),
         blocks.text(_introduction(run), "soft before"),
-        blocks.cards(cards, run.has("neighbours")) if cards else None,
+        blocks.cards(cards[:_AT_ONCE], roomy) if cards else None,
+        _folded(f"{len(more)} more", more, roomy),
     ]
 
 
