@@ -27,7 +27,6 @@ HOLDERS = {
     "counts": lambda text: blocks.counts([(text, 3)], ""),
     "no counts": lambda text: blocks.counts([], text),
     "details": lambda text: blocks.details(text, text),
-    "code": lambda text: blocks.code(text),
     "command": lambda text: blocks.command([text, text]),
     "steps": lambda text: blocks.steps([(text, text, [text])]),
     "cards": lambda text: blocks.cards([text]),

@@ -21,7 +21,7 @@ def content(run: Run) -> list:
     command = run.env.get("command") or run.result.get("command")
     versions = run.env.get("versions") or run.result.get("versions") or {}
     return [
-        blocks.code(_plain(command)) if command else None,
+        blocks.command(_plain(command).split(" ")) if command else None,
         _table(_machine(run)),
         _details("The whole recipe", flatten(run.config)),
         _details("Package versions", versions),
