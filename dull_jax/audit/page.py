@@ -9,7 +9,7 @@ import shlex
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax import files
+from dull_jax import files, invocation
 from dull_jax.audit import feedback, outputs, verdict_cards
 from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
@@ -102,7 +102,7 @@ def _decided(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
 def _review(folder: files.Path) -> list[Markup]:
     """How to decide."""
     place = os.fspath(folder) if files.is_remote(folder) else os.path.abspath(folder)
-    command = ["python -m dull_jax.review", f"--audit={shlex.quote(place)}", "--open"]
+    command = [invocation.named("review"), f"--audit={shlex.quote(place)}", "--open"]
     return [blocks.text("To decide about them with the keyboard:", "soft"), blocks.command(command)]
 
 

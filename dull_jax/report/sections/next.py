@@ -3,7 +3,7 @@
 import os
 import shlex
 
-from dull_jax import files
+from dull_jax import files, invocation
 from dull_jax.report import blocks
 from dull_jax.report.run import Run
 from dull_jax.report.sections import Place
@@ -53,7 +53,7 @@ def _again(run: Run) -> list[Step]:
     """Training on the corrected table, where images come from files of one's own."""
     if not run.paths:
         return []
-    options = {"config": "configs/csv.py", "config.data.file": _TABLE}
+    options = {"config": "csv", "config.data.file": _TABLE}
     options |= {"config.data.dir": _absolute(run.data_folder)}
     options |= {"workdir": f"{_absolute(run.path)}-corrected"}
     said = "A corrected set is another run, so its folder is another one."
@@ -80,7 +80,7 @@ def _use(run: Run) -> list[Step]:
 def _command(name: str, **options: str) -> list[str]:
     """Quoted for a shell: folders of people have blanks in their names."""
     quoted = (f"--{key}={shlex.quote(value)}" for key, value in options.items())
-    return [f"python -m dull_jax.{name}", *quoted]
+    return [invocation.named(name), *quoted]
 
 
 def _absolute(path: files.Path | str) -> str:
