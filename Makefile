@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-faults results lint setup clean
+.PHONY: demo test test-faults results pictures lint setup clean
 
 demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
@@ -18,6 +18,10 @@ test-faults: setup
 # The measured tables of README and docs, from the committed result files.
 results: setup
 	$(BIN)/python -m benchmarks.docs.render
+
+# The pictures of README and docs, from runs that are made for them, or on PHOTOS of your own.
+pictures: setup
+	$(BIN)/python -m benchmarks.docs.pictures $(if $(PHOTOS),--photos=$(PHOTOS))
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -135,7 +135,12 @@ def main(argv: Sequence[str]) -> None:
             samples = dataclasses.replace(samples, decided=answers)
     else:
         samples = _of_embeddings(vectors, labels, output, known)
-    samples = image_paths.joined(samples, images) if images else samples
+    if images:
+        samples = image_paths.joined(samples, images)
+    elif not run:
+        samples, missing = image_paths.found(samples, [path for path in (labels, vectors) if path])
+        if missing:
+            say(missing)
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
@@ -197,6 +202,8 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     since = feedback.changes(earlier, samples, verdict) if earlier else None
     outputs.write(output, samples, verdict, listed, features, since)
     report = page.write(output, samples, verdict, listed, caution, since)
+    if broken := image_paths.unreadable(samples):
+        say(broken)
     say("\n" + outputs.console(samples, verdict, listed, since) + "\n")
     if apply:
         _apply(apply, output, corrections.of(samples, verdict, listed, flags.FLAGS.accept_above))

@@ -224,28 +224,29 @@ def _cell(text: str) -> str:
 def console(results: Sequence[Result]) -> str:
     """The table at the end of a run: the method first, then the compared ones; <= 100 columns.
 
-    Accuracies in percent on the balanced test set after the last epoch, wrong labels in percent.
+    Accuracies in percent on the test set after the last epoch, wrong labels in percent where they
+    are known.
     """
-    head = ("", "overall", "head", "medium", "tail", "precision", "recall")
-    lines = [head]
-    for result in results:
+    found = [[lookup(r, "wrong_labels", key) for key in ("precision", "recall")] for r in results]
+    known = any(share is not None for shares in found for share in shares)
+    lines = [("", "overall", "head", "medium", "tail", *("precision", "recall") * known)]
+    for result, shares in zip(results, found, strict=True):
         accuracy = [lookup(result, "accuracy", key) for key in ("last", "head", "medium", "tail")]
-        shares = [lookup(result, "wrong_labels", key) for key in ("precision", "recall")]
-        values = [*accuracy, *(None if v is None else 100 * v for v in shares)]
+        values = [*accuracy, *(None if v is None else 100 * v for v in shares if known)]
         name = title(dict(result))
         name = name if len(name) <= 34 else name[:33] + "…"
         lines.append((name, *(NA if v is None else f"{v:.1f}" for v in values)))
     width = max(len(line[0]) for line in lines)
     rows = [_row(line, width) for line in lines]
     test, wrong = "test accuracy, %".center(36, "-"), "wrong labels found, %".center(21, "-")
-    return "\n".join([f"{'':{width}}  {test}  {wrong}".rstrip(), *rows])
+    return "\n".join([f"{'':{width}}  {test}  {wrong if known else ''}".rstrip(), *rows])
 
 
 def _row(cells: Sequence[str], width: int) -> str:
     name, *numbers = cells
     sizes = (9, 9, 9, 9, 11, 10)
     return f"{name:{width}}  " + "".join(
-        f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=True)
+        f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=False)
     )
 
 

@@ -154,3 +154,10 @@ def test_console_is_aligned_and_narrow():
         "70.0",
     ]
     assert rows[1].split()[1] == "n/a" and rows[2].endswith("n/a")
+
+
+def test_console_says_nothing_of_wrong_labels_that_nobody_knows():
+    lines = table.console([_result(wrong_labels={})]).splitlines()
+    assert "wrong" not in lines[0] and lines[2].split() == ["DULL", "80.0", "90.0", "n/a", "60.0"]
+    assert lines[1].split() == ["overall", "head", "medium", "tail"]
+    assert len({len(line) for line in lines}) == 1
