@@ -14,7 +14,7 @@ from types import ModuleType
 
 from absl import flags
 
-from dull_jax import cli, files
+from dull_jax import cli, files, invocation
 from dull_jax.audit import (
     corrected_table,
     corrections,
@@ -98,8 +98,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
+    cli.check_flags_only(argv, "audit")
     run, probs, vectors, labels, classes, images, data_dir, data_file, decided, apply, output = map(
         cli.path_flag,
         (
@@ -113,8 +112,8 @@ def main(argv: Sequence[str]) -> None:
         or (run and (labels or images))
     ):
         raise UserError(
-            "give --run, or --embeddings, or --probs and --labels; see python -m dull_jax.audit "
-            "--help"
+            "give --run, or --embeddings, or --probs and --labels; see "
+            f"{invocation.named('audit')} --help"
         )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
     read = [probs, vectors, labels, classes, images, data_dir, data_file, decided]

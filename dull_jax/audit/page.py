@@ -6,7 +6,7 @@ One HTML file without scripts and without anything to load, as the report of a r
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax import files
+from dull_jax import files, invocation
 from dull_jax.audit import feedback, outputs, verdict_cards
 from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
@@ -81,7 +81,7 @@ def page(
 
 def _review(samples: AuditInput, verdict: LabelAudit) -> Markup:
     """What was decided so far, and how to decide."""
-    how = "To decide with the keyboard: python -m dull_jax.review --audit=FOLDER."
+    how = f"To decide with the keyboard: {invocation.named('review')} --audit=FOLDER."
     seen = feedback.counted(samples, verdict)["all"]
     if not seen.decided:
         return blocks.text(how, "soft")

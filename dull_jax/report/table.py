@@ -18,7 +18,7 @@ from typing import Any
 
 from scipy import stats
 
-from dull_jax import streams
+from dull_jax import invocation, streams
 from dull_jax.errors import UserError
 from dull_jax.report.numbers import NA
 from dull_jax.report.run import lookup, title
@@ -251,8 +251,12 @@ def _row(cells: Sequence[str], width: int) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     folders = [a for a in arguments if a != "--overview"]
+    usage = f"usage: {invocation.named('report.table')} [--overview] DIR [DIR ...]"
+    if "--help" in folders:
+        print(f"{usage}\n\n{__doc__}")
+        return 0
     if not folders:
-        print("usage: python -m dull_jax.report.table [--overview] DIR [DIR ...]", file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 2
     write = markdown if folders == list(arguments) else overview
     try:
