@@ -5,7 +5,7 @@ import os
 import pathlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dull_jax.audit import safe_names
@@ -24,6 +24,8 @@ ODD = [
     "",
     "COM1.txt",
     "__p",
+    '."',
+    "_.x",
 ]
 
 
@@ -42,6 +44,7 @@ def test_examples():
 
 
 @given(st.text(), st.text())
+@example("", '."')
 def test_any_name(name, more):
     safe = safe_names.safe(name, more)
     assert 0 < len(safe.encode()) <= 161 and not set(safe) & set('<>:"/\\|?*\0\n')
