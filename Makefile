@@ -19,6 +19,10 @@ test-faults: setup
 results: setup
 	$(BIN)/python -m benchmarks.docs.render
 
+# The lower end of every range: `PIP_CONSTRAINT=oldest.txt make test`, in a fresh clone.
+oldest.txt: requirements.txt
+	sed -nE 's/^([A-Za-z0-9_-]+)[>=]=([0-9.]+).*/\1==\2/p' $< > $@
+
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
