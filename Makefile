@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-faults results lint setup clean
+.PHONY: demo test test-faults results docs lint setup clean
 
 demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
@@ -18,6 +18,12 @@ test-faults: setup
 # The measured tables of README and docs, from the committed result files.
 results: setup
 	$(BIN)/python -m benchmarks.docs.render
+
+# The documentation as a site, below site/. A warning is an error.
+docs: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 JAX_PLATFORMS=cpu $(BIN)/python -m mkdocs build --strict
+	@echo "site/index.html"
 
 # The lower end of every range: `PIP_CONSTRAINT=oldest.txt make test`, in a fresh clone.
 oldest.txt: requirements.txt
@@ -38,4 +44,4 @@ setup: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv runs build site *.egg-info .pytest_cache .ruff_cache
