@@ -32,7 +32,7 @@ MODULES = {  # page of the reference -> (title, modules)
     "audit": ("Finding wrong labels", ("dull_jax.stats.label_audit",)),
     "noise": ("Label noise and long tails", ("dull_jax.data.noise", "dull_jax.data.longtail")),
     "inference": ("Trained classifiers", ("dull_jax.inference",)),
-    "metrics": ("Metrics and calibration", ("dull_jax.stats.metrics", "dull_jax.stats.calibration")),
+    "metrics": ("Metrics", ("dull_jax.stats.metrics", "dull_jax.stats.calibration")),
     "methods": ("Writing a method", ("dull_jax.methods.base", "dull_jax.losses")),
     "fields": ("Declaring fields", ("dull_jax.fields", "dull_jax.errors")),
 }
