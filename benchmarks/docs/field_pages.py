@@ -16,7 +16,7 @@ A recipe has every field below. Any of them can be set on the command line:
 The defaults are those of `configs/base.py`; recipes set their own. `--help` beside `--config=…`
 prints the values of one recipe. A wrong name or value ends the command before it begins.
 
-A field marked *speed* changes where and how fast a run goes, and none of its numbers.
+A field marked *neutral* changes where and how fast a run goes, and none of its numbers.
 """
 _SECTIONS = {
     "": "The run",
@@ -54,7 +54,7 @@ def _method_title(section: str) -> str:
 def _row(name: str, field: Field) -> str:
     default = f"as `{field.follows}`" if field.follows else _code(field.default)
     values = field.allowed or ("a path" if field.is_path else "")
-    help = _text(field.help) + ("" if field.numbers else " *(speed)*")
+    help = _text(field.help) + ("" if field.numbers else " *(neutral)*")
     return f"| `{name}` | {default} | {_text(values)} | {help} |"
 
 

@@ -29,7 +29,7 @@ def executed(
     """The notebook with the outputs of now, run in `folder`, where `configs/` appears.
 
     Args:
-      parameters: replace those of its cell that is tagged `parameters`; the text stays.
+      parameters: replace those of its cell with the metadata `parameters`; the text stays.
 
     Raises:
       nbclient.exceptions.CellExecutionError: a cell failed, or a command in it.
@@ -37,7 +37,7 @@ def executed(
     notebook = nbformat.read(path, as_version=4)
     sources = [cell.source for cell in notebook.cells]
     for cell in notebook.cells:
-        if "parameters" in cell.metadata.get("tags", ()):
+        if cell.metadata.get("parameters"):
             cell.source += "".join(f"\n{k} = {v!r}" for k, v in (parameters or {}).items())
         if cell.cell_type == "code" and "\n!" in f"\n{cell.source}":
             cell.source += _CHECK

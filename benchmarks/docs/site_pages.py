@@ -28,10 +28,27 @@ DOCUMENTS = {  # of the repository -> of the site
     "launch/README.md": "clusters.md",
 }
 COMMANDS = ("main", "audit", "review", "embed", "predict", "export", "prepare")
-MODULES = {  # page of the reference -> (title, modules)
-    "audit": ("Finding wrong labels", ("dull_jax.stats.label_audit",)),
-    "noise": ("Label noise and long tails", ("dull_jax.data.noise", "dull_jax.data.longtail")),
-    "inference": ("Trained classifiers", ("dull_jax.inference",)),
+_AUDIT, _NOISE = "dull_jax.stats.label_audit.", "dull_jax.data.noise."
+OBJECTS = {  # page of the reference -> (title, modules, classes and functions)
+    "audit": (
+        "Finding wrong labels",
+        (f"{_AUDIT}audit_labels", f"{_AUDIT}LabelAudit", f"{_AUDIT}GroupEstimate"),
+    ),
+    "noise": (
+        "Label noise and long tails",
+        (
+            f"{_NOISE}T2HNoise",
+            f"{_NOISE}NoiseSpec",
+            f"{_NOISE}corrupt",
+            f"{_NOISE}NoisyLabels",
+            "dull_jax.data.longtail.class_counts",
+            "dull_jax.data.longtail.subsample",
+        ),
+    ),
+    "inference": (
+        "Trained classifiers",
+        ("dull_jax.inference.load", "dull_jax.inference.Classifier"),
+    ),
     "metrics": ("Metrics", ("dull_jax.stats.metrics", "dull_jax.stats.calibration")),
     "methods": ("Writing a method", ("dull_jax.methods.base", "dull_jax.losses")),
     "fields": ("Declaring fields", ("dull_jax.fields", "dull_jax.errors")),
@@ -44,7 +61,7 @@ _CODE = re.compile(r"(^```.*?^```|^ {4}.*?$|`[^`\n]+`)", re.MULTILINE | re.DOTAL
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Adds the pages that are made here."""
     pages = {site: (ROOT / path).read_text() for path, site in DOCUMENTS.items()}
-    pages |= {f"reference/{name}.md": _module_page(*page) for name, page in MODULES.items()}
+    pages |= {f"reference/{name}.md": _object_page(*page) for name, page in OBJECTS.items()}
     pages["reference/commands.md"] = _commands_page()
     pages["reference/configuration.md"] = field_pages.page()
     for path, text in pages.items():
@@ -99,8 +116,8 @@ def site_link(target: str, source: str, page: str, files: Files) -> str | None:
     return there + sharp + anchor
 
 
-def _module_page(title: str, modules: tuple[str, ...]) -> str:
-    return f"# {title}\n\n" + "\n\n".join(f"::: {module}" for module in modules) + "\n"
+def _object_page(title: str, objects: tuple[str, ...]) -> str:
+    return f"# {title}\n\n" + "\n\n".join(f"::: {name}" for name in objects) + "\n"
 
 
 def _commands_page() -> str:
