@@ -32,6 +32,7 @@ oldest.txt: requirements.txt
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 setup: .venv/ready
 
@@ -44,4 +45,4 @@ setup: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv runs build site *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv runs build site *.egg-info .pytest_cache .ruff_cache .mypy_cache

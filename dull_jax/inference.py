@@ -91,7 +91,8 @@ class Classifier:
           decode.BadImage: it cannot be decoded; the text says why.
           OSError: it cannot be opened.
         """
-        return decode.read(path, self.image_shape[:2], self.fit, self.image_shape[2])
+        height, width, channels = self.image_shape
+        return decode.read(path, (height, width), self.fit, channels)
 
     def probs(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Class probabilities, float32 `[N, K]`; arguments and errors as for `logits`."""
@@ -272,7 +273,7 @@ def _net(method: Method, leaves: Leaves, n: int, run: Path) -> NetState:
 
     variables = filled(jax.eval_shape(init), stored)
     return NetState(
-        step=leaves[f"{own}step"],
+        step=jnp.asarray(leaves[f"{own}step"]),
         params=variables["params"],
         batch_stats=variables.get("batch_stats", {}),
         opt=(),

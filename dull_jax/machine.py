@@ -13,6 +13,7 @@ import re
 import shlex
 import sys
 import time
+from typing import Any
 
 import jax
 
@@ -78,7 +79,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def environment() -> dict[str, object]:
+def environment() -> dict[str, Any]:
     """Versions, hardware and the command, as env.json holds them."""
     return {
         "command": shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]]),

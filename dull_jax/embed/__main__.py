@@ -114,10 +114,11 @@ def encoder_of(
 
 
 def _channels(name: str) -> Channels:
-    if flags.FLAGS[name].value is None:
+    values = flags.FLAGS[name].value
+    if values is None:
         return None
     try:
-        red, green, blue = map(float, flags.FLAGS[name].value)
+        red, green, blue = map(float, values)
     except ValueError:
         raise UserError(f"--{name} must be three numbers, of red, green and blue") from None
     return red, green, blue
