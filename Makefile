@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-faults results docs lint setup clean
+.PHONY: demo test test-faults results pictures docs lint setup clean
 
 demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
@@ -28,6 +28,10 @@ docs: setup
 # The lower end of every range: `PIP_CONSTRAINT=oldest.txt make test`, in a fresh clone.
 oldest.txt: requirements.txt
 	sed -nE 's/^([A-Za-z0-9_-]+)[>=]=([0-9.]+).*/\1==\2/p' $< > $@
+
+# The pictures of README and docs, from runs that are made for them, or on PHOTOS of your own.
+pictures: setup
+	$(BIN)/python -m benchmarks.docs.pictures $(if $(PHOTOS),--photos=$(PHOTOS))
 
 lint: setup
 	$(BIN)/ruff format --check .

@@ -28,7 +28,7 @@ def _co_training(config: ConfigDict, epochs: int, warmup: int) -> None:
     config.train.epochs, config.train.batch_size, config.train.view = epochs, 128, "weak"
     config.optim.lr, config.optim.warmup_epochs, config.optim.nesterov = 0.02, 0, False
     config.optim.decay, config.optim.ema, config.optim.schedule = "all", 0.0, "constant"
-    config.semisup.warmup = warmup
+    config.semisup.warmup = warmup / epochs
 
 
 def _dividemix(config: ConfigDict) -> None:

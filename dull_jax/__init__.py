@@ -16,6 +16,13 @@ import importlib
 from typing import Any
 
 _WHERE = {
+    "LabelErrors": "dull_jax.api.label_errors",
+    "RobustClassifier": "dull_jax.api.robust_classifier",
+    "TrainedRun": "dull_jax.api.training",
+    "embed_images": "dull_jax.api.embedding",
+    "find_label_errors": "dull_jax.api.label_errors",
+    "image_paths": "dull_jax.api.embedding",
+    "train_classifier": "dull_jax.api.training",
     "NoiseSpec": "dull_jax.data.noise",
     "NoisyLabels": "dull_jax.data.noise",
     "T2HNoise": "dull_jax.data.noise",
@@ -31,6 +38,8 @@ __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.import_module("dull_jax.invocation").version()
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)

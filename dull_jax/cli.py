@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import jax
 from absl import app, flags
 
-from dull_jax import files, machine, streams
+from dull_jax import files, invocation, machine, recipe_files, streams
 from dull_jax.errors import SaveError, Stopped, UserError
 from dull_jax.train import cluster_init, interrupt
 
@@ -157,17 +157,22 @@ def needed_path(name: str, command: str, local: bool = False) -> files.Path:
     """`path_flag` of a flag that the command cannot do without. Raises UserError."""
     path = path_flag(name, local)
     if path is None:
-        raise UserError(f"--{name} is needed; see python -m dull_jax.{command} --help")
+        raise UserError(f"--{name} is needed; see {invocation.named(command)} --help")
     return path
 
 
+def check_flags_only(argv: Sequence[str], command: str) -> None:
+    """Raises UserError for a word of the command line that belongs to no flag."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}; see {invocation.named(command)} --help")
+
+
 def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str]:
-    argv = [_with_home(word) for word in argv]
     others = [word for word in argv if word not in ("--help", "-help", "-h", "--h", "-?")]
     try:
         if more_help and len(others) < len(argv):
             _help(others, more_help)
-        rest = flags.FLAGS(argv)
+        rest = _read(argv)
         if flags.FLAGS["verbosity"].using_default_value:
             # Warnings: absl would print what TFDS and Orbax have to say.
             flags.FLAGS["verbosity"].value = -1
@@ -183,7 +188,7 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
 def _help(argv: Sequence[str], more_help: Callable[[], str]) -> NoReturn:
     """Whoever asks for help has perhaps mistyped the rest: that is said, and no error."""
     try:
-        flags.FLAGS(argv)
+        _read(argv)
         more = more_help()
     except Exception as error:
         more = f"\n{_explain(error)}"
@@ -192,11 +197,22 @@ def _help(argv: Sequence[str], more_help: Callable[[], str]) -> NoReturn:
     sys.exit(0)
 
 
-def _with_home(word: str) -> str:
-    """`--config=~/x.py`: the shell leaves `~` alone behind a `=`, and the recipe is read here."""
-    name, _, value = word.partition("=")
-    wanted = name.lstrip("-") == "config" and value.startswith("~")
-    return f"{name}={os.path.expanduser(value)}" if wanted else word
+def _read(argv: Sequence[str]) -> list[str]:
+    """Gives the flags their values; what is left. The recipe, which is a program, is run."""
+    argv, recipe = _with_recipe(argv)
+    with recipe_files.importable(recipe):
+        return flags.FLAGS(argv)
+
+
+def _with_recipe(argv: Sequence[str]) -> tuple[list[str], str]:
+    """(the command line with the recipe's path behind `--config`, that path or "")."""
+    argv, recipe = list(argv), ""
+    for n, word in enumerate(argv):
+        name, equals, value = word.partition("=")
+        if name in ("--config", "-config") and (equals or n + 1 < len(argv)):
+            recipe = recipe_files.located(value if equals else argv[n + 1])
+            argv[n if equals else n + 1] = f"{name}={recipe}" if equals else recipe
+    return argv, recipe
 
 
 def _explain(error: Exception) -> str:

@@ -21,7 +21,6 @@ from jax import export as jax_export
 from safetensors import numpy as safetensors
 
 from dull_jax import cli, files, inference
-from dull_jax.errors import UserError
 from dull_jax.inference import Classifier
 from dull_jax.machine import environment
 from dull_jax.run_dir.leaves import by_name
@@ -125,8 +124,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.export --help")
+    cli.check_flags_only(argv, "export")
     run, output = (cli.needed_path(name, "export") for name in ("run", "output"))
     weights = cli.path_flag("safetensors")
     check_output("output", output, (".stablehlo", ".zip"))

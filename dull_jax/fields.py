@@ -16,7 +16,7 @@ import importlib
 import json
 import math
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -134,7 +134,7 @@ def check_all(section: str, fields: Mapping[str, Field], values: Mapping[str, An
         check(f"{section}.{name}", fields[name], value)
 
 
-def suggestion(value: object, choices: Sequence[str]) -> str:
+def suggestion(value: object, choices: Collection[str]) -> str:
     """'did you mean …?' where something is near, and always the whole list."""
     near = difflib.get_close_matches(str(value), choices, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"one of {', '.join(choices)}"

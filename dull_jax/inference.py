@@ -7,6 +7,8 @@ data set is needed. A run that is still training, or was stopped, serves with it
 import dataclasses
 import functools
 import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -24,14 +26,16 @@ from dull_jax.data.views.vectors import VectorSpec
 from dull_jax.embed import encoder as encoders
 from dull_jax.embed.encoder import Encoder
 from dull_jax.errors import UserError, reason
-from dull_jax.files import Path, path_of
+from dull_jax.files import Path, expanded, path_of
 from dull_jax.methods.base import Method
+from dull_jax.names import shown
 from dull_jax.run_dir import checkpoints, layout
 from dull_jax.run_dir.leaves import Leaves, filled
 from dull_jax.run_dir.read import read_json, read_recipe
 from dull_jax.train.learner import augment_spec
 from dull_jax.train.state import NetState
 
+_AT_ONCE = 256  # image files that are in memory together
 _CHANNELS = ("channel_mean", "channel_std")
 _DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
@@ -93,6 +97,48 @@ class Classifier:
         """
         height, width, channels = self.image_shape
         return decode.read(path, (height, width), self.fit, channels)
+
+    @classmethod
+    def load(cls, run: str | os.PathLike) -> "Classifier":
+        """`load` of this module: the classifier that a run has trained so far. Raises UserError."""
+        return load(run)
+
+    def predict(self, images: np.ndarray | Sequence[str | os.PathLike]) -> np.ndarray:
+        """The likeliest class of each image, str `[N]`; arguments as of `predict_proba`."""
+        return np.array(self.class_names)[self.predict_proba(images).argmax(1)]
+
+    def predict_proba(self, images: np.ndarray | Sequence[str | os.PathLike]) -> np.ndarray:
+        """Class probabilities, float32 `[N, K]`; columns are `class_names`.
+
+        Args:
+          images: as of `logits`; or paths of image files, which are brought to the networks' shape.
+
+        Raises:
+          UserError: another type or shape, or a file that cannot be read, by its name.
+        """
+        if isinstance(images, np.ndarray):
+            return self.probs(images)
+        if isinstance(images, str | os.PathLike):
+            raise UserError(f"give a list of paths, [{os.fspath(images)!r}], or an array")
+        parts = [self.probs(np.zeros((0, *self.sample.shape), self.sample.dtype))]
+        for start in range(0, len(images), _AT_ONCE):
+            parts.append(self.probs(self._files(images[start : start + _AT_ONCE])))
+        return np.concatenate(parts)
+
+    def _files(self, paths: Sequence[str | os.PathLike]) -> np.ndarray:
+        if self.vector_size:
+            raise UserError(f"this run takes vectors, float32 [N, {self.vector_size}]; not paths")
+        if not all(isinstance(path, str | os.PathLike) for path in paths):
+            raise UserError("images must be an array, or a list of paths")
+
+        def read(path: str | os.PathLike) -> np.ndarray:
+            try:
+                return self.read(expanded(path))
+            except (decode.BadImage, OSError) as error:
+                raise UserError(f"{shown(os.fspath(path))}: {reason(error)}") from None
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return np.stack(list(threads.map(read, paths)))
 
     def probs(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
         """Class probabilities, float32 `[N, K]`; arguments and errors as for `logits`."""
@@ -179,6 +225,33 @@ def load(run: str | os.PathLike) -> Classifier:
     )
 
 
+def of_vectors(
+    config: ConfigDict,
+    class_names: Sequence[str],
+    channels: Sequence[Sequence[float]],
+    leaves: Leaves,
+) -> Classifier:
+    """The classifier of vectors `[N, D]` that was trained in memory.
+
+    Args:
+      channels: mean and std of each of the D numbers, by which they are normalised.
+      leaves: 'nets/0/params/…' and so on, as a checkpoint has them.
+    """
+    shape = (1, len(channels[0]))
+    method = _method(config, tuple(class_names), shape)
+    nets = [_net(method, leaves, n, "in memory") for n in range(method.num_networks)]
+    return Classifier(
+        method=method,
+        nets=jax.device_put(tuple(nets)),
+        augment=augment_spec(config, method.train, *channels),
+        class_names=tuple(class_names),
+        image_shape=shape,
+        fit="",
+        checkpoint=int(nets[0].step),
+        finished=True,
+    )
+
+
 def _encoder(folder: Path, config: ConfigDict, about: dict[str, Any]) -> Encoder | None:
     """The frozen backbone of a run on its vectors; None of any other run.
 
@@ -251,7 +324,7 @@ def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, 
     return kind(config, network, train)
 
 
-def _net(method: Method, leaves: Leaves, n: int, run: Path) -> NetState:
+def _net(method: Method, leaves: Leaves, n: int, run: Path | str) -> NetState:
     """Network `n` with what a checkpoint holds for prediction."""
     own = f"nets/{n}/"
     averaged = any(name.startswith(f"{own}average/") for name in leaves)

@@ -10,13 +10,12 @@ import os
 import pathlib
 import platform
 import re
-import shlex
-import sys
 import time
 from typing import Any
 
 import jax
 
+from dull_jax import invocation
 from dull_jax.errors import UserError, reason
 
 _PACKAGES = (
@@ -82,7 +81,7 @@ def cores() -> int:
 def environment() -> dict[str, Any]:
     """Versions, hardware and the command, as env.json holds them."""
     return {
-        "command": shlex.join([os.path.basename(sys.executable), *sys.orig_argv[1:]]),
+        "command": invocation.command_line(),
         "python": platform.python_version(),
         "versions": {name: v for name in _PACKAGES if (v := version(name))},
         "platform": platform.platform(),

@@ -12,15 +12,17 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from dull_jax import cli, files
+from dull_jax import cli, invocation, recipe_files
 from dull_jax import config as recipe
 from dull_jax.errors import UserError
 from dull_jax.report import html, table
-from dull_jax.run_dir import layout
-from dull_jax.train import hosts, parallel, trainer
+from dull_jax.train import compared, hosts, parallel
 
 _CONFIG = config_flags.DEFINE_config_file(
-    "config", None, "The recipe: configs/NAME.py, or configs/NAME.py:key=value.", lock_config=True
+    "config",
+    None,
+    "The recipe: its name or path; NAME:key=value sets arguments of it.",
+    lock_config=True,
 )
 flags.DEFINE_string("workdir", None, "The run's folder; holding one, it is continued.")
 cli.define_distributed()
@@ -28,19 +30,8 @@ flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
 def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:
-    """Trains `config.method` and `config.compare` on the same arrays: {method: result.json}.
-
-    The compared runs lie below workdir/compare and take the labels of the main run.
-    """
-    workdir = files.path_of(workdir, "the workdir")
-    embeddings = config.model.cache or os.fspath(workdir / layout.EMBEDDINGS)
-    results = {config.method: trainer.train(config, workdir, say)}
-    for method in config.compare:
-        beside = recipe.beside(config, method)
-        beside.model.cache = embeddings  # which are the same for all
-        folder = workdir / layout.COMPARE / method
-        results[method] = trainer.train(beside, folder, say, labels=workdir / layout.LABELS)
-    return results
+    """Trains the recipe and what it is compared with; see `compared.train`."""
+    return compared.train(config, workdir, say)
 
 
 def say(text: str) -> None:
@@ -52,7 +43,7 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}; settings are --config.field=value")
     if _CONFIG.value is None:
-        raise UserError("--config is needed; see python -m dull_jax.main --help")
+        raise UserError(f"--config is needed; see {invocation.named('main')} --help")
     workdir = cli.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
     cli.join_others()
@@ -67,7 +58,8 @@ def main(argv: Sequence[str]) -> None:
 def recipe_help() -> str:
     """Every field of the recipe that `--config` names, for `--help`."""
     if _CONFIG.value is None:
-        return "\nWith --config=configs/NAME.py, --help prints every field of that recipe."
+        known = ", ".join(recipe_files.names())
+        return f"\nWith --config=NAME, --help prints every field of that recipe.\nNames: {known}"
     return "\nFields of the recipe:\n" + recipe.described(_CONFIG.value)
 
 

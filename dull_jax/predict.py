@@ -268,8 +268,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.predict --help")
+    cli.check_flags_only(argv, "predict")
     run, output = (cli.needed_path(name, "predict") for name in ("run", "output"))
     source = cli.needed_path("input", "predict", local=True)
     root = cli.path_flag("data_dir", local=True) or ""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import cli
+from dull_jax import cli, invocation
 from dull_jax.data.sources import tfds
 from dull_jax.errors import UserError
 
@@ -32,14 +32,16 @@ def prepare(name: str, source: str = "", data_dir: str = "") -> str:
     return (
         f"{name} {state} {path}: {len(data.train.labels)} train and {len(data.test.labels)} test "
         f"images, {len(data.class_names)} classes\n"
-        f"next: python -m dull_jax.main --config=configs/{name}_t2h.py --workdir=runs/{name}"
+        f"next: {invocation.named('main')} --config={name}_t2h --workdir=runs/{name}"
         + (f" --config.data.dir={data_dir}" if data_dir else "")
     )
 
 
 def main(argv: Sequence[str]) -> None:
     if len(argv) != 2:
-        raise UserError("name one data set: python -m dull_jax.prepare cifar100 [--source=PATH]")
+        raise UserError(
+            f"name one data set: {invocation.named('prepare')} cifar100 [--source=PATH]"
+        )
     source, data_dir = cli.path_flag("source", local=True), cli.path_flag("data_dir")
     print(prepare(argv[1], str(source or ""), str(data_dir or "")))
 

@@ -7,6 +7,7 @@ from configs import base, cifar10_t2h, cifar100_t2h, digits_t2h
 from dull_jax import config as recipe
 from dull_jax import fields, methods
 from dull_jax.errors import UserError
+from dull_jax.methods import semisup
 
 
 @pytest.mark.parametrize(
@@ -109,5 +110,5 @@ def test_every_method_has_a_recipe(name):
 def test_published_settings_change_the_recipe():
     plain, tabasco = (cifar10_t2h.get_config(f"method={m}") for m in ("ce", "tabasco"))
     assert (plain.optim.lr, tabasco.optim.lr) == (0.1, 0.02)
-    assert tabasco.semisup.warmup == 10 and tabasco.train.view == "weak"
-    assert cifar100_t2h.get_config("method=tabasco").semisup.warmup == 30
+    assert tabasco.train.view == "weak" and semisup.warmup_epochs(tabasco) == 10
+    assert semisup.warmup_epochs(cifar100_t2h.get_config("method=tabasco")) == 30

@@ -7,7 +7,7 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "memory", "machine", "streams", "progress"},
+    {"errors", "names", "memory", "machine", "streams", "progress", "invocation"},
     {"files", "fields", "restricted_pickle"},
     {"run_dir"},
     {"data"},
@@ -17,9 +17,10 @@ LAYERS = (
     {"config"},
     {"train", "embed"},
     {"report", "inference"},
-    {"cli", "door"},
+    {"cli", "door", "recipe_files"},
     {"audit", "main", "prepare", "predict", "export"},
     {"review"},
+    {"api"},
 )
 
 

@@ -27,7 +27,7 @@ def trained(folder, method, **fields):
     config.model.width, config.optim.ema = 8, 0.9
     config.train.epochs, config.train.batch_size = 2, 32
     config.train.view, config.train.checkpoint_every = "weak", 1
-    config.semisup.warmup = 2
+    config.semisup.warmup = 1
     config.update_from_flattened_dict(fields)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "load", lambda *args, **options: make_source(COUNTS))

@@ -127,6 +127,22 @@ def real_trust() -> str:
     return "\n".join(lines) + "\n\nPercent, means over the seeds; tail: of the true class."
 
 
+def tail_bound() -> str:
+    """What two thresholds that know the truth reach in the tail; see audit/tail_bound.py."""
+    arms = {"cleanlab": "cleanlab", "ours": "dull_jax", "best cut": "best thresholds"}
+    head = " | ".join(f"{name}: recall | clean tail flagged" for name in arms.values())
+    lines = [f"| labels | n | {head} |", "|---|--:|" + "--:|" * 6]
+    for cell, seeds in read("audit/tail_bound.json")["cells"].items():
+        runs = list(seeds.values())
+        cells = [
+            _average(run[arm][key] for run in runs)
+            for arm in arms
+            for key in ("recall", "clean_tail_flagged")
+        ]
+        lines.append(f"| {_named(cell)} | {len(runs)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\nPercent, means over the seeds."
+
+
 def reviews(cell: str) -> list[dict]:
     """What was measured of a cell of `audit/review_effort.py`, a seed each."""
     return list(read("audit/review_effort.json")["cells"][cell].values())

@@ -18,6 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from benchmarks.docs import field_pages
+from dull_jax.__main__ import SUBCOMMANDS
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCUMENTS = {  # of the repository -> of the site
@@ -27,11 +28,27 @@ DOCUMENTS = {  # of the repository -> of the site
     "SECURITY.md": "security.md",
     "launch/README.md": "clusters.md",
 }
-COMMANDS = ("main", "audit", "review", "embed", "predict", "export", "prepare")
 _AUDIT, _NOISE = "dull_jax.stats.label_audit.", "dull_jax.data.noise."
+_API = "dull_jax.api."
 OBJECTS = {  # page of the reference -> (title, modules, classes and functions)
+    "training": (
+        "Training",
+        (f"{_API}training.train_classifier", f"{_API}training.TrainedRun"),
+    ),
+    "robust_classifier": (
+        "A scikit-learn classifier",
+        (f"{_API}robust_classifier.RobustClassifier",),
+    ),
+    "embedding": (
+        "Embedding images",
+        (f"{_API}embedding.embed_images", f"{_API}embedding.image_paths"),
+    ),
+    "label_errors": (
+        "Finding label errors",
+        (f"{_API}label_errors.find_label_errors", f"{_API}label_errors.LabelErrors"),
+    ),
     "audit": (
-        "Finding wrong labels",
+        "Finding label errors in arrays",
         (f"{_AUDIT}audit_labels", f"{_AUDIT}LabelAudit", f"{_AUDIT}GroupEstimate"),
     ),
     "noise": (
@@ -121,21 +138,22 @@ def _object_page(title: str, objects: tuple[str, ...]) -> str:
 
 
 def _commands_page() -> str:
-    """What every command says of itself."""
-    sections = [f"## {name}\n\n```text\n{_help(f'dull_jax.{name}')}\n```" for name in COMMANDS]
-    return "\n\n".join(["# Commands", *sections]) + "\n"
+    """What every subcommand says of itself; `demo` is `train` of one recipe."""
+    names = [name for name in SUBCOMMANDS if name != "demo"]
+    sections = [f"## {name}\n\n```text\n{_said(name, '--help')}\n```" for name in names]
+    return "\n\n".join(["# Commands", f"```text\n{_said('--help')}\n```", *sections]) + "\n"
 
 
-def _help(module: str) -> str:
-    """`--help` of a command, with paths of this machine left out."""
+def _said(*arguments: str) -> str:
+    """What `dull-jax` prints, with paths of this machine left out."""
     done = subprocess.run(
-        [sys.executable, "-m", module, "--help"],
+        [sys.executable, "-m", "dull_jax", *arguments],
         cwd=ROOT,
         env=os.environ | {"JAX_PLATFORMS": "cpu"},
         capture_output=True,
         text=True,
     )
     if done.returncode:
-        raise RuntimeError(f"{module} --help: {done.stderr}")
+        raise RuntimeError(f"dull-jax {' '.join(arguments)}: {done.stderr}")
     text = done.stdout.replace(f"{ROOT}/", "")
     return text.partition("\nTry --helpfull")[0].strip()

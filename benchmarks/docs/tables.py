@@ -1,6 +1,6 @@
 """The measured tables of README and docs, from the files of benchmarks/results.
 
-`TABLES` names each one as `<!-- results: NAME -->` does. The tables of docs/dull.md are in
+`TABLES` names each one as `<!-- results: NAME -->` does. Those of DULL are in
 `dull_tables`, those of docs/scaling.md in `scaling_model`.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks.docs import audit_tables, dull_tables, scaling_model
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
+from dull_jax.report.run import title
 
 _SCALING = "scaling/cpu-2-cores.json"
 
@@ -24,6 +25,41 @@ def _runs(folder: str, overview: bool = False) -> str:
     if overview or folder.startswith("digits"):
         text = text.split("\n", 2)[2].strip()  # one table: its heading stands in the document
     return _with_source(text, results)
+
+
+_SETS = {  # of the README's table: dataset, noise's rate
+    "digits, T2H 0.3": ("digits_unseen", "digits", 0.3),
+    "CIFAR-10, T2H 0.3": ("features", "cifar10", 0.3),
+    "CIFAR-10, T2H 0.4": ("features", "cifar10", 0.4),
+    "CIFAR-100, T2H 0.3": ("features", "cifar100", 0.3),
+}
+_HEADLINE = ("dull", "la", "two_stage", "ldam_drw", "ce")
+
+
+def _headline() -> str:
+    """Five methods on four sets: last epoch, mean ± sd over n seeds."""
+    lines = [f"| method | {' | '.join(_SETS)} |", "|---|" + "--:|" * len(_SETS)]
+    columns, used = [], []
+    for folder, dataset, rate in _SETS.values():
+        kept = [
+            result
+            for result in table.load([RESULTS / folder])
+            if (result["dataset"], result["noise"]["name"], result["noise"].get("rate"))
+            == (dataset, "t2h", rate)
+            and not result["variant"]
+            and result["imbalance_factor"] in (20, 100)
+        ]
+        columns.append([[r for r in kept if r["method"] == m] for m in _HEADLINE])
+        used += [r for runs in columns[-1] for r in runs]
+    for number, method in enumerate(_HEADLINE):
+        cells = [
+            f"{table.mean_std(column[number], ('accuracy', 'last'), 1)} (n = {len(column[number])})"
+            if column[number]
+            else "n/a"
+            for column in columns
+        ]
+        lines.append(f"| {title({'method': method})} | {' | '.join(cells)} |")
+    return _with_source("\n".join(lines), used)
 
 
 def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
@@ -137,7 +173,9 @@ def _faults() -> str:
 
 
 TABLES = {
+    "headline": _headline,
     "digits": lambda: _runs("digits"),
+    "digits-unseen": lambda: _runs("digits_unseen"),
     "digits-extreme": lambda: _runs("digits_extreme"),
     "mini": lambda: _runs("mini"),
     "mini-overview": lambda: _runs("mini", overview=True),
@@ -154,6 +192,7 @@ TABLES = {
     "audit": audit_tables.gaussian,
     "audit-real": audit_tables.real,
     "audit-real-trust": audit_tables.real_trust,
+    "audit-tail-bound": audit_tables.tail_bound,
     "audit-review": audit_tables.review,
     "review-page": audit_tables.review_page,
     "walk": audit_tables.walk,

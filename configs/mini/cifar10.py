@@ -36,9 +36,9 @@ def get_config(arg: str | None = None) -> ConfigDict:
     if arg.view == "strong":
         config.augment.num_ops, config.augment.magnitude, config.augment.cutout = 1, 5, 8
 
-    config.semisup.warmup, config.semisup.lambda_u = 10, 0.0
+    config.semisup.warmup, config.semisup.lambda_u = 0.25, 0.0
     config.elr.weight = 1.0
-    config.dasc.sbcl_from, config.dasc.bank = 4, 512
+    config.dasc.sbcl_from, config.dasc.bank = 0.4, 512
     config.co_teaching.ramp = 10
     config.dull.warmup, config.dull.memory = 0.1, 0.8
     return config

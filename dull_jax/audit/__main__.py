@@ -14,7 +14,7 @@ from types import ModuleType
 
 from absl import flags
 
-from dull_jax import cli, files
+from dull_jax import cli, files, invocation
 from dull_jax.audit import (
     corrected_table,
     corrections,
@@ -98,8 +98,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.audit --help")
+    cli.check_flags_only(argv, "audit")
     run, probs, vectors, labels, classes, images, data_dir, data_file, decided, apply, output = map(
         cli.path_flag,
         (
@@ -113,8 +112,8 @@ def main(argv: Sequence[str]) -> None:
         or (run and (labels or images))
     ):
         raise UserError(
-            "give --run, or --embeddings, or --probs and --labels; see python -m dull_jax.audit "
-            "--help"
+            "give --run, or --embeddings, or --probs and --labels; see "
+            f"{invocation.named('audit')} --help"
         )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
     read = [probs, vectors, labels, classes, images, data_dir, data_file, decided]
@@ -136,7 +135,12 @@ def main(argv: Sequence[str]) -> None:
             samples = dataclasses.replace(samples, decided=answers)
     else:
         samples = _of_embeddings(vectors, labels, output, known)
-    samples = image_paths.joined(samples, images) if images else samples
+    if images:
+        samples = image_paths.joined(samples, images)
+    elif not run:
+        samples, missing = image_paths.found(samples, [path for path in (labels, vectors) if path])
+        if missing:
+            say(missing)
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
@@ -198,6 +202,8 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     since = feedback.changes(earlier, samples, verdict) if earlier else None
     outputs.write(output, samples, verdict, listed, features, since)
     report = page.write(output, samples, verdict, listed, caution, since)
+    if broken := image_paths.unreadable(samples):
+        say(broken)
     say("\n" + outputs.console(samples, verdict, listed, since) + "\n")
     if apply:
         _apply(apply, output, corrections.of(samples, verdict, listed, flags.FLAGS.accept_above))

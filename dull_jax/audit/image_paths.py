@@ -1,15 +1,34 @@
-"""The images of samples whose table has paths: shown on pages, never needed by the audit itself."""
+"""The images of samples whose table has paths: shown on pages, never needed by the audit itself.
+
+Nobody has scanned them, so a file may be missing or broken; then its place on the page is blank.
+"""
 
 import dataclasses
 import os
+import pathlib
+from collections.abc import Iterable
 
 import numpy as np
 
 from dull_jax.audit.inputs import PAGE_SIDE, AuditInput
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.errors import UserError
-from dull_jax.files import Path
+from dull_jax.files import Path, is_remote
 from dull_jax.names import shown
+
+_BLANK = 236  # a light grey
+
+
+class PageImages(ImageFiles):
+    """As `ImageFiles`; what cannot be read is blank, and named in `unreadable`."""
+
+    def __init__(self, root: str | os.PathLike, paths: np.ndarray):
+        super().__init__(root, paths, PAGE_SIDE)
+        self.unreadable: dict[str, str] = {}  # path -> why
+
+    def instead(self, path: str, error: Exception) -> np.ndarray:
+        self.unreadable[path] = getattr(error, "strerror", None) or str(error)
+        return np.full((*self.size, 3), _BLANK, np.uint8)
 
 
 def joined(samples: AuditInput, folder: Path) -> AuditInput:
@@ -20,12 +39,65 @@ def joined(samples: AuditInput, folder: Path) -> AuditInput:
     """
     if not any(samples.paths):
         raise UserError(f"--images={shown(str(folder))}: the samples have no paths; give a column")
-    there = [bool(path) and os.path.isfile(folder / path) for path in samples.paths]
+    there = _there(samples.paths, folder)
     if missing := there.count(False):
         first = samples.paths[there.index(False)]
         raise UserError(
             f"--images={shown(str(folder))}: {missing:,} of {len(there):,} images are not there, "
             f"{shown(str(first)) or 'one without a path'} for one; paths must begin below it"
         )
-    images = ImageFiles(folder, np.array(samples.paths, object), PAGE_SIDE)
-    return dataclasses.replace(samples, images=images)
+    return dataclasses.replace(samples, images=PageImages(folder, samples.paths))
+
+
+def found(samples: AuditInput, tables: Iterable[Path]) -> tuple[AuditInput, str]:
+    """Samples with their images, if these lie where a reader of the paths would look for them.
+
+    That is beside one of the tables, or below the folder in which the command was started.
+
+    Returns:
+      (samples, what to say where the page has no pictures, or not all of them; else "").
+    """
+    if not any(samples.paths):
+        return samples, "no pictures on the page: no column path says where the images are"
+    folders = [table.parent for table in tables if not is_remote(table)]
+    counted = {
+        folder: _there(samples.paths, folder)
+        for folder in dict.fromkeys([*folders, pathlib.Path.cwd()])
+    }
+    best = max(counted, key=lambda folder: sum(counted[folder]))
+    there = counted[best]
+    missing = there.count(False)
+    if missing == len(there):
+        first = next(filter(None, samples.paths))
+        return samples, (
+            f"no pictures on the page: {shown(str(first))} is not where the table says; add "
+            "--images=FOLDER, the one that paths begin in"
+        )
+    samples = dataclasses.replace(
+        samples, images=PageImages(best, np.where(there, samples.paths, ""))
+    )
+    if not missing:
+        return samples, ""
+    return samples, (
+        f"no pictures of {missing:,} of {len(there):,} samples on the page: they are not below "
+        f"{shown(str(best))}"
+    )
+
+
+def unreadable(samples: AuditInput) -> str:
+    """What to say of images of the page that could not be read; "" where there are none."""
+    broken = getattr(samples.images, "unreadable", {})
+    broken = {path: why for path, why in broken.items() if path}
+    if not broken:
+        return ""
+    path, why = next(iter(broken.items()))
+    return f"no pictures of {len(broken):,} images that cannot be read: {shown(path)} ({why})"
+
+
+def is_blank(images: object, n: int) -> bool:
+    """Whether sample n was taken from `images`, and is not to be seen."""
+    return isinstance(images, PageImages) and images.paths[n] in images.unreadable
+
+
+def _there(paths: np.ndarray, folder: Path) -> list[bool]:
+    return [bool(path) and os.path.isfile(folder / path) for path in paths]

@@ -3,10 +3,13 @@
 One HTML file without scripts and without anything to load, as the report of a run is.
 """
 
+import os
+import shlex
+
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax import files
+from dull_jax import files, invocation
 from dull_jax.audit import feedback, outputs, verdict_cards
 from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
@@ -37,7 +40,7 @@ def write(
     """
     path = folder / layout.AUDIT_PAGE
     with files.whole(path) as file:
-        file.write(page(samples, verdict, listed, caution, since).encode())
+        file.write(page(samples, verdict, listed, caution, since, folder).encode())
     return path
 
 
@@ -47,15 +50,17 @@ def page(
     listed: Listed,
     caution: str = "",
     since: Changes | None = None,
+    folder: files.Path | None = None,
 ) -> str:
-    """The whole document."""
-    sections = [
-        _overview(samples, verdict),
-        _noise(samples, verdict),
-        _map(samples, verdict, listed),
-        *verdict_cards.sections(samples, verdict, listed),
-        _duplicates(samples),
-    ]
+    """The whole document; folder: of the audit, for the command that reviews it."""
+    chapters = {
+        **verdict_cards.sections(samples, verdict, listed),
+        "overview": ("How sure is this?", _overview(samples, verdict)),
+        "noise": ("What kind of noise", _noise(samples, verdict)),
+        "map": ("Map", _map(samples, verdict, listed)),
+        "duplicates": ("Copies", _duplicates(samples)),
+    }
+    there = {id: pair for id, pair in chapters.items() if pair[1] is not None}
     flagged, estimated = int(verdict.flagged.sum()), verdict.estimated["all"]
     summary = (
         f"{outputs.coverage(samples).capitalize()}. Of these labels {flagged:,} "
@@ -72,25 +77,33 @@ def page(
             blocks.text(summary),
             blocks.text("Verdicts: " + listed.in_words() + ".", "soft"),
             blocks.text(f"Since the last list: {since}.", "soft") if since else None,
-            _review(samples, verdict),
+            _decided(samples, verdict),
+            *(_review(folder) if folder is not None else ()),
         ],
-        body=sections,
+        body=[section for _, section in there.values()],
         footer=f"Written by dull_jax.audit; {layout.SUSPECTS} beside this page has the whole list.",
+        nav={id: name for id, (name, _) in list(there.items())[1:]},  # the first is in sight
     )
 
 
-def _review(samples: AuditInput, verdict: LabelAudit) -> Markup:
-    """What was decided so far, and how to decide."""
-    how = "To decide with the keyboard: python -m dull_jax.review --audit=FOLDER."
+def _decided(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
+    """What was decided so far."""
     seen = feedback.counted(samples, verdict)["all"]
     if not seen.decided:
-        return blocks.text(how, "soft")
+        return None
     return blocks.text(
         f"{seen.decided:,} labels have been decided, {seen.wrong:,} of them wrong "
         f"({percent(seen.precision, 0)}). They are no longer listed, and the others are judged by "
-        f"what they taught. {how}",
+        "what they taught.",
         "soft",
     )
+
+
+def _review(folder: files.Path) -> list[Markup]:
+    """How to decide."""
+    place = os.fspath(folder) if files.is_remote(folder) else os.path.abspath(folder)
+    command = [invocation.named("review"), f"--audit={shlex.quote(place)}", "--open"]
+    return [blocks.text("To decide about them with the keyboard:", "soft"), blocks.command(command)]
 
 
 def _overview(samples: AuditInput, verdict: LabelAudit) -> Markup:
@@ -157,7 +170,9 @@ def _noise(samples: AuditInput, verdict: LabelAudit) -> Markup:
         "the image cannot be told from images that are hard: its amount is that of the images "
         "which the predictions are sure of."
     )
-    figures = [_flows(samples, verdict), _matrix(list(samples.class_names), verdict.transition)]
+    rows = heatmap.ESTIMATED if samples.clean is None else heatmap.TRUE
+    matrix = _matrix(list(samples.class_names), verdict.transition, rows)
+    figures = [_flows(samples, verdict), matrix]
     return blocks.section(
         "noise", "What kind of noise", [blocks.text(explained), blocks.row(figures)]
     )
@@ -173,11 +188,11 @@ def _flows(samples: AuditInput, verdict: LabelAudit) -> Markup:
     return blocks.figure("Given → suggested", listed, note="number of flagged labels")
 
 
-def _matrix(names: list[str], transition: np.ndarray) -> Markup | None:
+def _matrix(names: list[str], transition: np.ndarray, rows: str) -> Markup | None:
     if len(names) > _MANY:
         return None
-    title = "Estimated: given label for each true class"
-    drawing = heatmap.transition(title, transition, names)
+    title = "Estimated: how each class was labelled"
+    drawing = heatmap.transition(title, transition, names, rows)
     return blocks.figure(title, drawing, "Each row adds up to 1; numbers are percent.")
 
 

@@ -97,7 +97,8 @@ def _arrays(
 def image_files(images: object, paths: np.ndarray) -> np.ndarray:
     """str `[N]`: where each image is; "" where no file of it is known."""
     if isinstance(images, ImageFiles):
-        return np.array([os.path.abspath(images.root / path) for path in images.paths], str)
+        places = (os.path.abspath(images.root / path) if path else "" for path in images.paths)
+        return np.array(list(places), str)
     there = [os.path.abspath(path) if path and os.path.isfile(path) else "" for path in paths]
     return np.array(there, str)
 

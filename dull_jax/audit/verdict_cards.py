@@ -1,14 +1,16 @@
 """The sections of an audit's page with samples to look at: one of each verdict."""
 
+import os
 from typing import Any, NamedTuple
 
 import numpy as np
 from markupsafe import Markup
 
-from dull_jax.audit import verdicts
+from dull_jax.audit import image_paths, verdicts
 from dull_jax.audit.eval_part import EvalPart
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed, Twin
+from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.report import blocks, neighbours
 from dull_jax.report.numbers import number
 from dull_jax.report.pictures import thumbnail
@@ -18,6 +20,7 @@ from dull_jax.train import embedding_map
 
 SHOWN = 120  # wrong labels with a picture; the list has them all
 _OTHERS = 40  # of each other verdict
+_AT_ONCE = 16  # seen without a click
 
 _FALSE_SCORES = (
     "Test images that are removed or relabelled because an audit named them make scores look "
@@ -68,18 +71,23 @@ _KINDS = {
 }
 
 
-def sections(samples: AuditInput, audit: LabelAudit, listed: Listed) -> list[Markup]:
-    """Those with samples in them; wrong labels in any case."""
+def sections(
+    samples: AuditInput, audit: LabelAudit, listed: Listed
+) -> dict[str, tuple[str, Markup]]:
+    """{id: (title, section)} of those with samples in them; wrong labels in any case."""
     shown = {
         verdict: listed.of(verdict)[: SHOWN if verdict == verdicts.WRONG else _OTHERS]
         for verdict in _KINDS
     }
     cards = _cards(samples, audit, listed, np.concatenate(list(shown.values())).astype(int))
-    return [
-        _section(samples, listed, verdict, [cards[n] for n in rows.tolist()])
+    return {
+        _KINDS[verdict].id: (
+            _KINDS[verdict].title,
+            _section(samples, listed, verdict, [cards[n] for n in rows.tolist()]),
+        )
         for verdict, rows in shown.items()
         if len(rows) or verdict == verdicts.WRONG
-    ]
+    }
 
 
 def _section(samples: AuditInput, listed: Listed, verdict: str, cards: list[Markup]) -> Markup:
@@ -88,14 +96,19 @@ def _section(samples: AuditInput, listed: Listed, verdict: str, cards: list[Mark
     said = kind.explained
     if verdict == verdicts.WRONG and (in_test := int(samples.held_out[rows].sum())):
         said += f" {in_test:,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+    if verdict == verdicts.WRONG and isinstance(samples.images, ImageFiles):
+        said += f" Paths begin in {os.path.abspath(samples.images.root)}."
     if len(rows) > len(cards):
         said += f" {len(rows) - len(cards):,} more are in {layout.SUSPECTS}."
     if samples.vectors is not None and verdict not in _BESIDE_TWINS:
         said += f" {neighbours.EXPLAINED}"
-    content = (
-        blocks.cards(cards, roomy=samples.vectors is not None) if cards else blocks.text("None.")
-    )
-    return blocks.section(kind.id, kind.title, [blocks.text(said, "soft"), content])
+    roomy, more = samples.vectors is not None, cards[_AT_ONCE:]
+    content = [
+        blocks.text(said, "soft"),
+        blocks.cards(cards[:_AT_ONCE], roomy) if cards else blocks.text("None."),
+        blocks.details(f"{len(more)} more", blocks.cards(more, roomy)) if more else None,
+    ]
+    return blocks.section(kind.id, kind.title, content)
 
 
 def _cards(
@@ -112,11 +125,16 @@ def _cards(
             n,
             verdict_of[n],
             listed.twins.get(n),
-            picture="" if pictures is None else thumbnail(pictures[place]),
+            picture=_picture(samples.images, n, None if pictures is None else pictures[place]),
             near=[] if verdict_of[n] in _BESIDE_TWINS else near[place],
         )
         for place, n in enumerate(rows.tolist())
     }
+
+
+def _picture(images: Any, n: int, pixels: np.ndarray | None) -> str:
+    """The address of a thumbnail; "" where there is none, or its file cannot be read."""
+    return "" if pixels is None or image_paths.is_blank(images, n) else thumbnail(pixels)
 
 
 def _card(

@@ -149,6 +149,11 @@ def build(
     return _assembled(config, source, labels)
 
 
+def of_source(config: ConfigDict, source: sources.Source) -> Dataset:
+    """The data of samples that are in memory already, by a draw of `config.data` and `noise`."""
+    return _assembled(config, source, _draw(config, source))
+
+
 def _assembled(config: ConfigDict, source: sources.Source, labels: labels_file.Labels) -> Dataset:
     clean = labels["clean"]
     test = source.test

@@ -12,25 +12,16 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import cli, files
-from dull_jax import config as recipe
+from dull_jax import cli, invocation
 from dull_jax.data.own import decode
 from dull_jax.data.own.manifest import Manifest
-from dull_jax.embed import encoder as encoders
 from dull_jax.embed import inputs
 from dull_jax.embed.job import Job
-from dull_jax.embed.onnx import OnnxEncoder
-from dull_jax.embed.views import ImageEncoder
+from dull_jax.embed.named import DEFAULT, SIZE, Channels, encoder_of
 from dull_jax.errors import UserError
-from dull_jax.fields import suggestion
-from dull_jax.models import network, pretrained
-from dull_jax.models.weights.timm_vit import MEAN, STD
+from dull_jax.models import network
 from dull_jax.names import shown
 from dull_jax.train import hosts, parallel
-
-Channels = tuple[float, float, float] | None
-
-_SIZE = 224  # that ImageNet's networks are trained with
 
 
 def define_flags() -> None:
@@ -39,10 +30,10 @@ def define_flags() -> None:
     flags.DEFINE_string("input", None, "A folder of images, or a table with a column path.")
     flags.DEFINE_string("data_dir", None, "Where a table's paths start; else in its own folder.")
     flags.DEFINE_string("output", None, "A .parquet or .npz file, or a folder of parquet shards.")
-    flags.DEFINE_string("model", "efficientnet_lite0", f"{names}; or the path of an .onnx file.")
+    flags.DEFINE_string("model", DEFAULT, f"{names}; or the path of an .onnx file.")
     flags.DEFINE_string("weights", None, "Safetensors; empty: those of the installed package.")
     flags.DEFINE_integer("views", 1, "Vectors of each image: plain, then augmented.", 1, 64)
-    flags.DEFINE_integer("size", 0, f"Pixels; 0: {_SIZE}, or what the .onnx file wants.", 0, 1024)
+    flags.DEFINE_integer("size", 0, f"Pixels; 0: {SIZE}, or what the .onnx file wants.", 0, 1024)
     flags.DEFINE_enum("fit", "crop", decode.FITS, "How an image becomes a square.")
     what = "With an .onnx file: %s of pixels in [0, 1] by channel; default: ImageNet's."
     flags.DEFINE_list("mean", None, what % "mean")
@@ -54,8 +45,7 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.embed --help")
+    cli.check_flags_only(argv, "embed")
     values = flags.FLAGS
     source = cli.needed_path("input", "embed", local=True)
     output = cli.needed_path("output", "embed")
@@ -68,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
         source=source,
         output=output,
         encoder=encoder,
-        size=encoder.input_size or values.size or _SIZE,
+        size=encoder.input_size or values.size or SIZE,
         fit=values.fit,
         views=values.views,
         root=root or "",
@@ -78,39 +68,6 @@ def main(argv: Sequence[str]) -> None:
     manifest = job.run(parallel.Devices(values.devices), say)
     if hosts.is_first():
         _tell(manifest, job)
-
-
-def encoder_of(
-    model: str, weights: str = "", size: int = 0, mean: Channels = None, std: Channels = None
-) -> ImageEncoder:
-    """The network that the flags name.
-
-    Args:
-      mean, std: of an .onnx file, see `OnnxEncoder`; None: ImageNet's.
-
-    Raises:
-      UserError: there is no such network, or its weights are not there, damaged or not its own.
-    """
-    if model.lower().endswith(".onnx"):
-        if weights:
-            raise UserError("--weights is for networks of ours; an .onnx file has its own")
-        files.check_local("--model", model)
-        path, mean, std = files.expanded(model, "--model"), mean or MEAN, std or STD
-        return OnnxEncoder(path, size, mean=mean, std=std)
-    if mean or std:
-        raise UserError("--mean and --std are for .onnx files; other networks know their own")
-    known = network.with_weights()
-    if model not in known:
-        raise UserError(
-            f"--model={shown(model)}: {suggestion(model, known)}; or name an .onnx file"
-        )
-    if not weights and not pretrained.has_package(model):
-        raise UserError(f"--weights is needed: a safetensors file of {model}")
-    config = recipe.defaults()
-    config.model.update(name=model, pretrained=weights, frozen=True)
-    if network.has_stems(model):
-        config.model.stem = "imagenet"
-    return encoders.load(config)
 
 
 def _channels(name: str) -> Channels:
@@ -136,7 +93,7 @@ def _tell(manifest: Manifest, job: Job) -> None:
     left_out = {"cannot be read": len(broken), "are copies of others": copies}
     told = "".join(f", {count:,} {what}" for what, count in left_out.items() if count)
     say(f"{len(manifest.ids):,} images embedded{told}: {job.output}")
-    command = "python -m dull_jax.main --config=configs/embeddings.py"
+    command = f"{invocation.named('main')} --config=embeddings"
     labels = "" if inputs.is_labelled(manifest) else " --config.data.labels=LABELS.csv"
     say(f"next: {command} --config.data.file={job.output}{labels} --workdir=RUN")
 

@@ -44,7 +44,7 @@ FIELDS = {
     "confidence": number(0.9, "of a target: above for SBCL, below for MIDL", 0, 1),
     "sbcl": number(0.5, "weight of the semi-supervised balanced contrastive loss", 0, 1e3),
     "sbcl_temperature": number(0.1, "of its similarities", 0.001, 100),
-    "sbcl_from": number(10, "epoch of the warm-up from which it is trained", 0, 10**6),
+    "sbcl_from": number(1 / 3, "share of the warm-up after which it is trained", 0, 1),
     "midl": number(0.3, "weight of mixup-enhanced instance discrimination", 0, 1e3),
     "midl_temperature": number(0.5, "of its similarities", 0.001, 100),
     "midl_target": choice(
@@ -87,9 +87,10 @@ class Method(semisup.CoTraining):
 
     def warmup_phase(self, run: base.Run, n: int) -> base.Phase:
         """1."""
+        begin = round(self.config.dasc.sbcl_from * semisup.warmup_epochs(self.config))
         constants = {
             "log_prior": base.log_prior(self.train.counts),
-            "contrast": np.float32(run.epoch >= self.config.dasc.sbcl_from),
+            "contrast": np.float32(run.epoch >= begin),
         }
         return base.whole_set_phase(self, "warmup", n, views=self.two_views, constants=constants)
 

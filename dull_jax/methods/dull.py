@@ -140,13 +140,14 @@ class Method(base.Method):
             seen = run.observe(0, averaged=True)
             state = model.average(state, seen["logits"])
             run.memory.update(state._asdict())
-        if run.epoch < begin or not state.weight:
+        # 2.
+        if run.epoch >= begin and state.weight:
+            state = model.update(state, seen["logits"], seen.get("features"))
+            run.memory.update(state._asdict())
+        if not state.posterior.any():
             constants = {"prior": float32_shares(self.train.counts)}
             yield base.whole_set_phase(self, "warmup", constants=constants)
             return
-        # 2.
-        state = model.update(state, seen["logits"], seen.get("features"))
-        run.memory.update(state._asdict())
         diagnostics = model.diagnostics(state, seen["logits"])
         run.log({f"dull/{name}": value for name, value in diagnostics.items()})
         # 3. and 4.

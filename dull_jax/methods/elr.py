@@ -3,6 +3,9 @@
 A running average of every sample's own predictions, begun before wrong labels are learnt, is what
 the network is held to while it fits the given labels.
 
+For long tails `elr.tau` adjusts the logits (Menon et al. 2021, eq. 10) wherever the loss reads
+them, so that plain ones predict every class alike; the paper has none.
+
 Differs from the released code in one case, a sample that a batch holds twice: there the last
 write wins by chance, here both copies use the update of the first. The targets are, as
 there, an average that starts from zero and is not corrected for it: young ones pull less.
@@ -27,6 +30,7 @@ COST = base.Cost(forward=0, both=1)
 FIELDS = {
     "beta": number(0.7, "averaging of the targets over epochs", 0, 1, below=True),
     "weight": number(3.0, "lambda of the regulariser", 0, 1e3),
+    "tau": number(0.0, "logit adjustment by the given labels' shares; 0: as published", 0, 10),
 }
 
 CLIP = 1e-4  # of probabilities, so that the logarithm stays finite
@@ -43,13 +47,14 @@ class Method(base.Method):
         return {"targets": np.zeros((len(self.train.given), self.train.num_classes), np.float32)}
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        yield base.whole_set_phase(self, "elr")
+        constants = {"log_prior": base.log_prior(self.train.counts)}
+        yield base.whole_set_phase(self, "elr", constants=constants)
 
     def _loss(self, params, own, peers, batch, constants, rng):
         c, main = self.config.elr, batch["main"]
         images = main.views[self.config.train.view]
         outputs, stats = base.applied(self.network, params, own, images)
-        logits, indices = outputs["logits"], main.indices
+        logits, indices = outputs["logits"] + c.tau * constants["log_prior"], main.indices
         probs = jnp.clip(jax.nn.softmax(logits), CLIP, 1 - CLIP)
         # 1. A device keeps the targets of some samples, wherever their images are looked at.
         seen, seen_probs = axis.all_gather((indices, jax.lax.stop_gradient(probs)))

@@ -26,7 +26,7 @@ from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
 
 FIELDS = {
-    "warmup": number(10, "epochs of plain training before the split", 1, 10**6),
+    "warmup": number(0.3, "share of the epochs of plain training before the split", 0, 1),
     "threshold": number(0.5, "P(clean) above which a sample counts as labelled", 0, 1),
     "temperature": number(0.5, "sharpening of guessed labels", 0.01, 100),
     "alpha": number(4.0, "mixup: Beta(alpha, alpha)", 0.01, 1e3),
@@ -70,7 +70,7 @@ class CoTraining(base.Method):
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
         """Steps 1 to 3. Both splits are made before either network is trained."""
-        if run.epoch < self.config.semisup.warmup:
+        if run.epoch < warmup_epochs(self.config):
             for n in (0, 1):
                 yield self.warmup_phase(run, n)
             return
@@ -136,7 +136,7 @@ class CoTraining(base.Method):
     def score_labels(self, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
         """1 - P(clean) of the networks' mean, and the label they predict; see `base.Method`."""
         score, suggested = super().score_labels(run)
-        if run.epoch <= self.config.semisup.warmup and (run.memory["clean"] == 1).all():
+        if run.epoch <= warmup_epochs(self.config) and (run.memory["clean"] == 1).all():
             return score, suggested
         return 1 - run.memory["clean"].mean(0, dtype=np.float64), suggested
 
@@ -188,13 +188,18 @@ class CoTraining(base.Method):
         return *mixmatch.mixup(rng, images, [target_x] * 2 + [target_u] * 2, c.alpha), stats
 
 
+def warmup_epochs(config: ConfigDict) -> int:
+    """Epochs before the first split, one at least: a split needs a network that has learnt."""
+    return max(1, round(config.semisup.warmup * config.train.epochs))
+
+
 def ramp(config: ConfigDict, epoch: int) -> np.float32:
     """lambda_u of an epoch: linear over `semisup.ramp` epochs after warm-up, its value in between.
 
     The released codes raise it with every step; here it is held for an epoch.
     """
     c = config.semisup
-    return np.float32(c.lambda_u * np.clip((epoch - c.warmup + 0.5) / c.ramp, 0, 1))
+    return np.float32(c.lambda_u * np.clip((epoch - warmup_epochs(config) + 0.5) / c.ramp, 0, 1))
 
 
 # The parts of a step -----------------------------------------------------------------------------

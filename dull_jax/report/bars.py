@@ -109,7 +109,7 @@ def grouped(
     thick = 15 if len(methods) <= 4 else 11
     step = len(methods) * thick + 14
     y = {"field": "group", "type": "nominal", "sort": None,
-         "axis": {"title": None, "labelColor": charts.INK},
+         "axis": {"title": None, "labelColor": charts.INK, "labelLimit": 110},
          "scale": {"paddingInner": 14 / step, "paddingOuter": 7 / step}}  # fmt: skip
     text = {"text": charts.text_of("number"), "fill": charts.as_is("ink")}
     weight = {"expr": "datum.method ? 400 : 600"}

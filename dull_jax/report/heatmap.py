@@ -13,6 +13,7 @@ from dull_jax.report import charts, palette, pictures
 from dull_jax.report.charts import Spec
 
 _LETTER = 6.3  # pixels of a letter, about
+TRUE, ESTIMATED = "true class", "class, as estimated"
 _TITLE = {"titleFontWeight": "bold", "titlePadding": 8}
 
 
@@ -37,11 +38,15 @@ def matrix(
     return _cells(title, values, names, axes, numbers)
 
 
-def transition(title: str, shares: np.ndarray, names: Sequence[str]) -> Markup:
-    """P(given label | true class) `[K, K]`, with percent in the cells that have half of one."""
+def transition(title: str, shares: np.ndarray, names: Sequence[str], rows: str = TRUE) -> Markup:
+    """P(given label | true class) `[K, K]`, with percent in the cells that have half of one.
+
+    Args:
+      rows: what a row is: `TRUE`, or `ESTIMATED` where nobody knows the true classes.
+    """
     shares = np.asarray(shares, np.float64)
     numbers = np.array([[f"{100 * v:.0f}" if v >= 0.005 else "" for v in line] for line in shares])
-    return matrix(title, shares, names, ("true class", "given label"), numbers)
+    return matrix(title, shares, names, (rows, "given label"), numbers)
 
 
 def _cells(title, values, names, axes, numbers) -> Markup:

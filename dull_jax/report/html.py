@@ -32,7 +32,7 @@ def write(workdir: str | os.PathLike) -> files.Path:
 def page(run: Run) -> str:
     """The whole document; sections whose files are missing are left out."""
     shown, links = sections.of(run)
-    dataset = run.data.get("dataset") or run.result.get("dataset") or "unknown data"
+    dataset = _dataset(run)
     return blocks.page(
         title=f"{run.name}: report of a run",
         eyebrow="Report of a run",
@@ -42,6 +42,13 @@ def page(run: Run) -> str:
         footer="Written by dull_jax from the files of this run's folder.",
         nav=dict(list(links.items())[1:]),  # the first is in sight
     )
+
+
+def _dataset(run: Run) -> str:
+    """What it was trained on: the name of a data set, or of one's own folder."""
+    own = os.path.basename(os.path.normpath(run.data_folder)) if run.paths else ""
+    name = run.data.get("dataset") or run.result.get("dataset") or "unknown data"
+    return own if own.strip("./") else str(name)
 
 
 def _about(run: Run) -> str:

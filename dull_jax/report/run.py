@@ -1,6 +1,7 @@
 """A run as its report sees it, read once from its folder; every part may be missing."""
 
 import dataclasses
+import functools
 import os
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from dull_jax import methods
 from dull_jax.data.groups import GROUPS, group_of
+from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
 from dull_jax.files import Path, path_of
 from dull_jax.report.numbers import finite
@@ -58,9 +60,37 @@ class Run:
         return str(names[index]) if 0 <= index < len(names) else str(index)
 
     def sample_name(self, index: int) -> str:
-        """The id of a train sample; where the run has none, its position."""
+        """The path of a train sample's file, or its id; where the run has none, its position."""
         ids = self.labels.get("ids")
-        return f"position {index}" if ids is None else str(ids[index])
+        if ids is None:
+            return f"position {index}"
+        return self.paths.get(str(ids[index])) or str(ids[index])
+
+    @functools.cached_property
+    def paths(self) -> dict[str, str]:
+        """{id: path below `data_folder`} of own images; {} where the run has no list of files.
+
+        Raises:
+          UserError: the list is damaged.
+        """
+        return {key: path for key, path, status in self.manifest if status == "used"}
+
+    @functools.cached_property
+    def manifest(self) -> list[tuple[str, str, str]]:
+        """(id, path, status) of each file that was found."""
+        path = self.path / layout.MANIFEST
+        if not path.is_file():
+            return []
+        columns = csv_io.read(path, ("id", "path", "status")).columns
+        return list(zip(columns["id"], columns["path"], columns["status"], strict=True))
+
+    @property
+    def data_folder(self) -> str:
+        """The folder that paths begin in; "" where the recipe names neither folder nor table."""
+        options = self.config.get("data")
+        options = options if isinstance(options, dict) else {}
+        folder, table = str(options.get("dir") or ""), str(options.get("file") or "")
+        return folder or os.path.dirname(table)
 
     @property
     def group_of(self) -> list[str]:

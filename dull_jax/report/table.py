@@ -16,7 +16,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from dull_jax import streams
+from scipy import stats
+
+from dull_jax import invocation, streams
 from dull_jax.errors import UserError
 from dull_jax.report.numbers import NA
 from dull_jax.report.run import lookup, title
@@ -72,7 +74,10 @@ def _files(folder: pathlib.Path) -> list[pathlib.Path]:
 
 
 def markdown(results: Sequence[Result]) -> str:
-    """One table for each (dataset, imbalance factor, noise, rate), methods by falling accuracy."""
+    """One table for each (dataset, imbalance factor, noise, rate), methods by falling accuracy.
+
+    Beside the last epoch stands the paired difference to the best row of another method.
+    """
     groups = _groups(results)
     return "\n\n".join(_section(key, groups[key]) for key in sorted(groups))
 
@@ -147,45 +152,42 @@ def _section(key: tuple, results: Sequence[Result]) -> str:
     for result in results:
         rows[title(dict(result))].append(result)
     names = sorted(rows, key=lambda name: -(_mean(rows[name], _KEYS["last"]) or 0))
+    first, *others = _KEYS
     lines = [
         f"### {_cell(dataset)}, IF {factor:g}, {_cell(noise)} {rate:g}",
         "",
-        "| method | n | " + " | ".join(_KEYS) + " |",
-        "|---|--:|" + "--:|" * len(_KEYS),
+        f"| method | n | {first} | to the best other | {' | '.join(others)} |",
+        "|---|--:|" + "--:|" * (len(_KEYS) + 1),
     ]
     for name in names:
-        numbers = [
+        lead, *numbers = (
             mean_std(rows[name], keys, _DIGITS.get(column, 2)) for column, keys in _KEYS.items()
-        ]
-        lines.append(f"| {_cell(name)} | {len(rows[name])} | " + " | ".join(numbers) + " |")
-    lines += _margin({name: rows[name] for name in names})
+        )
+        method = rows[name][0]["method"]
+        best = next((other for other in names if rows[other][0]["method"] != method), None)
+        difference = paired_difference(rows[name], rows[best]) if best else ""
+        cells = " | ".join([lead, difference, *numbers])
+        lines.append(f"| {_cell(name)} | {len(rows[name])} | {cells} |")
     remarks = [remark for name in names for remark in _remarks(name, rows[name])]
     return "\n".join(
         lines + ([""] if remarks else []) + [f"- {_cell(remark)}" for remark in remarks]
     )
 
 
-def _margin(rows: Mapping[str, Sequence[Result]]) -> list[str]:
-    """A line for each DULL (starts differ): its means minus those of the best other method each."""
-    own = {name: results for name, results in rows.items() if results[0]["method"] == "dull"}
-    peers = [results for name, results in rows.items() if name not in own]
-    if not peers:
-        return []
-    best = {
-        keys: max((m for m in (_mean(p, keys) for p in peers) if m is not None), default=None)
-        for keys in _KEYS.values()
-        if keys[0] == "accuracy"
-    }
+def paired_difference(results: Sequence[Result], others: Sequence[Result]) -> str:
+    """'+3.1 [1.9, 4.3]': mean of last-epoch differences of equal seeds, its 95 % t-interval.
 
-    def lead(results: Sequence[Result], keys: tuple[str, ...]) -> str:
-        mine, other = _mean(results, keys), best.get(keys)
-        return "" if mine is None or other is None else f"{mine - other:+.2f}"
-
-    return [
-        f"| {_cell(name)} minus the best other | | "
-        f"{' | '.join(lead(results, keys) for keys in _KEYS.values())} |"
-        for name, results in own.items()
-    ]
+    The interval is of the mean over seeds (draws of noise and weights), n - 1 degrees of freedom;
+    without a pair 'n/a', and of a single one the difference alone.
+    """
+    last = [{r.get("seed"): lookup(r, *_KEYS["last"]) for r in side} for side in (results, others)]
+    seeds = [s for s in last[0] if None not in (last[0][s], last[1].get(s))]
+    gaps = [last[0][seed] - last[1][seed] for seed in seeds]
+    if len(gaps) < 2:
+        return f"{gaps[0]:+.1f}" if gaps else NA
+    mean, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+    reach = float(stats.t.ppf(0.975, len(gaps) - 1)) * error
+    return f"{mean:+.1f} [{mean - reach:.1f}, {mean + reach:.1f}]"
 
 
 def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:
@@ -222,35 +224,40 @@ def _cell(text: str) -> str:
 def console(results: Sequence[Result]) -> str:
     """The table at the end of a run: the method first, then the compared ones; <= 100 columns.
 
-    Accuracies in percent on the balanced test set after the last epoch, wrong labels in percent.
+    Accuracies in percent on the test set after the last epoch, wrong labels in percent where they
+    are known.
     """
-    head = ("", "overall", "head", "medium", "tail", "precision", "recall")
-    lines = [head]
-    for result in results:
+    found = [[lookup(r, "wrong_labels", key) for key in ("precision", "recall")] for r in results]
+    known = any(share is not None for shares in found for share in shares)
+    lines = [("", "overall", "head", "medium", "tail", *("precision", "recall") * known)]
+    for result, shares in zip(results, found, strict=True):
         accuracy = [lookup(result, "accuracy", key) for key in ("last", "head", "medium", "tail")]
-        shares = [lookup(result, "wrong_labels", key) for key in ("precision", "recall")]
-        values = [*accuracy, *(None if v is None else 100 * v for v in shares)]
+        values = [*accuracy, *(None if v is None else 100 * v for v in shares if known)]
         name = title(dict(result))
         name = name if len(name) <= 34 else name[:33] + "…"
         lines.append((name, *(NA if v is None else f"{v:.1f}" for v in values)))
     width = max(len(line[0]) for line in lines)
     rows = [_row(line, width) for line in lines]
     test, wrong = "test accuracy, %".center(36, "-"), "wrong labels found, %".center(21, "-")
-    return "\n".join([f"{'':{width}}  {test}  {wrong}".rstrip(), *rows])
+    return "\n".join([f"{'':{width}}  {test}  {wrong if known else ''}".rstrip(), *rows])
 
 
 def _row(cells: Sequence[str], width: int) -> str:
     name, *numbers = cells
     sizes = (9, 9, 9, 9, 11, 10)
     return f"{name:{width}}  " + "".join(
-        f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=True)
+        f"{number:>{size}}" for number, size in zip(numbers, sizes, strict=False)
     )
 
 
 def main(arguments: Sequence[str]) -> int:
     folders = [a for a in arguments if a != "--overview"]
+    usage = f"usage: {invocation.named('report.table')} [--overview] DIR [DIR ...]"
+    if "--help" in folders:
+        print(f"{usage}\n\n{__doc__}")
+        return 0
     if not folders:
-        print("usage: python -m dull_jax.report.table [--overview] DIR [DIR ...]", file=sys.stderr)
+        print(usage, file=sys.stderr)
         return 2
     write = markdown if folders == list(arguments) else overview
     try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from dull_jax import cli
+from dull_jax import cli, invocation
 from dull_jax.audit import saved
 from dull_jax.errors import UserError
 from dull_jax.names import shown
@@ -39,14 +39,13 @@ def define_flags() -> None:
 
 
 def main(argv: Sequence[str]) -> None:
-    if len(argv) > 1:
-        raise UserError(f"unexpected argument {argv[1]!r}; see python -m dull_jax.review --help")
+    cli.check_flags_only(argv, "review")
     run, audit, decided, images = (
         cli.path_flag(name, local=True) for name in ("run", "audit", "decisions", "images")
     )
     folder = audit or (run and run / layout.AUDIT)
     if folder is None or (run and audit):
-        raise UserError("give --run or --audit; see python -m dull_jax.review --help")
+        raise UserError(f"give --run or --audit; see {invocation.named('review')} --help")
     path = decided or folder / layout.DECISIONS
     overwrite.check_output("decisions", path, (".csv",))
     found = saved.read(folder)
@@ -59,7 +58,7 @@ def main(argv: Sequence[str]) -> None:
     for note in session.state().notes:
         say(note)
     audited = f"--run={shlex.quote(str(run))}" if run else "…"
-    command = f"python -m dull_jax.audit {audited} --decisions={shlex.quote(str(path))}"
+    command = f"{invocation.named('audit')} {audited} --decisions={shlex.quote(str(path))}"
     _serve(listening(session, str(folder), flags.FLAGS.host, flags.FLAGS.port, command))
     if count := len(session.state().history):
         said = "1 decision" if count == 1 else f"{count:,} decisions"

@@ -5,8 +5,9 @@
 2. The noise that explains the labels, by the class or by the image, and P(wrong) of every label
    (`label_error_model`).
 3. A label is flagged where P(wrong) exceeds a threshold, the one that promises the best F1. Rare
-   classes are what an audit accuses first: the tail's threshold rises until the expected share of
-   its right labels that are flagged is within a budget.
+   classes are what an audit accuses first. So their labels are called wrong no surer than few
+   examples allow (`rule_of_succession`), and the tail's threshold rises until the expected share
+   of its right labels that are flagged is within a budget.
 4. Labels that a person has decided are known: they teach 1 and 2, and calibrate P(wrong) of the
    others (`decided_calibration`).
 
@@ -21,7 +22,13 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import check_probs, decided_calibration, label_error_model, label_evidence
+from dull_jax.stats import (
+    check_probs,
+    decided_calibration,
+    label_error_model,
+    label_evidence,
+    rule_of_succession,
+)
 
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 TAIL_FALSE_ALARMS = 0.03  # of the tail's right labels, expected to be flagged; unless asked
@@ -150,17 +157,20 @@ def audit_labels(
     judged = label_error_model.judged(evidence, posterior, candidates)
     given, known = evidence.given, _known(known, len(evidence.given))
 
-    groups_given = groups is not None
     counts = judged.prior * len(given)
+    rare = np.ones(len(counts), bool) if groups is not None else counts < RARE * counts.max()
     groups = check_probs.grouped(groups, np.rint(counts), class_names)
     decided = known != UNDECIDED
-    wrong = _calibrated(judged.wrong, known, given, groups) if decided.any() else judged.wrong
     inside = {group: np.isin(given, ids) & ~decided for group, ids in groups.items()}
-    if budget is None:
-        by_image = judged.noise.startswith("image")
-        budget = IMAGE_TAIL_FALSE_ALARMS if by_image else TAIL_FALSE_ALARMS
-    rare = np.ones(len(counts), bool) if groups_given else counts < RARE * counts.max()
     guard = inside.get("tail", np.zeros(len(given), bool)) & rare[given]
+    by_image, wrong = judged.noise.startswith("image"), judged.wrong
+    if not by_image:  # whose transition is that of P(wrong) itself, and says no more
+        bounded = rule_of_succession.bounded(wrong, given, judged.transition, judged.prior)
+        wrong = np.where(guard, bounded, wrong)
+    if decided.any():
+        wrong = _calibrated(wrong, known, given, groups)
+    if budget is None:
+        budget = IMAGE_TAIL_FALSE_ALARMS if by_image else TAIL_FALSE_ALARMS
     flagged, threshold = flags(np.where(decided, 0, wrong), inside, guard, budget)
     inside["all"] = ~decided
     likelier = wrong * judged.part > 1 - wrong

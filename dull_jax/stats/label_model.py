@@ -32,6 +32,8 @@ from dull_jax.stats import (
 )
 from dull_jax.stats.transition import LabelModel
 
+RENAMED = 0.1  # largest share of samples in classes that were taken for one another
+
 
 class State(NamedTuple):
     """float32 arrays, under the names that they have in a checkpoint."""
@@ -107,12 +109,28 @@ class Estimator:
     def update(self, state: State, logits: np.ndarray, features: np.ndarray | None = None) -> State:
         """2. and 3. The noise and the posterior, after the epoch was averaged.
 
+        A posterior that takes classes for one another is not believed: of few classes their labels
+        stay as given; where it is of many samples the state stays as it was, and the posterior,
+        if there is none yet, is empty: training has to go on before labels can be doubted.
+
         Args:
           logits: `[N, K]`, the epoch's.  features: `[N, C]`, needed if `uses_features`.
 
         Raises:
           UserError: of `neighbour_graph.nearest`.
         """
+        updated = self._updated(state, logits, features)
+        renamed = transition.renamed_classes(updated.posterior, self.given)[self.given]
+        if renamed.mean() > RENAMED:
+            return state
+        if renamed.any():
+            posterior = updated.posterior.copy()
+            posterior[renamed] = np.eye(self.num_classes, dtype=np.float32)[self.given[renamed]]
+            updated = updated._replace(posterior=posterior)
+        return updated
+
+    def _updated(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
+        """`update`, whatever the classes are called."""
         if self.noise == "audit":
             if not state.posterior.any():
                 state = self._judge(state, logits, features)

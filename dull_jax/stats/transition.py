@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 
 class LabelModel(NamedTuple):
@@ -62,6 +63,21 @@ def label_posterior(probs: jax.Array, given: jax.Array, model: LabelModel) -> ja
     fallback = jax.nn.one_hot(given, probs.shape[1]) * 1e-20
     joint = joint + fallback
     return joint / joint.sum(1, keepdims=True)
+
+
+def renamed_classes(posterior: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """bool `[K]`: classes that a posterior `[N, K]` has given another class's name.
+
+    Labels are all that says what a class is called. So of all ways to name the classes that a
+    posterior tells apart, one to one, the names in use must agree with the most given labels `[N]`,
+    in its own expectation. Where another way agrees with more, predictions knew too little: noise
+    that explains the labels was found for classes that are not these.
+    """
+    num_classes = posterior.shape[1]
+    counts = 1e-6 * len(given) * np.eye(num_classes)  # of equal ways the one in use
+    np.add.at(counts, given, posterior)
+    _, names = linear_sum_assignment(counts, maximize=True)
+    return names != np.arange(num_classes)
 
 
 @functools.partial(jax.jit, static_argnames="iterations")

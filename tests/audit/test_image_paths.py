@@ -27,6 +27,41 @@ def test_images_are_found_below_the_folder(samples, tmp_path):
     assert places.tolist() == [str(tmp_path / path) for path in samples.paths]
 
 
+def test_images_are_found_beside_the_table_or_here(samples, tmp_path, monkeypatch):
+    found, said = image_paths.found(samples, [tmp_path / "labels.csv"])
+    assert found.images.root == tmp_path and said == ""
+    monkeypatch.chdir(tmp_path)
+    found, said = image_paths.found(samples, [tmp_path / "tables" / "labels.csv"])
+    assert found.images.root == tmp_path and said == ""
+    whole = dataclasses.replace(samples, paths=np.array([str(tmp_path / p) for p in samples.paths]))
+    found, said = image_paths.found(whole, [tmp_path / "cat" / "labels.csv"])
+    assert found.images[np.arange(2)][:, 9, 9, 0].tolist() == [100, 200] and said == ""
+
+
+def test_why_there_are_no_pictures_is_said_in_one_line(samples, tmp_path):
+    found, said = image_paths.found(samples, [tmp_path / "cat" / "labels.csv"])
+    assert found.images is None and "cat/a.png is not where the table says" in said
+    assert "--images=FOLDER" in said and "\n" not in said
+    bare = dataclasses.replace(samples, paths=np.full(2, "", object))
+    assert "no column path" in image_paths.found(bare, [])[1]
+
+
+def test_what_cannot_be_seen_is_blank_and_said(samples, tmp_path):
+    (tmp_path / "cat/a.png").write_text("broken")
+    (tmp_path / "dog/ü b.png").unlink()
+    found, said = image_paths.found(samples, [tmp_path / "labels.csv"])
+    assert "no pictures of 1 of 2 samples" in said and image_paths.unreadable(found) == ""
+    pixels = found.images[np.arange(2)]
+    assert len(np.unique(pixels)) == 1
+    assert "1 images that cannot be read: cat/a.png (not an image" in image_paths.unreadable(found)
+    assert image_paths.is_blank(found.images, 0) and image_paths.is_blank(found.images, 1)
+    assert saved.image_files(found.images, found.paths).tolist() == [
+        str(tmp_path / "cat/a.png"),
+        "",
+    ]
+    assert not image_paths.is_blank(pixels, 0)
+
+
 def test_what_is_missing_is_named(samples, tmp_path):
     (tmp_path / "cat/a.png").unlink()
     with pytest.raises(UserError, match=r"1 of 2 images are not there, cat/a\.png"):

@@ -26,7 +26,7 @@ def test_banks_change_owners_and_the_released_weights_go_by_position():
 
 
 def test_the_contrast_of_the_warm_up_begins_at_its_epoch():
-    method, _ = built(dasc, **{"dasc.sbcl_from": 1, "semisup.warmup": 2})
+    method, _ = built(dasc, **{"dasc.sbcl_from": 0.5, "semisup.warmup": 0.02, "train.epochs": 100})
     for epoch, contrast in ((0, 0.0), (1, 1.0)):
         for phase in method.epoch(Recorder(epoch, method.init_memory())):
             assert phase.constants["contrast"] == contrast

@@ -46,10 +46,14 @@ def test_targets(places):
     np.testing.assert_allclose(actual, after(targets, places, probs, 0.7), atol=1e-6)
 
 
-def test_loss_and_gradient_on_two_shards():
+@pytest.mark.parametrize("tau", [0.0, 1.0])
+def test_loss_and_gradient_on_two_shards(tau):
     rng = np.random.default_rng(1)
     train = types.SimpleNamespace(given=rng.integers(0, K, N), num_classes=K)
-    method = Method(recipe.get_config(), Offset(), train)
+    config = recipe.get_config()
+    config.elr.tau = tau
+    method = Method(config, Offset(), train)
+    log_prior = np.log(rng.dirichlet(np.ones(K))).astype(np.float32)
     assert (method.init_samples()["targets"] == np.zeros((N, K))).all()
     targets = rng.dirichlet(np.ones(K), N)
     halves = jnp.array(targets.reshape(2, N // 2, K))
@@ -61,12 +65,12 @@ def test_loss_and_gradient_on_two_shards():
         own = types.SimpleNamespace(batch_stats={}, samples={"targets": half})
         given = jnp.array(train.given)[places]
         batch = {"main": base.Examples({"weak": images}, given, places, {}, None)}
-        return method.losses["elr"](params, own, (), batch, {}, None)
+        return method.losses["elr"](params, own, (), batch, {"log_prior": log_prior}, None)
 
     step = jax.vmap(jax.value_and_grad(shard, has_aux=True), (None, 0, 0, 0), axis_name=AXIS)
     (loss, aux), gradient = step(np.zeros(K, np.float32), images, places, halves)
 
-    flat, order = images.reshape(-1, K).astype(np.float64), places.ravel()
+    flat, order = images.reshape(-1, K).astype(np.float64) + tau * log_prior, places.ravel()
     new = after(targets, order, [clipped(z) for z in flat], 0.7)
 
     def total(offset):

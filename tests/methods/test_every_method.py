@@ -41,7 +41,7 @@ def recipe(method, samples="images", epochs=EPOCHS, batch_size=32, **fields):
     config.train.epochs, config.train.batch_size = epochs, batch_size
     config.train.view, config.train.eval_every = "weak", 2
     config.train.checkpoint_every, config.dull.warmup = 2, 0.5
-    config.semisup.warmup, config.semisup.lambda_u, config.dasc.sbcl_from = 2, 1.0, 1
+    config.semisup.warmup, config.semisup.lambda_u, config.dasc.sbcl_from = 0.5, 1.0, 0.5
     config.ldam_drw.reweight_from = config.rolt.soften_from = 0.5
     if samples == "vectors":
         config.model.name, config.model.hidden = "mlp", (32,)
@@ -147,13 +147,13 @@ def test_any_number_of_classes(method, counts, noise, toy_source, tmp_path):
     """
     toy_source(counts, test_each=2)
     noise = {"noise.name": noise, "noise.rate": 0.99}
-    config = recipe(method, epochs=2, **noise, **{"semisup.warmup": 1})
+    config = recipe(method, epochs=2, **noise, **{"semisup.warmup": 0.5})
     result = trainer.train(config, tmp_path, quiet)
     assert result["num_classes"] == len(counts) and result["num_train"] == sum(counts)
     assert all(np.isfinite(leaf).all() for leaf in runs.last_state(tmp_path).values())
 
 
-SHORT = {"epochs": 2, "semisup.warmup": 1}  # an epoch of each kind
+SHORT = {"epochs": 2, "semisup.warmup": 0.5}  # an epoch of each kind
 
 
 def test_two_devices_give_the_numbers_of_one(method, samples, toy, tmp_path):

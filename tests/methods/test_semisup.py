@@ -37,7 +37,9 @@ def split_of(clean):
 
 
 def test_a_network_trains_on_the_split_of_the_other():
-    method = Scripted([split_of([1, 0]), split_of([0, 1])], **{"semisup.warmup": 5})
+    method = Scripted(
+        [split_of([1, 0]), split_of([0, 1])], **{"semisup.warmup": 0.05, "train.epochs": 100}
+    )
     run = Recorder(5, method.init_memory())
     assert list(method.epoch(run)) == [(0, [False, True]), (1, [True, False])]
     assert method.order == ["split 0", "split 1", "train 0", "train 1"]
@@ -46,7 +48,7 @@ def test_a_network_trains_on_the_split_of_the_other():
 
 
 def test_the_warm_up_is_one_pass_of_each_network_over_everything():
-    method = Scripted(None, **{"semisup.warmup": 5})
+    method = Scripted(None, **{"semisup.warmup": 0.05, "train.epochs": 100})
     for n, phase in enumerate(method.epoch(Recorder(4, method.init_memory()))):
         assert (phase.loss, phase.network) == ("warmup", n)
         assert phase.streams["main"].indices.tolist() == [0, 1]
@@ -78,7 +80,8 @@ def test_no_stream_is_empty(clean, labelled, unlabelled):
 
 
 def test_ramp_rises_to_lambda_u():
-    config = ConfigDict({"semisup": {"lambda_u": 25.0, "warmup": 10, "ramp": 16}})
+    fields = {"lambda_u": 25.0, "warmup": 0.1, "ramp": 16}
+    config = ConfigDict({"semisup": fields, "train": {"epochs": 100}})
     values = [float(semisup.ramp(config, epoch)) for epoch in range(10, 40)]
     assert values[0] == pytest.approx(25 * 0.5 / 16)
     assert all(a <= b for a, b in itertools.pairwise(values))
@@ -86,7 +89,7 @@ def test_ramp_rises_to_lambda_u():
 
 
 def test_labels_are_scored_by_the_mean_of_the_splits():
-    method = Scripted(None, **{"semisup.warmup": 2})
+    method = Scripted(None, **{"semisup.warmup": 0.02, "train.epochs": 100})
     logits = np.log(np.array([[0.9, 0.1], [0.6, 0.4]], np.float32))
     run = Recorder(1, method.init_memory(), {"logits": logits})
     score, suggested = method.score_labels(run)  # no split yet: by the prediction
@@ -172,3 +175,11 @@ def test_running_statistics_are_those_of_plain_images(module, loss):
     backbone = moved["backbone"]
     jax.tree.map(np.testing.assert_array_equal, backbone, expected["backbone"])
     assert not np.allclose(jax.tree.leaves(backbone)[0], 0)
+
+
+@pytest.mark.parametrize(
+    ("share", "epochs", "expected"), [(0.3, 100, 30), (0.0, 100, 1), (0.3, 2, 1), (1.0, 7, 7)]
+)
+def test_the_warm_up_is_a_share_of_training_and_one_epoch_at_least(share, epochs, expected):
+    fields = {"semisup": {"warmup": share}, "train": {"epochs": epochs}}
+    assert semisup.warmup_epochs(ConfigDict(fields)) == expected

@@ -55,7 +55,7 @@ def test_planted_wrong_labels_are_not_labelled():
 def test_it_trains_as_dividemix_does():
     method = method_of(8)
     assert set(method.losses) == {"warmup", "mixmatch"}
-    run = Recorder(method.config.semisup.warmup, method.init_memory())
+    run = Recorder(tabasco.semisup.warmup_epochs(method.config), method.init_memory())
     method.split = lambda run, n: tabasco.semisup.Split(np.arange(8) > n, np.ones(8, np.float32))
     first, second = method.epoch(run)
     assert first.loss == second.loss == "mixmatch" and first.constants == second.constants

@@ -12,6 +12,7 @@ ESCAPED = "&lt;/p&gt;&lt;script&gt;&#34;&#39;&amp;\ufffd\ufffd\ufffd"
 
 HOLDERS = {
     "section": lambda text: blocks.section("id", text, [text]),
+    "folded section": lambda text: blocks.section("id", text, [text], True),
     "text": lambda text: blocks.text(text, "soft"),
     "row": lambda text: blocks.row([None, text]),
     "figure": lambda text: blocks.figure(text, text, text, text),
@@ -26,7 +27,8 @@ HOLDERS = {
     "counts": lambda text: blocks.counts([(text, 3)], ""),
     "no counts": lambda text: blocks.counts([], text),
     "details": lambda text: blocks.details(text, text),
-    "code": lambda text: blocks.code(text),
+    "command": lambda text: blocks.command([text, text]),
+    "steps": lambda text: blocks.steps([(text, text, [text])]),
     "cards": lambda text: blocks.cards([text]),
     "card": lambda text: blocks.card(text, text, text, text, text, text + "!"),
     "right card": lambda text: blocks.card(text, text, text, text, true_class=text),
@@ -35,7 +37,7 @@ HOLDERS = {
 
 @pytest.mark.parametrize("name", HOLDERS)
 def test_text_is_escaped(name):
-    shown = HOLDERS[name](HOSTILE)
+    shown = str(HOLDERS[name](HOSTILE)).replace("<wbr>", "")  # where a path may break
     assert ESCAPED in shown and "<script" not in shown
     assert not set(shown) & set("\x00\x1b\u202e")
     assert shown.count(ESCAPED) == HOLDERS[name]("§").count("§")
@@ -44,6 +46,7 @@ def test_text_is_escaped(name):
 def test_every_block_is_tried():
     source = blocks._templates().loader.get_source(None, "blocks.html")[0]
     assert set(re.findall(r"macro ([a-z]\w*)", source)) == set(HOLDERS) - {
+        "folded section",
         "wide figure",
         "no counts",
         "right card",
@@ -68,6 +71,12 @@ def test_markup_is_kept_and_none_is_nothing():
 
 def test_a_lone_surrogate_becomes_a_question_mark():
     assert blocks.clean("caf\udce9") == "caf?"
+
+
+def test_a_command_can_be_copied_and_a_folded_section_is_closed():
+    assert re.sub("<.*?>", "", blocks.command(["dull_jax", "--run=a b"])) == "dull_jax --run=a b\n"
+    folded = blocks.section("id", "Title", ["text"], folded=True)
+    assert "<details><summary><h2>Title</h2></summary>" in folded and " open" not in folded
 
 
 def test_a_table_marks_its_own_row_and_its_headers():

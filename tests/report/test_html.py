@@ -16,7 +16,7 @@ from dull_jax.report import html as report
 from dull_jax.report.run import read
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "a & b</style>")
-_VOID = {"meta", "img", "br", "link", "input", "hr"}  # of HTML; SVG closes its own
+_VOID = {"meta", "img", "br", "link", "input", "hr", "wbr"}  # of HTML; SVG closes its own
 _CHAPTERS = (
     "result",
     "data",
@@ -25,8 +25,11 @@ _CHAPTERS = (
     "confusion",
     "inside",
     "suspects",
+    "next",
     "settings",
 )
+_OWN = ("suspects", "result", "accuracy", "confusion", "next", "data", "learning", "inside",
+        "settings")  # fmt: skip
 
 
 class _Checker(html.parser.HTMLParser):
@@ -158,22 +161,83 @@ def test_no_comparison_no_gate_no_truth(tmp_path, make):
     np.savez(path / "outputs.npz", **outputs)
     page, found = _write(path)
     text = "".join(found.text)
-    assert "not known" in text and "n/a" in text
-    assert "truly" not in text and "✗" not in text and "✓" not in text
+    assert tuple(found.chapters) == _OWN
+    assert not re.search(r"\b(n/a|true|truly)\b", text)
+    assert "✗" not in text and "✓" not in text and "Precision" not in text
     assert "From true to given" not in text and "Channel-class" not in text
     assert "best of a column" not in page
+    names = [name for name, _ in found.elements]
+    folded = page[page.index('id="learning"') :]
+    assert folded.count("<details><summary><h2>") == 3 and "svg" in names
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 30])
 def test_counts_of_true_classes_are_shown_where_they_are_known(num_classes, tmp_path, make):
     path = make(tmp_path / "run", num_classes=num_classes, compare=())
     assert "true labels, log scale" in "".join(_write(path)[1].text)
-    _change(path / "data.json", truth_known=False, transition=None)
+    _own(path)
+    page, found = _write(path)
+    text, few = "".join(found.text), num_classes <= 20
+    assert ("given labels, log scale" in text) is not few
+    assert ("Test accuracy of each class" in page) is few
+    assert "true labels, log scale" not in text and "true class" not in page
+
+
+def _own(path, files=True):
+    """Makes a run one of somebody's own photographs, whose true labels nobody knows."""
+    _change(path / "data.json", truth_known=False, transition=None, dataset="folder")
     _change(path / "result.json", wrong_labels={})
-    _, found = _write(path)
+    _change(path / "config.json", data={"name": "folder", "dir": "/photos of/cats & dogs"})
+    ids = np.load(path / "labels.npz")["ids"]
+    lines = ["id,path,status", *(f"{key},cats/{n}.jpg,used" for n, key in enumerate(ids))]
+    lines += ["x,cats/copy.jpg,duplicate", "y,cats/notes.txt,left out"]
+    (path / "manifest.csv").write_text("\n".join(lines))
+
+
+def test_own_images_are_named_by_their_paths_and_commands_name_the_run(tmp_path, make):
+    path = make(tmp_path / "a run", compare=())
+    _own(path)
+    page, found = _write(path)
     text = "".join(found.text)
-    assert "given labels, log scale" in text and "Every class as a table" in text
-    assert "true labels, log scale" not in text
+    assert tuple(found.chapters) == _OWN
+    first = np.load(path / "outputs.npz")["suspects"][0]
+    ids = np.load(path / "labels.npz")["ids"]
+    assert f"cats/{first}.jpg" in text and ids[first] not in text
+    assert "Paths begin in /photos of/cats & dogs." in text and "DULL on cats & dogs" in text
+    assert "1 copies of used images, 1 left out" in text
+    run = f"--run='{path}'"
+    for name in ("audit", "review", "predict", "export"):
+        assert f"python -m dull_jax.{name} {run}" in text
+    assert f"--decisions='{path}/audit/decisions.csv' --apply=corrected.csv" in text
+    assert "--config.data.dir='/photos of/cats & dogs'" in text
+    score = np.load(path / "outputs.npz")["wrongness"]
+    assert f"{int((score > 0.5).sum())} of {len(score)} training labels" in text
+    assert page.index('class="cards') < page.index('id="result"') < page.index("<pre>")
+
+
+def test_no_label_looks_wrong(tmp_path, make):
+    path = make(tmp_path / "run", compare=())
+    _own(path)
+    outputs = dict(np.load(path / "outputs.npz"))
+    outputs["wrongness"] = outputs["wrongness"] * 0
+    np.savez(path / "outputs.npz", **outputs)
+    text = "".join(_write(path)[1].text)
+    assert "None of 472 training labels looks wrong" in text and "50 less suspicious" in text
+
+
+def test_a_damaged_list_of_files_is_named(tmp_path, make):
+    path = make(tmp_path / "run", compare=())
+    (path / "manifest.csv").write_text("id,path\n1,2\n")
+    with pytest.raises(UserError, match=r"manifest\.csv.*status"):
+        report.write(path)
+
+
+def test_a_column_that_nobody_has_is_left_out(tmp_path, make):
+    path = make(tmp_path / "run", compare=("ce",))
+    for folder in (path, path / "compare" / "ce"):
+        _change(folder / "result.json", calibration={})
+    text = "".join(_write(path)[1].text)
+    assert "ECE" not in text[: text.index("The data")] and "AUROC" in text
 
 
 def test_undefined_numbers_are_not_available(tmp_path, make):

@@ -1,9 +1,11 @@
 """Tables from result files: means and deviations against NumPy, nothing counted twice."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from dull_jax.errors import UserError
 from dull_jax.report import table
@@ -36,7 +38,7 @@ def test_mean_and_sample_deviation(tmp_path):
     cells = _cells(table.markdown(table.load([folder])), "DULL")
     assert cells[1] == "3"
     assert cells[2] == f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
-    assert cells[5] == "n/a"  # medium is in no file
+    assert cells[6] == "n/a"  # medium is in no file
 
 
 def test_one_run_has_no_deviation():
@@ -63,11 +65,29 @@ def test_groups_methods_variants_and_margin(tmp_path):
     assert text.count("### ") == 3 and "### cifar10, IF 100, t2h 0.3" in text
     part = text.split("### ")[3]
     order = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")][1:]
-    assert order == ["DULL (no gate)", "DULL", "Logit adjustment", "Cross-entropy",
-                     "DULL (no gate) minus the best other",
-                     "DULL minus the best other"]  # fmt: skip
-    assert _cells(part, "DULL (no gate) minus the best other")[2] == "+6.50"
-    assert _cells(part, "DULL minus the best other")[2] == "+1.50"
+    assert order == ["DULL (no gate)", "DULL", "Logit adjustment", "Cross-entropy"]
+    differences = {name: _cells(part, name)[3] for name in order}
+    assert differences == {
+        "DULL (no gate)": "+6.5",  # to logit adjustment: DULL itself is no other method
+        "DULL": "+1.5",
+        "Logit adjustment": "-6.5",
+        "Cross-entropy": "-15.0",
+    }
+
+
+def test_paired_differences_have_the_interval_of_students_t():
+    own, other = [80.0, 83.0, 81.5, 90.0], [79.0, 80.0, 80.5, 84.0]
+    results = [_result(seed=s, last=v) for s, v in enumerate(own)] + [_result(seed=9, last=1)]
+    others = [_result("la", seed=s, last=v) for s, v in enumerate(other)]
+    gaps = np.subtract(own, other)
+    expected = stats.ttest_1samp(gaps, 0).confidence_interval(0.95)
+    mean, low, high = re.findall(r"[-+]?\d+\.\d", table.paired_difference(results, others))
+    assert float(mean) == pytest.approx(gaps.mean(), abs=0.06)
+    assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=0.06)
+
+
+def test_without_common_seeds_there_is_no_paired_difference():
+    assert table.paired_difference([_result(seed=1)], [_result("la", seed=2)]) == "n/a"
 
 
 def test_overview_sets_noises_side_by_side():
@@ -134,3 +154,10 @@ def test_console_is_aligned_and_narrow():
         "70.0",
     ]
     assert rows[1].split()[1] == "n/a" and rows[2].endswith("n/a")
+
+
+def test_console_says_nothing_of_wrong_labels_that_nobody_knows():
+    lines = table.console([_result(wrong_labels={})]).splitlines()
+    assert "wrong" not in lines[0] and lines[2].split() == ["DULL", "80.0", "90.0", "n/a", "60.0"]
+    assert lines[1].split() == ["overall", "head", "medium", "tail"]
+    assert len({len(line) for line in lines}) == 1

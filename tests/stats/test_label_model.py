@@ -205,3 +205,22 @@ def test_neighbours_are_asked_where_there_are_two_others(size, asked):
     given = np.zeros(size, np.int8)
     assert estimator(given, neighbours=True).uses_features == asked
     assert not estimator(given, neighbours=False).uses_features
+
+
+def test_a_posterior_that_renames_classes_is_not_believed():
+    """Predictions that take two classes for one another: nothing is doubted yet."""
+    true = np.repeat([0, 1, 2], [60, 30, 15])
+    swapped = np.log(0.98 * np.eye(3)[np.array([1, 0, 2])[true]] + 0.02 / 3).astype(np.float32)
+    model = estimator(true, 3, noise="free")
+    state = model.average(model.init(), swapped)
+    assert model.update(state, swapped) is state and not state.posterior.any()
+
+
+def test_labels_of_few_renamed_classes_stay_as_given():
+    true = np.repeat([0, 1, 2, 3], [400, 300, 12, 8])
+    swapped = np.array([0, 1, 3, 2])[true]
+    logits = np.log(0.98 * np.eye(4)[swapped] + 0.005).astype(np.float32)
+    model = estimator(true, 4, noise="free")
+    state = model.update(model.average(model.init(), logits), logits)
+    assert (state.posterior.argmax(1) == true).all()
+    assert (state.posterior[true > 1].max(1) == 1).all()

@@ -1,7 +1,13 @@
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given as drawn
+from hypothesis import settings
+from hypothesis import strategies as st
 
+from dull_jax.data.noise import NoiseSpec, corrupt
 from dull_jax.stats import transition
 
 
@@ -81,3 +87,37 @@ def test_candidates_hold_the_mass_with_the_fewest_classes():
             assert q[kept].sum() >= mass - 1e-5, "enough"
             assert q[kept].sum() - q[kept].min() < mass + 1e-5, "no more than needed"
             np.testing.assert_allclose(t[kept], q[kept] / q[kept].sum(), rtol=1e-4)
+
+
+def test_classes_that_were_renamed_are_named():
+    given = np.array([0] * 10 + [1] * 6 + [2] * 4)
+    swapped = np.eye(3)[np.array([1] * 10 + [0] * 6 + [2] * 4)]
+    assert transition.renamed_classes(swapped, given).tolist() == [True, True, False]
+    merged = np.eye(3)[np.array([0] * 10 + [2] * 6 + [2] * 4)]  # 2 is what was called 1
+    assert transition.renamed_classes(merged, given).tolist() == [False, True, True]
+    assert not transition.renamed_classes(np.eye(3)[given], given).any()
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.4])
+@pytest.mark.parametrize("name", ["t2h", "symmetric", "asymmetric"])
+def test_the_true_labels_rename_nobody(name, rate):
+    """Nor does heavy noise: under T2H a rare class keeps a tenth of its labels."""
+    true = np.repeat(np.arange(10), (500 * 50.0 ** (-np.arange(10) / 9)).astype(int))
+    options = {"cap": 0.9} if name == "t2h" else {}
+    given = corrupt(NoiseSpec(name=name, rate=rate, **options), true, 10).given
+    assert not transition.renamed_classes(np.eye(10)[true], given).any()
+
+
+@settings(max_examples=50, deadline=None)
+@drawn(st.integers(0, 2**32 - 1))
+def test_renamed_classes_are_a_better_naming(seed):
+    """Against all namings, tried one by one."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 4, 12)
+    posterior = rng.dirichlet(np.full(4, 0.3), 12)
+    agreed = [
+        posterior[np.arange(12), np.array(names)[labels]].sum()
+        for names in itertools.permutations(range(4))
+    ]
+    better = max(agreed) > agreed[0] + 1e-4  # the first permutation is the identity
+    assert transition.renamed_classes(posterior, labels).any() == better

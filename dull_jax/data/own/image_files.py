@@ -59,17 +59,20 @@ class ImageFiles:
         out = np.empty((len(paths), *self.size, 3), np.uint8)
 
         def read(n: int) -> None:
-            path = self.root / paths[n]
             try:
-                out[n] = decode.read(path, self.size, self.fit)
+                out[n] = decode.read(self.root / paths[n], self.size, self.fit)
             except (decode.BadImage, OSError) as error:
-                raise UserError(
-                    f"{str(path)!r} could be read when the images were scanned, and now cannot "
-                    f"({error}); fix or remove it and start again"
-                ) from None
+                out[n] = self.instead(paths[n], error)
 
         list(_threads(os.getpid()).map(read, range(len(paths))))
         return out
+
+    def instead(self, path: str, error: Exception) -> np.ndarray:
+        """What stands for an image that cannot be read: nothing does, which is a UserError."""
+        raise UserError(
+            f"{str(self.root / path)!r} could be read when the images were scanned, and now cannot "
+            f"({error}); fix or remove it and start again"
+        ) from None
 
     def in_memory(self) -> np.ndarray:
         """All of them decoded."""

@@ -12,6 +12,7 @@ import re
 from etils import epath
 from ml_collections import ConfigDict
 
+from dull_jax import invocation
 from dull_jax.data.sources import Source, Split
 from dull_jax.errors import UserError
 from dull_jax.files import expanded, parsed
@@ -86,7 +87,7 @@ def prepare(name: str, folder: epath.Path, source: str = "") -> epath.Path:
         raise UserError(
             f"{name} is not prepared in {folder} and could not be downloaded ({error}); "
             "with internet it downloads by itself, without it run "
-            f"`python -m dull_jax.prepare {name} --source=PATH --data_dir={folder}`, "
+            f"`{invocation.named('prepare')} {name} --source=PATH --data_dir={folder}`, "
             f"PATH being {archive.url} or its unpacked folder"
         ) from error
     return cifar.prepare(name, source, folder)

@@ -6,20 +6,21 @@ from markupsafe import Markup
 from dull_jax.report import bars, blocks, heatmap
 from dull_jax.report.charts import MANY
 from dull_jax.report.numbers import number
+from dull_jax.report.pairs import largest_pairs
 from dull_jax.report.run import Run
-from dull_jax.report.sections.data import largest_pairs
+from dull_jax.report.sections import Place
 from dull_jax.stats.calibration import expected_calibration_error
 
 TITLE, ORDER = "Confusion and calibration", 50
+OWN = Place(30, "What it mistakes for what", "Confusion")
 
 
 def content(run: Run) -> list | None:
     if not run.has("test_probs", "test_labels") or not len(run.outputs["test_labels"]):
         return None
     counts = confusion(run)
-    pairs = largest_pairs(
-        run, counts, "Largest confusions", "true → predicted", "No test image was mistaken."
-    )
+    note = "given → predicted" if run.in_doubt else "true → predicted"
+    pairs = largest_pairs(run, counts, "Largest confusions", note, "No test image was mistaken.")
     return [blocks.row([_confusion(run, counts), pairs, _reliability(run)])]
 
 
@@ -33,10 +34,15 @@ def confusion(run: Run) -> np.ndarray:
 def _confusion(run: Run, counts: np.ndarray) -> Markup:
     shares = counts / np.maximum(1, counts.sum(1, keepdims=True))
     names = [run.class_name(k) for k in range(run.num_classes)]
-    title, axes = "Confusion on the test set", ("true class", "predicted class")
+    title, axes = "Confusion on the test set", (_labels(run), "predicted class")
     drawing = heatmap.matrix(title, shares, names, axes, counts.astype(str))
     numbers = "Numbers are test images" if run.num_classes <= MANY else "Classes by id"
     return blocks.figure(title, drawing, f"{numbers}; colour is the share of the row.")
+
+
+def _labels(run: Run) -> str:
+    """What the labels of the test set are."""
+    return "given label" if run.in_doubt else "true class"
 
 
 def _reliability(run: Run) -> Markup:

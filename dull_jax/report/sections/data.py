@@ -1,16 +1,20 @@
 """The data: how long the tail is, and which labels turned into which."""
 
+from collections import Counter
+
 import numpy as np
 from markupsafe import Markup
 
 from dull_jax.report import bars, blocks, heatmap, palette
 from dull_jax.report.charts import INK, MANY
 from dull_jax.report.numbers import finite, number, percent
+from dull_jax.report.pairs import largest_pairs
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
+from dull_jax.run_dir import layout
 
 TITLE, ORDER = "The data", 20
-
-_LISTED = 12
+OWN = Place(60, "Your images")
 
 
 def content(run: Run) -> list | None:
@@ -21,7 +25,17 @@ def content(run: Run) -> list | None:
         figures = [blocks.row([counts]), blocks.row([*flows, rates])]
     else:
         figures = [blocks.row([blocks.row([counts, rates], "stack"), *flows])]
-    return [blocks.text(_groups(run), "soft"), *figures]
+    return [blocks.text(_groups(run), "soft"), _unused(run), *figures]
+
+
+def _unused(run: Run) -> Markup | None:
+    """How many files were found and not used."""
+    counts = Counter(status for _, _, status in run.manifest if status != "used")
+    if not counts:
+        return None
+    words = {"duplicate": "copies of used images", "left out": "left out"}
+    said = ", ".join(f"{count:,} {words.get(status, status)}" for status, count in counts.items())
+    return blocks.text(f"Files that were not used: {said}. {layout.MANIFEST} says why.", "soft")
 
 
 def _groups(run: Run) -> str:
@@ -77,17 +91,6 @@ def _largest(run: Run) -> Markup | None:
     if counts is None:
         return None
     return largest_pairs(run, counts, "Largest flows", "true → given", "No label was changed.")
-
-
-def largest_pairs(run: Run, counts: np.ndarray, title: str, note: str, none: str) -> Markup:
-    """The largest off-diagonal entries of `[K, K]` counts, as a list."""
-    off = counts - np.diag(np.diag(counts))
-    order = np.argsort(-off, axis=None, kind="stable")[:_LISTED]
-    pairs = zip(*np.unravel_index(order, off.shape), strict=True)
-    items = [
-        (f"{run.class_name(i)} → {run.class_name(j)}", off[i, j]) for i, j in pairs if off[i, j] > 0
-    ]
-    return blocks.figure(title, blocks.counts(items, none), note=note)
 
 
 def _rates(run: Run) -> Markup | None:

@@ -7,17 +7,22 @@ from dull_jax.report import blocks, curves, heatmap
 from dull_jax.report.charts import MANY
 from dull_jax.report.numbers import number
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 from dull_jax.stats.metrics import transition_distance
 
 TITLE, ORDER = "Inside the method", 60
+OWN = Place(85, folded=True)
 
 _OTHERS = ("test/", "labels/", "time/", "train/loss")  # what every method logs
 _SHOWN = 12
 
 
 def content(run: Run) -> list | None:
-    rows = [_gate(run), _transitions(run), _own_curves(run)]
-    return [blocks.row(figures) for figures in rows if figures] if any(rows) else None
+    rows = [blocks.row(figures) for figures in (_gate(run), _transitions(run)) if figures]
+    if figures := _own_curves(run):
+        drawn = blocks.row(figures)
+        rows.append(drawn if run.in_doubt else blocks.details("Curves of its own values", drawn))
+    return rows or None
 
 
 def sort_channels(gate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,14 +75,15 @@ def _transitions(run: Run) -> list[Markup]:
 
 def _distance(estimate: np.ndarray, true: list | None) -> str:
     if not true:
-        return "P(given label | true class)."
+        return "Each row adds up to 1; numbers are percent."
     gap = transition_distance(estimate, np.asarray(true, np.float64))
     return f"Rows differ from the true ones in {100 * gap:.1f} % of their mass on average."
 
 
 def _transition(run: Run, kind: str, shares: np.ndarray, caption: str) -> Markup:
     names = [run.class_name(k) for k in range(len(shares))]
-    drawing = heatmap.transition(f"Label transition, {kind}", shares, names)
+    rows = heatmap.ESTIMATED if run.in_doubt else heatmap.TRUE
+    drawing = heatmap.transition(f"Label transition, {kind}", shares, names, rows)
     return blocks.figure("Label transition", drawing, caption, kind)
 
 

@@ -5,9 +5,11 @@ from markupsafe import Markup
 from dull_jax.report import blocks, curves, palette
 from dull_jax.report.numbers import number
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 from dull_jax.run_dir import layout
 
 TITLE, ORDER = "Learning", 30
+OWN = Place(80, "Curves of the training", folded=True)
 
 _CURVES = (
     ("Test accuracy", "test/accuracy", "%"),

@@ -4,8 +4,10 @@ import numpy as np
 
 from dull_jax.report import blocks, points
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 
 TITLE, LINK, ORDER = "Map of the embeddings", "Map", 65
+OWN = Place(50, link="Map")
 
 
 def content(run: Run) -> list | None:

@@ -7,9 +7,11 @@ from markupsafe import Markup
 from dull_jax.report import blocks
 from dull_jax.report.numbers import NA, number, percent
 from dull_jax.report.run import Run
-from dull_jax.report.summary import THRESHOLD, summary
+from dull_jax.report.sections import Place
+from dull_jax.report.summary import summary
 
 TITLE, ORDER = "Result", 10
+OWN = Place(10, "What the classifier can do")
 
 # (heading, keys in result.json, higher is better, is a share in [0, 1])
 _COLUMNS = (
@@ -30,12 +32,13 @@ def content(run: Run) -> list:
     kinds = (("Test accuracy", "last"), ("Head classes", "head"), ("Medium classes", "medium"),
              ("Tail classes", "tail"))  # fmt: skip
     accuracy = [(number(run.value("accuracy", key), 1, "%"), name) for name, key in kinds]
+    tiles = [(value, name) for value, name in accuracy + _labels(run) if value != NA]
     said = summary(run)
     return [
         blocks.text(_measured(run), "soft"),
-        blocks.tiles(accuracy + _labels(run)),
+        blocks.tiles(tiles) if tiles else None,
         blocks.topics(said) if said else None,
-        comparison(run),
+        None if run.in_doubt and not run.compared else comparison(run),
     ]
 
 
@@ -50,11 +53,7 @@ def _measured(run: Run) -> str:
 
 
 def _labels(run: Run) -> list[tuple[str, str]]:
-    """Tiles on the wrong labels; where nobody knows them, how many look wrong."""
-    if run.in_doubt:
-        score = run.outputs.get("wrongness")
-        count = None if score is None else int((score > THRESHOLD).sum())
-        return [(number(count, 0), "Training labels that look wrong")]
+    """Tiles on the wrong labels, where they are known."""
     names = {
         "precision": "Labels called wrong that are wrong (precision)",
         "recall": "Wrong labels that were found (recall)",
@@ -64,13 +63,21 @@ def _labels(run: Run) -> list[tuple[str, str]]:
 
 
 def comparison(run: Run) -> Markup:
-    """One line a method; the best of each column is marked when methods differ in it."""
-    columns = [_column(run.all, *column[1:]) for column in _COLUMNS]
-    rows = list(zip([each.name for each in run.all], *columns, strict=True))
-    note = "All but the seconds in percent; precision, recall and AUROC: finding wrong labels."
+    """One line a method; the best of each column is marked when methods differ in it.
+
+    A column that is undefined for every method is left out.
+    """
+    columns = {column[0]: _column(run.all, *column[1:]) for column in _COLUMNS}
+    columns = {
+        name: cells for name, cells in columns.items() if any(c["text"] != NA for c in cells)
+    }
+    rows = list(zip([each.name for each in run.all], *columns.values(), strict=True))
+    note = "All but the seconds in percent."
+    if "AUROC" in columns:
+        note = note[:-1] + "; precision, recall and AUROC: finding wrong labels."
     if run.compared:
         note += " ▲ is the best of a column."
-    head = ["Method", *(column[0] for column in _COLUMNS)]
+    head = ["Method", *columns]
     return blocks.table(head, rows, look="full", own=0 if run.compared else None, note=note)
 
 

@@ -9,8 +9,10 @@ from dull_jax.fields import flatten
 from dull_jax.report import blocks
 from dull_jax.report.numbers import NA
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 
 TITLE, ORDER = "Settings", 80
+OWN = Place(90, folded=True)
 
 _DIGESTS = ("config_fingerprint", "data_digest", "labels_digest")
 
@@ -19,7 +21,7 @@ def content(run: Run) -> list:
     command = run.env.get("command") or run.result.get("command")
     versions = run.env.get("versions") or run.result.get("versions") or {}
     return [
-        blocks.code(_plain(command)) if command else None,
+        blocks.command(_plain(command).split(" ")) if command else None,
         _table(_machine(run)),
         _details("The whole recipe", flatten(run.config)),
         _details("Package versions", versions),
@@ -40,7 +42,7 @@ def _machine(run: Run) -> dict[str, Any]:
         "hardware": result.get("hardware"),
         "seconds": result.get("seconds"),
         "images per second": result.get("images_per_second"),
-        "noise": noise or None,
+        "noise": None if run.in_doubt else noise or None,
     }
     facts |= {key.replace("_", " "): result.get(key) or data.get(key) for key in _DIGESTS}
     return {key: value for key, value in facts.items() if value is not None}

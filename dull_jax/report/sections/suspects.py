@@ -5,23 +5,89 @@ from markupsafe import Markup
 
 from dull_jax.report import bars, blocks, neighbours
 from dull_jax.report.numbers import number, percent
+from dull_jax.report.pairs import largest_pairs
 from dull_jax.report.pictures import thumbnail
 from dull_jax.report.run import Run
+from dull_jax.report.sections import Place
 from dull_jax.report.summary import THRESHOLD
 from dull_jax.stats.metrics import wrong_labels
 
 TITLE, LINK, ORDER = "The most suspicious labels", "Suspicious labels", 70
+OWN = Place(5, "Labels that look wrong")
+
+_AT_ONCE = 12  # cards that are seen without a click
 
 
 def content(run: Run) -> list | None:
     if not run.has("wrongness") or "given" not in run.labels:
         return None
-    cards = _cards(run)
+    return _own(run) if run.in_doubt else _simulated(run)
+
+
+def _simulated(run: Run) -> list:
+    cards, roomy = _cards(run), run.has("neighbours")
+    more = cards[_AT_ONCE:]
     return [
         blocks.row([_scores(run), _by_group(run)]),
         blocks.text(_introduction(run), "soft before"),
-        blocks.cards(cards, run.has("neighbours")) if cards else None,
+        blocks.cards(cards[:_AT_ONCE], roomy) if cards else None,
+        _folded(f"{len(more)} more", more, roomy),
     ]
+
+
+def _own(run: Run) -> list:
+    """Pictures first; what does not look wrong is folded away."""
+    cards, roomy = _cards(run), run.has("neighbours")
+    doubtful = int((run.outputs["wrongness"][_suspects(run)] > THRESHOLD).sum())
+    first, more, rest = (
+        cards[: min(doubtful, _AT_ONCE)],
+        cards[_AT_ONCE:doubtful],
+        cards[doubtful:],
+    )
+    return [
+        blocks.text(_counted(run)),
+        blocks.text(_how_to_read(run), "soft"),
+        blocks.cards(first, roomy) if first else None,
+        _folded(f"{len(more)} more that look wrong", more, roomy),
+        _folded(f"{len(rest)} less suspicious ones", rest, roomy),
+        blocks.row([_moves(run)]),
+    ]
+
+
+def _folded(title: str, cards: list[Markup], roomy: bool) -> Markup | None:
+    return blocks.details(title, blocks.cards(cards, roomy)) if cards else None
+
+
+def _counted(run: Run) -> str:
+    score = run.outputs["wrongness"]
+    flagged, total, listed = int((score > THRESHOLD).sum()), len(score), len(_suspects(run))
+    if not flagged:
+        return f"None of {total:,} training labels looks wrong to the trained network."
+    said = f"{flagged:,} of {total:,} training labels ({percent(flagged / total)}) look wrong to "
+    said += "the trained network"
+    return f"{said}; the {listed} most suspicious are below." if flagged > listed else f"{said}."
+
+
+def _how_to_read(run: Run) -> str:
+    near = f" {neighbours.EXPLAINED}" if run.has("neighbours") else ""
+    folder = f" Paths begin in {run.data_folder}." if run.paths and run.data_folder else ""
+    return (
+        "Most suspicious first: given label → label that fits better, and a score from 0 (right) "
+        f"to 1 (wrong).{folder}{near} A network finds nothing wrong with a wrong label that it has "
+        "memorised; an audit does."
+    )
+
+
+def _moves(run: Run) -> Markup | None:
+    """Which classes the labels that look wrong would leave, and for which."""
+    if not run.has("suggested"):
+        return None
+    doubtful = run.outputs["wrongness"] > THRESHOLD
+    counts = np.zeros((run.num_classes, run.num_classes), np.int64)
+    pair = run.labels["given"][doubtful], run.outputs["suggested"][doubtful]
+    np.add.at(counts, pair, 1)
+    none = "No other class fits better."
+    return largest_pairs(run, counts, "Which classes are mixed up", "given → suggested", none)
 
 
 def _suspects(run: Run) -> np.ndarray:

@@ -1,0 +1,99 @@
+"""`dull_jax.embed_images`: a folder, paths or arrays of images in, vectors out."""
+
+import os
+import pathlib
+import tempfile
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from dull_jax.data.own import scan
+from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.own.image_tree import ImageTree
+from dull_jax.embed.cache import content_of_pixels, content_of_text
+from dull_jax.embed.embedding import Embedding, Images
+from dull_jax.embed.named import DEFAULT, SIZE, encoder_of
+from dull_jax.errors import UserError
+from dull_jax.files import expanded
+from dull_jax.names import shown
+from dull_jax.train.parallel import Devices
+
+Say = Callable[[str], None]
+Folder = str | os.PathLike
+
+
+def image_paths(folder: Folder) -> list[str]:
+    """The images below a folder, sorted; whatever else lies there is passed over.
+
+    Raises:
+      UserError: there is no such folder, or no image in it.
+    """
+    folder = os.path.abspath(expanded(folder, "the folder"))
+    if not os.path.isdir(folder):
+        raise UserError(f"there is no folder {shown(folder)}")
+    found = sorted(ImageTree(folder).images(folder))
+    if not found:
+        raise UserError(f"{shown(folder)} holds no images")
+    return [os.path.join(folder, path) for path in found]
+
+
+def embed_images(
+    images: Folder | Sequence[str | os.PathLike] | np.ndarray,
+    *,
+    model: str = DEFAULT,
+    weights: str = "",
+    size: int = 0,
+    fit: str = "crop",
+    cache: Folder | None = None,
+    say: Say = print,
+) -> np.ndarray:
+    """A vector for each image, float32 `[N, D]`, by a pretrained network.
+
+        paths = image_paths("PHOTOS")
+        vectors = embed_images(paths)
+
+    Args:
+      images: paths, in the order of the vectors; a folder, which means its `image_paths`; or an
+        array uint8 `[N, H, W, 3]`.
+      model: EfficientNet-Lite0, whose weights are installed; another network with `weights`, a
+        safetensors file; or the path of an .onnx file.
+      size: pixels of a side that files are brought to; 0: what the network was trained with.
+      fit: how a file becomes a square: crop, pad or stretch.
+      cache: folder that keeps vectors by the images' content; None: they are not kept.
+      say: receives lines of progress.
+
+    Raises:
+      UserError: no such network or weights, or an image that cannot be read, by its name.
+      Stopped: a signal came; what is done is in the cache.
+    """
+    if isinstance(images, str | os.PathLike):
+        images = image_paths(images)
+    encoder = encoder_of(model, weights, size)
+    pixels = encoder.input_size or size or SIZE
+    part = _array(images) if isinstance(images, np.ndarray) else _files(images, pixels, fit, say)
+    with tempfile.TemporaryDirectory() as scratch:
+        keep = pathlib.Path(expanded(cache, "cache") if cache else scratch)
+        (vectors,) = Embedding(encoder, keep, Devices(), say).vectors([part])
+    return vectors[:, 0].astype(np.float32)
+
+
+def _array(images: np.ndarray) -> Images:
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
+        kind = f"{images.dtype} {list(images.shape)}"
+        raise UserError(f"images must be paths, or uint8 [N, H, W, 3]; these are {kind}")
+    contents = [content_of_pixels(image) for image in images]
+    return Images(images, np.array(contents, np.uint8).reshape(-1, 32), views=1)
+
+
+def _files(paths: Sequence[str | os.PathLike], size: int, fit: str, say: Say) -> Images:
+    """Image files, each of which has been opened once."""
+    absolute = [os.path.abspath(expanded(path, "a path")) for path in paths]
+    infos = scan.inspect_all(pathlib.Path("/"), absolute, say)
+    broken = [n for n, info in enumerate(infos) if info.reason]
+    if broken:
+        more = f" ({len(broken) - 1:,} more cannot be read)" if len(broken) > 1 else ""
+        path = shown(absolute[broken[0]])
+        raise UserError(f"image {broken[0]}, {path}: {infos[broken[0]].reason}{more}")
+    contents = [content_of_text(info.sha256[:16]) for info in infos]  # as a run's own cache has it
+    files = ImageFiles("/", np.array(absolute, object), size, fit)
+    return Images(files, np.array(contents, np.uint8).reshape(-1, 32), views=1)

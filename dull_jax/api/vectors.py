@@ -1,0 +1,112 @@
+"""Arrays of a user: labels become numbers, vectors a data set to train on."""
+
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from dull_jax import recipe_files
+from dull_jax.config import validate
+from dull_jax.data import dataset
+from dull_jax.data.dataset import Dataset
+from dull_jax.data.sources import Source, Split
+from dull_jax.errors import UserError
+
+_SEEN, _EPOCHS = 1_500_000, (3, 30)  # samples that a head sees in all, where that is within these
+_UPDATES, _BATCH = 1000, (8, 128)  # updates that it needs: small sets have small batches for them,
+_MOST = 300  # and the smallest have more epochs
+
+
+class Labels(NamedTuple):
+    """Labels as numbers. classes `[K]`, sorted; number int32 `[N]`, positions in `classes`."""
+
+    classes: np.ndarray
+    number: np.ndarray
+
+
+def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
+    """The classes of labels `[N]`, numbers or text.
+
+    Args:
+      classes: `[K]`, in the order of columns of probabilities; None: those that occur, sorted.
+
+    Raises:
+      UserError: an empty or many-dimensional array, a missing label, or one that is of no class.
+
+    >>> numbered(np.array(["cat", "dog", "cat"])).number.tolist()
+    [0, 1, 0]
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 1 or not len(labels):
+        raise UserError(f"labels must be [N], N >= 1; these are {list(labels.shape)}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise UserError(f"labels: row {int(np.argmin(np.isfinite(labels)))} is not a number")
+    known = np.unique(labels) if classes is None else np.asarray(classes)
+    position = {name: k for k, name in enumerate(known.tolist())}
+    number = [position.get(label, -1) for label in labels.tolist()]
+    if -1 in number:
+        row = number.index(-1)
+        raise UserError(
+            f"labels: row {row} is {labels[row].item()!r}, which is none of the classes"
+        )
+    return Labels(known, np.array(number, np.int32))
+
+
+def checked(vectors: np.ndarray, size: int, name: str = "embeddings") -> np.ndarray:
+    """float32 `[N, D]`. Raises UserError: another shape, another number of rows, not finite."""
+    vectors = np.asarray(vectors)
+    if vectors.ndim != 2 or not vectors.shape[1] or vectors.dtype.kind not in "fiu":
+        shape = list(vectors.shape)
+        raise UserError(f"{name} must be numbers [N, D]; these are {vectors.dtype} {shape}")
+    if len(vectors) != size:
+        raise UserError(f"{name}: {len(vectors):,} rows for {size:,} labels; one for each")
+    with np.errstate(over="ignore"):
+        vectors = vectors.astype(np.float32)
+    good = np.isfinite(vectors).all(1)
+    if not good.all():
+        raise UserError(f"{name}: row {int(np.argmin(good))} is not finite as float32")
+    return vectors
+
+
+def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict:
+    """The recipe "embeddings" for so many samples.
+
+    Args:
+      epochs: 0: see `chosen_epochs`.
+
+    Raises:
+      UserError: no such method, or a value out of range.
+    """
+    config = recipe_files.load("embeddings")
+    with config.unlocked():
+        config.method, config.seed = method, seed
+        config.train.devices = 1  # a head is too small to be divided
+        config.train.epochs = epochs or chosen_epochs(size)
+        wanted = size * config.train.epochs // _UPDATES
+        config.train.batch_size = 1 << (int(np.clip(wanted, *_BATCH)).bit_length() - 1)
+    validate(config)
+    return config
+
+
+def chosen_epochs(size: int) -> int:
+    """Passes over so many samples.
+
+    >>> [chosen_epochs(size) for size in (100, 1_000, 100_000, 10**6)]
+    [80, 30, 15, 3]
+    """
+    epochs = int(np.clip(round(_SEEN / size), *_EPOCHS))
+    return min(max(epochs, _UPDATES * _BATCH[0] // size), _MOST)
+
+
+def dataset_of(config: ConfigDict, vectors: np.ndarray, labels: Labels) -> Dataset:
+    """All of the vectors float32 `[N, D]` as a train set; there is no test part."""
+    ids = np.arange(len(vectors)).astype(str)
+    nobody = Split(np.zeros((0, 1, vectors.shape[1]), np.float32), labels.number[:0], ids[:0])
+    source = Source(
+        name="embeddings",
+        class_names=tuple(map(str, labels.classes.tolist())),
+        train=Split(vectors[:, None], labels.number, ids),
+        test=nobody,
+        truth_known=False,
+    )
+    return dataset.of_source(config, source)
