@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-faults results pictures lint setup clean
+.PHONY: demo test test-faults results pictures docs lint setup clean
 
 demo: setup
 	$(BIN)/python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
@@ -19,6 +19,16 @@ test-faults: setup
 results: setup
 	$(BIN)/python -m benchmarks.docs.render
 
+# The documentation as a site, below site/. A warning is an error.
+docs: setup
+	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 JAX_PLATFORMS=cpu $(BIN)/python -m mkdocs build --strict
+	@echo "site/index.html"
+
+# The lower end of every range: `PIP_CONSTRAINT=oldest.txt make test`, in a fresh clone.
+oldest.txt: requirements.txt
+	sed -nE 's/^([A-Za-z0-9_-]+)[>=]=([0-9.]+).*/\1==\2/p' $< > $@
+
 # The pictures of README and docs, from runs that are made for them, or on PHOTOS of your own.
 pictures: setup
 	$(BIN)/python -m benchmarks.docs.pictures $(if $(PHOTOS),--photos=$(PHOTOS))
@@ -26,6 +36,7 @@ pictures: setup
 lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy
 
 setup: .venv/ready
 
@@ -38,4 +49,4 @@ setup: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv runs build *.egg-info .pytest_cache .ruff_cache
+	rm -rf .venv runs build site *.egg-info .pytest_cache .ruff_cache .mypy_cache

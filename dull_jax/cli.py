@@ -174,7 +174,8 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
             _help(others, more_help)
         rest = _read(argv)
         if flags.FLAGS["verbosity"].using_default_value:
-            flags.FLAGS.verbosity = -1  # warnings; absl would print what TFDS and Orbax have to say
+            # Warnings: absl would print what TFDS and Orbax have to say.
+            flags.FLAGS["verbosity"].value = -1
         for name in flags.FLAGS:  # a missing config file shows only when its value is touched
             getattr(flags.FLAGS[name].value, "lock", None)
         return rest

@@ -16,7 +16,7 @@ import importlib
 import json
 import math
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -51,8 +51,8 @@ class Field:
             return ", ".join(self.choices)
         if isinstance(self.default, bool):
             return "True, False"
-        if self.low is not None:
-            low, high = map(_shown, (self.low, self.high))
+        if self.low is not None and self.high is not None:
+            low, high = _shown(self.low), _shown(self.high)
             return f"[{low}, {high}{')' if self.below else ']'}"
         return self.rule
 
@@ -109,20 +109,20 @@ def check(name: str, field: Field, value: Any) -> None:
             raise UserError(f"{name} = {part}: must be a finite number")
     if field.choices and value not in field.choices:
         raise UserError(f"{name} = {value!r}: {suggestion(value, field.choices)}")
-    if field.low is not None:
-        _check_number(name, field, value)
+    if field.low is not None and field.high is not None:
+        _check_number(name, field, value, field.low, field.high)
     if field.sound and not field.sound(value):
         raise UserError(f"{name} = {tuple(value)}: {field.rule}")
 
 
-def _check_number(name: str, field: Field, value: Any) -> None:
-    kinds = int | np.integer
+def _check_number(name: str, field: Field, value: Any, low: float, high: float) -> None:
+    kinds: Any = int | np.integer
     if isinstance(field.default, float):
         kinds = kinds | float | np.floating
     if isinstance(value, bool) or not isinstance(value, kinds):
         kind = "number" if isinstance(field.default, float) else "whole number"
         raise UserError(f"{name} = {value!r}: must be a {kind}")
-    if value < field.low or value > field.high or (field.below and value == field.high):
+    if value < low or value > high or (field.below and value == high):
         raise UserError(f"{name} = {value}: must lie in {field.allowed}")
 
 
@@ -134,7 +134,7 @@ def check_all(section: str, fields: Mapping[str, Field], values: Mapping[str, An
         check(f"{section}.{name}", fields[name], value)
 
 
-def suggestion(value: object, choices: Sequence[str]) -> str:
+def suggestion(value: object, choices: Collection[str]) -> str:
     """'did you mean …?' where something is near, and always the whole list."""
     near = difflib.get_close_matches(str(value), choices, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"one of {', '.join(choices)}"

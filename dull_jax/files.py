@@ -14,14 +14,14 @@ import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import IO
+from typing import IO, TypeAlias
 
 from etils import epath
 
 from dull_jax.errors import UserError, reason
 from dull_jax.names import shown
 
-Path = pathlib.Path | epath.Path
+Path: TypeAlias = pathlib.Path | epath.Path
 
 MAX_BYTES = 1 << 30  # of a table, a list of labels or a run's JSON, which are read as a whole
 _DRAFT = ".dull_jax-{}.part"
@@ -167,9 +167,9 @@ def whole(path: Path) -> Iterator[IO[bytes]]:
       UserError: it cannot be written, because the disk is full, say.
     """
     if is_remote(path):
-        draft = io.BytesIO()
-        yield draft
-        _hand_over(path, draft.getvalue())
+        buffer = io.BytesIO()
+        yield buffer
+        _hand_over(path, buffer.getvalue())
         return
     try:
         target = pathlib.Path(os.path.realpath(path))

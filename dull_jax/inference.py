@@ -42,17 +42,29 @@ _DAMAGE = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """A run's networks with their preprocessing; made by `load`."""
+    """A run's networks with their preprocessing; made by `load`.
+
+    Attributes:
+      method: what was trained.
+      nets: its networks, averaged weights where there are any.
+      augment: of it the mean and std of the train images or vectors.
+      class_names: `[K]`.
+      image_shape: (H, W, C); (V, D) of a run on vectors that were made elsewhere.
+      fit: how an image of another shape is brought to this one: see `decode.read`.
+      checkpoint: the step that is served.
+      finished: whether the run is.
+      encoder: of a run on the vectors of a frozen backbone.
+    """
 
     method: Method
-    nets: tuple[NetState, ...]  # averaged weights where there are any
-    augment: AugmentSpec | VectorSpec  # of it the mean and std of the train images or vectors
+    nets: tuple[NetState, ...]
+    augment: AugmentSpec | VectorSpec
     class_names: tuple[str, ...]
-    image_shape: tuple[int, ...]  # (H, W, C); (V, D) of a run on vectors that were made elsewhere
-    fit: str  # how an image of another shape is brought to this one: see `decode.read`
+    image_shape: tuple[int, ...]
+    fit: str
     checkpoint: int
     finished: bool
-    encoder: Encoder | None = None  # of a run on the vectors of a frozen backbone
+    encoder: Encoder | None = None
 
     def __str__(self) -> str:
         shape = "x".join(map(str, self.image_shape))
@@ -83,7 +95,8 @@ class Classifier:
           decode.BadImage: it cannot be decoded; the text says why.
           OSError: it cannot be opened.
         """
-        return decode.read(path, self.image_shape[:2], self.fit, self.image_shape[2])
+        height, width, channels = self.image_shape
+        return decode.read(path, (height, width), self.fit, channels)
 
     @classmethod
     def load(cls, run: str | os.PathLike) -> "Classifier":
@@ -333,7 +346,7 @@ def _net(method: Method, leaves: Leaves, n: int, run: Path | str) -> NetState:
 
     variables = filled(jax.eval_shape(init), stored)
     return NetState(
-        step=leaves[f"{own}step"],
+        step=jnp.asarray(leaves[f"{own}step"]),
         params=variables["params"],
         batch_stats=variables.get("batch_stats", {}),
         opt=(),

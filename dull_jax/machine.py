@@ -11,6 +11,7 @@ import pathlib
 import platform
 import re
 import time
+from typing import Any
 
 import jax
 
@@ -77,7 +78,7 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def environment() -> dict[str, object]:
+def environment() -> dict[str, Any]:
     """Versions, hardware and the command, as env.json holds them."""
     return {
         "command": invocation.command_line(),

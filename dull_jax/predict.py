@@ -8,7 +8,7 @@ import pathlib
 import sys
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -177,7 +177,7 @@ def _decoded(
         except BadImage as error:
             return str(error)
 
-    under_way = deque()
+    under_way: deque[tuple[Sequence[Item], list[Future[np.ndarray | str]]]] = deque()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(wanted) + batch_size, batch_size):
             batch = wanted[start : start + batch_size]

@@ -25,11 +25,13 @@ Say = Callable[[str], None]
 class LabelErrors:
     """The verdict on N labels, row by row in the order of the input.
 
-    given, suggested: `[N]` classes, of the type of the labels.
-    label_error_prob: float32 `[N]`, P(the given label is wrong).
-    flagged: bool `[N]`, whether it is called wrong.
-    classes: `[K]`, in the order of the columns of probabilities.
-    audit: all else, with classes as numbers: noise, thresholds, expected precision by group.
+    Attributes:
+      given: `[N]` classes, of the type of the labels.
+      suggested: `[N]` classes, of the type of the labels.
+      label_error_prob: float32 `[N]`, P(the given label is wrong).
+      flagged: bool `[N]`, whether it is called wrong.
+      classes: `[K]`, in the order of the columns of probabilities.
+      audit: all else, with classes as numbers: noise, thresholds, expected precision by group.
     """
 
     given: np.ndarray

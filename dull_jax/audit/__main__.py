@@ -162,8 +162,8 @@ def _of_run(
         output,
         say,
         values.devices,
-        data_dir=data_dir or "",
-        data_file=data_file or "",
+        data_dir=str(data_dir or ""),
+        data_file=str(data_file or ""),
         decisions=known,
     )
 

@@ -77,7 +77,8 @@ def predictions(
                 np.save(file, predicted.astype(np.float32), allow_pickle=False)
         probs[inside] = predicted
         right = 100 * float(np.mean(probs[inside].argmax(1) == dataset.train.given[inside]))
-        pace = meter.step(always=True)
+        meter.step()
+        pace = meter.pace()
         say(
             f"fold {fold + 1}/{folds}: {len(inside):,} labels predicted, {right:.1f} % as they "
             f"are; {pace.seconds:.0f} s, about {pace.left:.0f} s left"

@@ -9,7 +9,7 @@ import codecs
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
@@ -126,7 +126,7 @@ def _written(form: Shape, rows: Iterable[Mapping[str, str]]) -> str:
     text = io.StringIO(newline="")
     for row in rows:
         cells = [csv_io.cell(row.get(column, "")) for column in form.columns]
-        quoting = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
+        quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in "".join(cells) else csv.QUOTE_MINIMAL
         csv.writer(
             text, delimiter=form.delimiter, quoting=quoting, lineterminator=form.line_end
         ).writerow(cells)

@@ -72,7 +72,7 @@ class DecisionFile(NamedTuple):
 
     def of_samples(
         self,
-        ids: Sequence[str],
+        ids: Sequence[str] | np.ndarray,
         class_names: Sequence[str],
         given: np.ndarray | None = None,
     ) -> Decided:
@@ -99,7 +99,7 @@ def opened(path: str | os.PathLike) -> DecisionFile:
     blank = [""] * len(table.lines)
     columns = [table.columns.get(column, blank) for column in COLUMNS]
     cells = (map(decision_table.text_of, row) for row in zip(*columns, strict=True))
-    rows = [Decision(*row, line) for row, line in zip(cells, table.lines, strict=True)]
+    rows = [Decision._make((*row, line)) for row, line in zip(cells, table.lines, strict=True)]
     return DecisionFile(name, [row for row in rows if row.decision], notes)
 
 
@@ -123,7 +123,7 @@ def current(rows: Iterable[Decision]) -> dict[str, list[Decision]]:
 def of_samples(
     name: str,
     rows: Iterable[Decision],
-    ids: Sequence[str],
+    ids: Sequence[str] | np.ndarray,
     class_names: Sequence[str],
     given: np.ndarray | None = None,
 ) -> Decided:

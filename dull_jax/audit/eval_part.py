@@ -1,6 +1,6 @@
 """The test part that a user has set apart: not audited, but train samples may be copies of it."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -33,5 +33,6 @@ def of_dataset(dataset: Dataset, images: np.ndarray | ImageFiles | VectorFiles) 
     if manifest is not None:
         path_of = dict(zip(manifest.ids.tolist(), manifest.paths, strict=True))
     paths = np.array([path_of.get(key, "") for key in test.ids.tolist()], object)
-    pictures = None if is_vectors(images) else images
-    return EvalPart(test.ids, paths, test.labels, test.images, pictures)
+    pictures = None if is_vectors(images) else cast(np.ndarray | ImageFiles, images)
+    vectors = cast(np.ndarray | VectorFiles, test.images)
+    return EvalPart(test.ids, paths, test.labels, vectors, pictures)

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -19,7 +19,7 @@ from dull_jax.audit import all_labels, crossval, eval_part
 from dull_jax.audit.decisions import Decided, DecisionFile
 from dull_jax.audit.eval_part import EvalPart
 from dull_jax.data import sources
-from dull_jax.data.dataset import Dataset
+from dull_jax.data.dataset import Dataset, TrainSet
 from dull_jax.data.own.duplicates import Duplicate
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.image_index import HELD_OUT, split_of
@@ -165,9 +165,10 @@ def of_dataset(
     test_images = dataset.test.images
     dataset = embedded(config, dataset, Devices(config.train.devices), folder or keep, say)
     train, manifest = dataset.train, dataset.manifest
-    paths, contents, others = np.full(len(train.ids), "", object), train.ids, ()
+    paths, contents = np.full(len(train.ids), "", object), train.ids
+    others: tuple[Other, ...] = ()
     if manifest is None and dataset.pictures is None:
-        contents, others = _contents(train.images), _others_of_vectors(dataset)
+        contents, others = _contents(_vectors(train)), _others_of_vectors(dataset)
         paths = np.array([dataset.paths.get(key, "") for key in train.ids.tolist()], object)
     elif manifest is not None:
         rows_of = {name: n for n, name in enumerate(manifest.ids)}
@@ -194,7 +195,7 @@ def of_dataset(
         duplicates=() if manifest is None else manifest.duplicates,
         others=others,
         splits=splits,
-        vectors=train.images if train.vector_size else None,
+        vectors=_vectors(train) if train.vector_size else None,
         test=eval_part.of_dataset(dataset, test_images),
         decided=decided,
     )
@@ -228,6 +229,11 @@ def _fields_of(path: Path) -> Iterator[None]:
         ) from None
 
 
+def _vectors(train: TrainSet) -> np.ndarray | VectorFiles:
+    """The samples of a train set that has a `vector_size`."""
+    return cast(np.ndarray | VectorFiles, train.images)
+
+
 def _contents(vectors: np.ndarray | VectorFiles) -> np.ndarray:
     """str `[N]`, equal for equal vectors: those of copies of one image."""
     blocks = vectors.blocks() if isinstance(vectors, VectorFiles) else (vectors,)
@@ -251,7 +257,10 @@ def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
     rest = np.setdiff1d(np.arange(len(manifest.ids)), rows)
     names = [manifest.class_names[k] for k in manifest.labels[rest]]
     columns = (manifest.ids[rest].tolist(), manifest.paths[rest], names, manifest.splits[rest])
-    others = [Other(*map(str, row)) for row in zip(*columns, strict=True)]
+    others = [
+        Other(str(key), str(path), label, str(split))
+        for key, path, label, split in zip(*columns, strict=True)
+    ]
     audited = {
         (str(manifest.contents[row]), manifest.class_names[manifest.labels[row]]): n
         for n, row in enumerate(rows.tolist())

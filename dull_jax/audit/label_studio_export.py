@@ -48,7 +48,7 @@ def read(name: str, data: bytes) -> tuple[csv_io.Table, tuple[str, ...]]:
 def _rows(where: str, task: dict[str, Any]) -> list[tuple[str, ...]]:
     """Cells of `COLUMNS` of each annotation, the one that counts last."""
     key, given = str(task["data"]["id"]), str(task["data"].get("given", ""))
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for annotation in sorted(task.get("annotations") or (), key=_weight):
         choice = SKIP if annotation.get("was_cancelled") else _choice(where, annotation["result"])
         if choice and (choice != SKIP or not rows):

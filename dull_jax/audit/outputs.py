@@ -10,7 +10,7 @@ from dull_jax import files
 from dull_jax.audit import feedback, saved
 from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.audit.verdicts import Listed
+from dull_jax.audit.verdicts import Listed, Twin
 from dull_jax.data.groups import group_of
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.report.numbers import percent
@@ -59,8 +59,13 @@ def _suspects(samples: AuditInput, verdict: LabelAudit, listed: Listed) -> Itera
             f"{verdict.wrong[n]:.4f}",
             groups[given],
             what,
-            "" if twin is None else str((samples.test if twin.in_test else samples).ids[twin.row]),
+            "" if twin is None else _twin_id(samples, twin),
         )
+
+
+def _twin_id(samples: AuditInput, twin: Twin) -> str:
+    part = samples.test if twin.in_test else None
+    return str((samples if part is None else part).ids[twin.row])
 
 
 def summary(
@@ -186,4 +191,5 @@ def against_the_truth(samples: AuditInput, verdict: LabelAudit) -> dict[str, flo
     """`metrics.wrong_labels` of the flags, for noise that was simulated."""
     above, below = np.maximum(verdict.wrong, 0.5001), np.minimum(verdict.wrong, 0.5)
     score = np.where(verdict.flagged, above, below)
+    assert samples.clean is not None  # as the noise was simulated
     return wrong_labels(score, samples.given, samples.clean, verdict.groups)

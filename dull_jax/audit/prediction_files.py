@@ -42,7 +42,8 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     if "id" in columns:
         csv_io.check_ids(labels, table)
     given = given_labels.of_table(labels, table, size, names)
-    counts, notes = column_order.predicted(array, given), ()
+    counts = column_order.predicted(array, given)
+    notes: tuple[str, ...] = ()
     if not classes:
         names, given, counts, notes = _as_the_columns_say(names, given, counts)
     return AuditInput(

@@ -57,7 +57,7 @@ def write(
     """Writes the arrays of every label, flagged or not."""
     arrays = _arrays(samples, audit, listed, features)
     with files.whole(folder / layout.AUDIT_ARRAYS) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     path = folder / layout.AUDIT_PICTURES
     if isinstance(samples.images, np.ndarray):
         with files.whole(path) as file:
@@ -73,7 +73,7 @@ def _arrays(
     twins = [listed.twins.get(int(n)) for n in listed.rows]
     places = image_files(samples.images, samples.paths)
     test, in_test = samples.test, any(t is not None and t.in_test for t in twins)
-    test_places = image_files(test.images, test.paths) if in_test else None
+    test_places = image_files(test.images, test.paths) if test and in_test else None
     return {
         "ids": samples.ids,
         "paths": samples.paths.astype(str),
@@ -106,7 +106,9 @@ def image_files(images: object, paths: np.ndarray) -> np.ndarray:
 def _twin_file(places: np.ndarray, test_places: np.ndarray | None, twin: Any) -> str:
     if twin is None:
         return ""
-    return str((test_places if twin.in_test else places)[twin.row])
+    if twin.in_test and test_places is not None:
+        return str(test_places[twin.row])
+    return str(places[twin.row])
 
 
 def _neighbours(features: np.ndarray | None, size: int) -> np.ndarray:

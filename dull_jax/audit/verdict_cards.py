@@ -7,6 +7,7 @@ import numpy as np
 from markupsafe import Markup
 
 from dull_jax.audit import image_paths, verdicts
+from dull_jax.audit.eval_part import EvalPart
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed, Twin
 from dull_jax.data.own.image_files import ImageFiles
@@ -155,12 +156,15 @@ def _card(
 
 def _twin(samples: AuditInput, twin: Twin) -> dict[str, str]:
     """`twin` of `blocks.card`."""
-    part, n = (samples.test if twin.in_test else samples), twin.row
-    label = samples.class_names[int(part.labels[n] if twin.in_test else part.given[n])]
-    is_test = twin.in_test or samples.held_out[n]
+    n = twin.row
+    part: AuditInput | EvalPart = samples
+    label, is_test = samples.given, twin.in_test or samples.held_out[n]
+    if twin.in_test and samples.test is not None:
+        part, label = samples.test, samples.test.labels
     picture = "" if part.images is None else thumbnail(part.images[np.array([n])][0])
     kind = "test image " if is_test else ""
-    return {"said": f"copy of {kind}{name(part, n)}: {label}", "picture": picture}
+    said = f"copy of {kind}{name(part, n)}: {samples.class_names[int(label[n])]}"
+    return {"said": said, "picture": picture}
 
 
 def _near(samples: AuditInput, audit: LabelAudit, rows: np.ndarray) -> list[list[dict]]:

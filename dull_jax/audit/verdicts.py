@@ -7,7 +7,7 @@ embeddings.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -75,7 +75,8 @@ def listed(samples: AuditInput, audit: LabelAudit, features: np.ndarray | None =
         stays = embedding_verdicts.spare(copies, audit.wrong)
         duplicates = {n: Twin(stays[n]) for n in _across_first(samples.given, stays)}
         twins = duplicates | leaks
-        found = {LEAK: leaks, DUPLICATE: duplicates, OUTSIDE: embedding_verdicts.outliers(graph)}
+        found: dict[str, Iterable[int]] = {LEAK: leaks, DUPLICATE: duplicates}
+        found[OUTSIDE] = embedding_verdicts.outliers(graph)
         for verdict, members in found.items():
             for n in members:
                 verdicts.setdefault(int(n), verdict)
@@ -117,7 +118,7 @@ def _leaks(
         if held_out[row] != held_out[twin]:
             train, test = (twin, row) if held_out[row] else (row, twin)
             found.setdefault(train, Twin(test))
-    if samples.test is None:
+    if samples.test is None or samples.vectors is None:
         return found
     mean = plain(samples.vectors[:1])[0] - features[0]  # that was taken from all features
     try:

@@ -162,9 +162,13 @@ class T2HNoise:
 class NoisyLabels:
     """Given and clean labels with the noise that came out.
 
-    given, clean: int32 [N]. rate: share of wrong labels. rate_by_class: float64 [K], by clean
-    class. transition: float64 [K, K], P(given | clean) as realised, rows sum to 1. For a class
-    without a sample both are NaN. sha256: `labels_digest(given)`.
+    Attributes:
+      given: int32 `[N]`.
+      clean: int32 `[N]`.
+      rate: share of wrong labels.
+      rate_by_class: float64 `[K]`, by clean class; NaN for a class without a sample.
+      transition: float64 `[K, K]`, P(given | clean) as realised; rows sum to 1, or NaN as above.
+      sha256: `labels_digest(given)`.
     """
 
     given: np.ndarray

@@ -71,10 +71,11 @@ def main(argv: Sequence[str]) -> None:
 
 
 def _channels(name: str) -> Channels:
-    if flags.FLAGS[name].value is None:
+    values = flags.FLAGS[name].value
+    if values is None:
         return None
     try:
-        red, green, blue = map(float, flags.FLAGS[name].value)
+        red, green, blue = map(float, values)
     except ValueError:
         raise UserError(f"--{name} must be three numbers, of red, green and blue") from None
     return red, green, blue

@@ -8,6 +8,7 @@ and processes write beside one another.
 
 import hashlib
 import json
+import pathlib
 import shutil
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -102,7 +103,10 @@ def remove(folder: Path) -> None:
     """Takes away the caches that are in a folder, and the folder where nothing else is in it."""
     for cache in folder.iterdir() if folder.exists() else ():
         if (cache / _ABOUT).exists():
-            cache.rmtree() if files.is_remote(cache) else shutil.rmtree(cache, ignore_errors=True)
+            if isinstance(cache, pathlib.Path):
+                shutil.rmtree(cache, ignore_errors=True)
+            else:
+                cache.rmtree()
     if folder.exists() and not any(folder.iterdir()):
         folder.rmdir()
 

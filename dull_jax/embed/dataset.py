@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import cast
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -46,7 +47,7 @@ def embedded(
     check_memory(len(train.ids), views, encoder.channels, "lower config.model.views")
     parts = ((train, views), (test, 1), (holdout, 1))
     made = Embedding(encoder, cache, devices, say).vectors(
-        [Images(p.images, _contents(p.images, p.ids, dataset.manifest), n) for p, n in parts]
+        [Images(_images(p), _contents(_images(p), p.ids, dataset.manifest), n) for p, n in parts]
     )
     description = dataset.description | {"embeddings": encoder.describe(views)}
     return dataclasses.replace(
@@ -54,9 +55,14 @@ def embedded(
         train=_with_vectors(train, made[0]),
         test=Split(made[1], test.labels, test.ids),
         holdout=_with_vectors(holdout, made[2]),
-        embedded=train.images,
+        embedded=_images(train),
         description=description,
     )
+
+
+def _images(part: TrainSet | Split) -> np.ndarray | ImageFiles:
+    """The samples of a set without a `vector_size`."""
+    return cast(np.ndarray | ImageFiles, part.images)
 
 
 def _with_vectors(part: TrainSet, vectors: np.ndarray) -> TrainSet:
@@ -80,6 +86,6 @@ def _contents(
     if not len(ids):
         return np.zeros((0, 32), np.uint8)
     if manifest is None:
-        return np.stack([content_of_pixels(image) for image in images])
+        return np.stack([content_of_pixels(image) for image in cast(np.ndarray, images)])
     known = dict(zip(manifest.ids.tolist(), manifest.contents.tolist(), strict=True))
     return np.stack([content_of_text(known[name]) for name in ids.tolist()])

@@ -47,7 +47,8 @@ class Encoder(ImageEncoder):
 
     def apply(self, variables: Any, inputs: jax.Array) -> jax.Array:
         """Normalised float images `[b, H, W, 3]` -> vectors float32 `[b, D]`; pure."""
-        return global_average(self.module.apply(variables, inputs, train=False))
+        features: Any = self.module.apply(variables, inputs, train=False)
+        return global_average(features)
 
     def plain(self, variables: Any, pixels: jax.Array) -> jax.Array:
         """uint8 `[b, H, W, C]` -> what a run has of a plain image, float16 `[b, 1, D]`; pure."""

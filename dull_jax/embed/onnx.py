@@ -63,8 +63,13 @@ class OnnxEncoder(ImageEncoder):
         self._input = _image_input(self.path, self._session, size)
         self._output = _output_name(self.path, self._session, output)
         self.size = self.input_size = self._input.size
-        self.augment = AugmentSpec(mean, std)
-        self.channels = self(np.zeros((1, self.size, self.size, 3), np.uint8)).shape[1]
+        self.augment = AugmentSpec(tuple(mean), tuple(std))
+        self._channels = self(np.zeros((1, self.size, self.size, 3), np.uint8)).shape[1]
+
+    @property
+    def channels(self) -> int:
+        """D, the length of a vector."""
+        return self._channels
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 [b, size, size, 3] -> float32 [b, channels].
@@ -103,7 +108,7 @@ class OnnxEncoder(ImageEncoder):
             (output,) = self._session.run([self._output], {self._input.name: inputs})
         except Exception as error:
             raise UserError(f"{self.path}: the network fails ({_reason(error)})") from None
-        shape = getattr(output, "shape", ())
+        shape: tuple[int, ...] = getattr(output, "shape", ())
         if len(shape) not in (2, 3, 4) or shape[0] != len(inputs):
             raise UserError(
                 f"{self.path}: output {quoted(self._output)} is {list(shape)} for {len(inputs)} "

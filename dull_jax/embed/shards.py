@@ -99,7 +99,8 @@ def write(path: Path, rows: Rows, vectors: np.ndarray, about: Mapping[str, str])
         return
     columns = {key: np.array(texts, str) for key, texts in rows._asdict().items() if texts}
     with files.whole(path) as file:
-        np.savez(file, vectors=vectors, about=np.array(json.dumps(about)), **columns)
+        columns |= {"vectors": vectors, "about": np.array(json.dumps(about))}
+        np.savez(file, allow_pickle=False, **columns)
 
 
 def is_whole(path: Path, about: Mapping[str, str], size: int) -> bool:

@@ -33,7 +33,6 @@ class ImageEncoder:
 
     name: str
     digest: str
-    channels: int
     augment: AugmentSpec
     input_size: int
 
@@ -53,7 +52,14 @@ class ImageEncoder:
         size = {"input_size": self.input_size, "image": list(image)}
         return {"backbone": self.name, "weights": self.digest, "view": view} | size
 
-    def view(self, number: int, keys: jax.Array | None, pixels: jax.Array) -> jax.Array:
+    @property
+    def channels(self) -> int:
+        """D, the length of a vector."""
+        raise NotImplementedError
+
+    def view(
+        self, number: int, keys: jax.Array | None, pixels: jax.Array | np.ndarray
+    ) -> jax.Array:
         """uint8 `[b, H, W, C]` -> view `number` as `apply` wants it; pure."""
         if keys is not None:
             keys = jax.vmap(jax.random.fold_in, (0, None))(keys, number)
@@ -91,9 +97,9 @@ class ImageEncoder:
         return about | {"size": self.input_size, "views": num_views, "channels": self.channels}
 
 
-def _coloured(pixels: jax.Array) -> jax.Array:
+def _coloured(pixels: jax.Array | np.ndarray) -> jax.Array:
     """Grey images as colour ones; the networks know no other."""
-    return jnp.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else pixels
+    return jnp.repeat(pixels, 3, axis=-1) if pixels.shape[-1] == 1 else jnp.asarray(pixels)
 
 
 def _resized(x: jax.Array, side: int) -> jax.Array:

@@ -43,9 +43,9 @@ def main(argv: Sequence[str]) -> None:
     run, audit, decided, images = (
         cli.path_flag(name, local=True) for name in ("run", "audit", "decisions", "images")
     )
-    if bool(run) == bool(audit):
+    folder = audit or (run and run / layout.AUDIT)
+    if folder is None or (run and audit):
         raise UserError(f"give --run or --audit; see {invocation.named('review')} --help")
-    folder = audit or run / layout.AUDIT
     path = decided or folder / layout.DECISIONS
     overwrite.check_output("decisions", path, (".csv",))
     found = saved.read(folder)

@@ -10,11 +10,12 @@ import json
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
-Message = MutableMapping[str, Any]
-Receive, Send = Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]
-App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+App: TypeAlias = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _POLICY = (
@@ -48,7 +49,7 @@ def hosts(host: str, port: int) -> frozenset[str]:
 def _addresses() -> Iterable[str]:
     """Those that the name of this machine has."""
     try:
-        known = {info[4][0] for info in socket.getaddrinfo(socket.gethostname(), None)}
+        known = {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None)}
     except OSError:
         return ()
     return [f"[{address}]" if ":" in address else address for address in known]

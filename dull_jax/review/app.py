@@ -74,14 +74,17 @@ class _Review:
     def item(self, request: Request) -> Response:
         view, state = self._view(request), self.session.state()
         rows = self.items.rows(view)
+        row: int | None
         if "row" in request.query_params:
             row = _number(request.query_params["row"], len(self.audit.given))
             position = next(iter((rows == row).nonzero()[0].tolist()), None)
         else:
             position = self._position(request, rows, state.labels)
             row = None if position is None else int(rows[position])
-        about = (self.items, view, row, position, state, self.pictures)
-        return _json({"total": len(rows), "item": None if row is None else replies.item(*about)})
+        item = None
+        if row is not None:
+            item = replies.item(self.items, view, row, position, state, self.pictures)
+        return _json({"total": len(rows), "item": item})
 
     def _position(self, request: Request, rows: Any, labels: Any) -> int | None:
         start = _number(request.query_params.get("position", "0"))
@@ -241,7 +244,7 @@ def _stale(request: Request, error: Exception) -> Response:
     return _json({"error": "decisions were made or taken back elsewhere; look again"}, 409)
 
 
-_HANDLERS = {
+_HANDLERS: dict[Any, Any] = {
     HTTPException: _refused,
     UserError: _failed(409),  # the file of decisions was changed, and has become wrong
     Stale: _stale,

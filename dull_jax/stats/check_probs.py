@@ -12,7 +12,7 @@ _ROUNDING = 0.01  # how far from 1 a row's sum may be: float16, and rounded text
 _HINT = "hand in probabilities p(given | x); of logits, the softmax"
 
 
-def blocks(probs: Sequence, rows: int) -> Iterator[tuple[int, np.ndarray]]:
+def blocks(probs: np.ndarray, rows: int) -> Iterator[tuple[int, np.ndarray]]:
     """(position of the first row, the rows), `rows` at a time."""
     for start in range(0, len(probs), rows):
         yield start, probs[start : start + rows]

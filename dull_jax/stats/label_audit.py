@@ -45,32 +45,45 @@ KINDS = {
 
 
 class GroupEstimate(NamedTuple):
-    """What is expected of a group (of the given class); a share of nothing is nan."""
+    """What is expected of a group (of the given class); a share of nothing is nan.
+
+    Attributes:
+      labels: how many there are.
+      flagged: how many of them are flagged.
+      precision: of the flagged labels, how many are wrong.
+      false_alarm: of the right labels, how many are flagged.
+      recall: of the wrong labels, how many are flagged.
+    """
 
     labels: int
     flagged: int
-    precision: float  # of the flagged labels, how many are wrong
-    false_alarm: float  # of the right labels, how many are flagged
-    recall: float  # of the wrong labels, how many are flagged
+    precision: float
+    false_alarm: float
+    recall: float
 
 
 @dataclasses.dataclass(frozen=True)
 class LabelAudit:
     """The verdict on every label, and what is behind it.
 
-    suggested: int32 [N], the likeliest class; of a flagged label the likeliest other class.
-    wrong: float32 [N], P(the given label is wrong). flagged: bool [N].
-    ambiguous: bool [N], flagged though no other class is likelier.
-    replaceable: bool [N], flagged, another class is likelier, and the given one is not of the
-      guarded tail: what may be corrected unseen.
-    decided: bool [N], known: nothing of the above, and P(wrong) is 0 or 1.
-    groups: group -> class ids. threshold: group -> P(wrong) to exceed.
-    transition: float32 [K, K], P(given j | true i). prior: float32 [K], true class shares.
-    noise: kind and amount, in words. gain: evidence for it, nats per label over no noise; 0 where
-      it depends on the image, for which there can be none.
-    estimated: group and 'all' -> GroupEstimate, of the labels that are not decided.
-    candidates: int32 [N, n], the likeliest classes, the likeliest first, if asked.
-    posterior: float32 [N, K], if asked.
+    Attributes:
+      suggested: int32 `[N]`, the likeliest class; of a flagged label the likeliest other class.
+      wrong: float32 `[N]`, P(the given label is wrong).
+      flagged: bool `[N]`, to be looked at.
+      ambiguous: bool `[N]`, flagged though no other class is likelier.
+      replaceable: bool `[N]`, flagged, another class is likelier, and the given one is not of the
+        guarded tail: what may be corrected unseen.
+      decided: bool `[N]`, known: nothing of the above, and P(wrong) is 0 or 1.
+      groups: group -> class ids.
+      threshold: group -> P(wrong) to exceed.
+      transition: float32 `[K, K]`, P(given j | true i).
+      prior: float32 `[K]`, true class shares.
+      noise: kind and amount, in words.
+      gain: evidence for it, nats per label over no noise; 0 where it depends on the image, for
+        which there can be none.
+      estimated: group and 'all' -> GroupEstimate, of the labels that are not decided.
+      candidates: int32 `[N, n]`, the likeliest classes, the likeliest first, if asked.
+      posterior: float32 `[N, K]`, if asked.
     """
 
     suggested: np.ndarray

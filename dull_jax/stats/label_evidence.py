@@ -58,7 +58,7 @@ def gathered(
     rows = max(BLOCK_NUMBERS // num_classes, 1) if block is None else block
     if rows < 1:
         raise UserError(f"block={block} must be 1 or more rows")
-    for start, part in check_probs.blocks(probs if probs is not None else (), rows):
+    for start, part in check_probs.blocks(probs, rows) if probs is not None else ():
         check_probs.rows_sum_to_one(part, start)
     graph, kernel = None, np.nan
     fitted = opinion_pool.fitted_rows(size, num_classes)

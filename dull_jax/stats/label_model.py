@@ -18,6 +18,7 @@ nothing is changed in place. N samples, K classes.
 import dataclasses
 from typing import NamedTuple
 
+import jax
 import numpy as np
 from scipy.special import softmax
 
@@ -29,6 +30,7 @@ from dull_jax.stats import (
     noise_structure,
     transition,
 )
+from dull_jax.stats.transition import LabelModel
 
 RENAMED = 0.1  # largest share of samples in classes that were taken for one another
 
@@ -45,8 +47,8 @@ class State(NamedTuple):
     prior: np.ndarray  # [K] true class shares
 
     @property
-    def noise(self) -> transition.LabelModel:
-        return transition.LabelModel(self.transition, self.prior)
+    def noise(self) -> LabelModel:
+        return LabelModel(self.transition, self.prior)
 
     @property
     def mean_probs(self) -> np.ndarray:
@@ -138,11 +140,13 @@ class Estimator:
             state = self._fit_transition(state)
         elif not state.posterior.any():
             state = self._search_structure(state, logits)
-        probs, noise = state.mean_probs, state.noise
+        noise = state.noise
+        evidence: jax.Array | np.ndarray = state.mean_probs
         if self.uses_features:
+            assert features is not None  # as the docstring asks
             others = neighbour_posterior.leave_one_out(features, self.given, noise)
-            probs = neighbour_posterior.combined(probs, others.probs, state.temperature)
-        posterior = transition.label_posterior(probs, self.given, noise)
+            evidence = neighbour_posterior.combined(evidence, others.probs, state.temperature)
+        posterior = transition.label_posterior(evidence, self.given, noise)
         return state._replace(posterior=np.asarray(posterior))
 
     def _judge(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
@@ -158,6 +162,7 @@ class Estimator:
         judged = label_error_model.judged(evidence, keep=True)
         if judged.noise.startswith(("image", "none")):
             return state
+        assert judged.posterior is not None  # kept
         return state._replace(
             temperature=np.zeros((), np.float32),
             posterior=judged.posterior,
@@ -189,7 +194,7 @@ class Estimator:
         balanced = clean_probs / noise.model.prior
         return state._replace(
             probs=state.weight * balanced / balanced.sum(1, keepdims=True),
-            temperature=np.float32(noise.temperature),
+            temperature=np.array(noise.temperature, np.float32),
             transition=np.asarray(noise.model.transition),
             prior=np.asarray(noise.model.prior),
         )

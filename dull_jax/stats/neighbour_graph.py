@@ -67,7 +67,7 @@ def of_same_features(features: np.ndarray, k: int) -> Graph:
 
     Those of a frozen backbone do, from epoch to epoch; their digest takes a hundredth of the time.
     """
-    digest = hashlib.sha256(np.ascontiguousarray(features)).digest()
+    digest = hashlib.sha256(np.ascontiguousarray(features).data).digest()
     key = (digest, np.shape(features), k)
     if key not in _latest:
         _latest.clear()  # first, so that two graphs are never held
@@ -103,13 +103,15 @@ def cosines(unit: np.ndarray, queries: np.ndarray) -> Iterator[jax.Array]:
     size = len(unit)
     rows = max(_ROWS, _BLOCK.get(jax.default_backend(), _LARGE_BLOCK) // size)
     rows = min(rows, len(queries))
-    table, ahead = jnp.asarray(unit), None
+    table = jnp.asarray(unit)
+    ahead: jax.Array | None = None
     for first in range(0, len(queries), rows):  # the last block repeats its last: one program
         own = queries[np.minimum(np.arange(first, first + rows), len(queries) - 1)]
         block, ahead = ahead, _multiplied(own, table)
         if block is not None:
             yield block
-    yield ahead
+    if ahead is not None:
+        yield ahead
 
 
 @jax.jit

@@ -96,7 +96,11 @@ def _weighted_sum(kernel: jax.Array, indices: jax.Array, rows: jax.Array) -> jax
     return jax.lax.scan(add, jnp.zeros_like(rows), (kernel, indices))[0]
 
 
-def combined(probs: jax.Array, others: jax.Array, temperature: jax.Array) -> jax.Array:
+def combined(
+    probs: jax.Array | np.ndarray,
+    others: jax.Array | np.ndarray,
+    temperature: jax.Array | np.ndarray,
+) -> jax.Array:
     """Geometric mean of two class-balanced predictions `[N, K]`, as bold as the evidence deserves.
 
     temperature: of the network's predictions, chosen with the noise; below 1 they are too timid.

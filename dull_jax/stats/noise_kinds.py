@@ -10,6 +10,7 @@ give NumPy (float64), JAX arrays JAX.
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -17,7 +18,7 @@ from dull_jax.data.noises.t2h import tailness
 from dull_jax.stats import image_noise
 
 CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
-Array: TypeAlias = np.ndarray  # or a JAX array
+Array: TypeAlias = jax.Array | np.ndarray
 
 
 class Mixing(NamedTuple):
@@ -101,8 +102,8 @@ Noise: TypeAlias = Mixing | Headward | Table
 def table(noise: Noise) -> np.ndarray:
     """T `[K, K]` float64, rows and columns by class id."""
     if isinstance(noise, Table):
-        return noise.table
-    return noise.named(noise.forward(noise.sorted(np.eye(len(noise.kept)))))
+        return np.asarray(noise.table)
+    return np.asarray(noise.named(noise.forward(noise.sorted(np.eye(len(noise.kept))))))
 
 
 def cumulative(x: Array) -> Array:

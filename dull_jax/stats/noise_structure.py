@@ -205,7 +205,7 @@ def tried_confusions(
     shown = [noise_kinds.confident_confusions(probs[other::2], given[other::2]) for other in (1, 0)]
     trials = []
     for rate in rates:
-        halves = [solved(counts, lambda n, t=t, r=rate: noise_kinds.confusion(t, r)) for t in shown]
+        halves = [solved(counts, _always(noise_kinds.confusion(t, rate))) for t in shown]
         if not all(identifiable(model, counts) for _, model in halves):
             continue
         gains, temperatures = np.empty(len(given), np.float32), []
@@ -216,6 +216,10 @@ def tried_confusions(
         realised = float(np.mean([_realised(model) for _, model in halves]))
         trials.append(Trial("confused", rate, realised, gains, float(np.mean(temperatures))))
     return trials
+
+
+def _always(noise: Noise) -> Make:
+    return lambda counts: noise
 
 
 def _realised(model: LabelModel) -> float:
@@ -294,7 +298,7 @@ def clean_probs(noisy_probs: jax.Array, noise: Noise) -> jax.Array:
         p = p * noise.backward(observed / jnp.maximum(noise.forward(p), 1e-12))
         return p / p.sum(1, keepdims=True)
 
-    return noise.named(jax.lax.fori_loop(0, _STEPS, step, observed))
+    return jnp.asarray(noise.named(jax.lax.fori_loop(0, _STEPS, step, observed)))
 
 
 @jax.jit

@@ -83,13 +83,14 @@ def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan
     """
     logs = jnp.stack([_log(source) for source in sources])
     count, size, num_classes = logs.shape
+    labels = jnp.asarray(given)
     start = np.concatenate([np.full(count, 1 / count), np.zeros(num_classes)])
 
     @jax.jit
     @jax.value_and_grad
     def loss(values: jax.Array) -> jax.Array:
         scores = jnp.tensordot(values[:count], logs, 1) + values[count:]
-        own = jnp.take_along_axis(jax.nn.log_softmax(scores), given[:, None], axis=1)
+        own = jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], axis=1)
         return (jnp.sum((values - start) ** 2) / 2 - own.sum()) / size
 
     def in_double(values: np.ndarray) -> tuple[float, np.ndarray]:
@@ -98,7 +99,6 @@ def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan
 
     free = (0, 0) if np.isnan(kernel) else (None, None)
     bounds = [(0, _LARGEST_WEIGHT)] * count + [free] * num_classes
-    given = jnp.asarray(given)
     best = minimize(in_double, start, jac=True, method="L-BFGS-B", bounds=bounds).x
     return Pool(best[:count].astype(np.float32), best[count:].astype(np.float32), kernel)
 
@@ -111,5 +111,5 @@ def pooled(sources: Sequence[jax.Array], weights: jax.Array, biases: jax.Array) 
     return probs / probs.sum(1, keepdims=True)
 
 
-def _log(probs: np.ndarray) -> jax.Array:
+def _log(probs: jax.Array | np.ndarray) -> jax.Array:
     return jnp.log(jnp.maximum(jnp.asarray(probs, jnp.float32), _LEAST))

@@ -7,6 +7,7 @@ Patrini et al. 2017, applied to calibration). And of a class with few samples a 
 little: some of the samples that look unlike it are its own.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -27,8 +28,8 @@ _BOUNDS = ((np.log(0.05), np.log(20.0)), (-4.0, 4.0))  # of log(sharpness) and o
 class Scaling(NamedTuple):
     """p^sharpness prior^prior_power, normalised; (1, 0) leaves p as it is."""
 
-    sharpness: jax.Array  # 1 / temperature
-    prior_power: jax.Array
+    sharpness: jax.Array | np.float32  # 1 / temperature
+    prior_power: jax.Array | np.float32
 
 
 @jax.jit
@@ -112,6 +113,6 @@ def likelihood_gain(
 
     sharpness, power = jnp.ones(()), jnp.zeros(())
     for _ in range(2):
-        sharpness = best(_SHARPNESS, lambda x, power=power: Scaling(x, power))
-        power = best(_PRIOR_POWERS, lambda x, sharpness=sharpness: Scaling(sharpness, x))
+        sharpness = best(_SHARPNESS, functools.partial(Scaling, prior_power=power))
+        power = best(_PRIOR_POWERS, functools.partial(Scaling, sharpness))
     return at(Scaling(sharpness, power)), 1 / sharpness

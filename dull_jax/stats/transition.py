@@ -15,8 +15,8 @@ from scipy.optimize import linear_sum_assignment
 class LabelModel(NamedTuple):
     """transition `[K, K]`: P(given j | true i), rows sum to 1; prior `[K]`: true class shares."""
 
-    transition: jax.Array
-    prior: jax.Array
+    transition: jax.Array | np.ndarray
+    prior: jax.Array | np.ndarray
 
 
 def class_shares(counts: np.ndarray) -> np.ndarray:
@@ -27,7 +27,7 @@ def class_shares(counts: np.ndarray) -> np.ndarray:
 
 @jax.jit
 def headward_pseudo_counts(
-    counts: jax.Array, strength: jax.Array, diagonal: jax.Array = 0.8
+    counts: jax.Array, strength: jax.Array, diagonal: jax.Array | float = 0.8
 ) -> jax.Array:
     """The expectation put into the transition before it sees data.
 

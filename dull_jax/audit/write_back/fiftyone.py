@@ -31,7 +31,8 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
 
 def _label(row: Correction) -> dict:
     # A classification has an id of its own.
-    attributes = {"source_id": row.id, "given": row.given, "split": row.split, "status": row.status}
+    attributes: dict[str, str | float] = {"source_id": row.id, "given": row.given}
+    attributes |= {"split": row.split, "status": row.status}
     if row.audited:
         attributes["p_wrong"] = round(row.p_wrong, 4)
         attributes["suggested"] = row.suggested

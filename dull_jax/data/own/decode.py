@@ -70,7 +70,7 @@ class Facts(NamedTuple):
 
 
 def read(
-    path: str | pathlib.Path, size: int | tuple[int, int], fit: str = "crop", channels: int = 3
+    path: str | os.PathLike, size: int | tuple[int, int], fit: str = "crop", channels: int = 3
 ) -> np.ndarray:
     """`decode` of a file. Raises BadImage also when it cannot be read."""
     return decode(_contents(path), size, fit, channels)

@@ -23,7 +23,7 @@ class ImageFiles:
     def __init__(
         self,
         root: str | os.PathLike,
-        paths: Sequence[str],
+        paths: Sequence[str] | np.ndarray,
         size: int | tuple[int, int],
         fit: str = "crop",
     ):

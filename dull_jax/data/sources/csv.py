@@ -41,7 +41,7 @@ def index(options: ConfigDict) -> ImageIndex:
 
 def read(
     path: str | pathlib.Path,
-    root: str | pathlib.Path = "",
+    root: str | os.PathLike = "",
     flag: str = _ROOT,
     labelled: bool = True,
 ) -> ImageIndex:

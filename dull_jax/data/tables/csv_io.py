@@ -34,7 +34,7 @@ class Table(NamedTuple):
     """Columns of text, all of one length, and the line of the file at which each row ends."""
 
     columns: dict[str, list[str]]
-    lines: list[int]
+    lines: Sequence[int]
 
 
 def read(path: str | os.PathLike, wanted: Sequence[str], more: Sequence[str] = ()) -> Table:

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 
 def mixed_images(
@@ -42,7 +43,11 @@ def _interval(centre: jax.Array, side: jax.Array, size: int) -> jax.Array:
 
 
 def rare_label_share(
-    lam: jax.Array, rare: jax.Array, partner: jax.Array, prior: jax.Array, power: float
+    lam: jax.Array | np.ndarray,
+    rare: jax.Array | np.ndarray,
+    partner: jax.Array | np.ndarray,
+    prior: jax.Array | np.ndarray,
+    power: float,
 ) -> jax.Array:
     """The label share of `rare`, raised beyond its pixel share where its class is rarer.
 
