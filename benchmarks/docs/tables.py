@@ -73,6 +73,19 @@ def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     )
 
 
+def _tuning() -> str:
+    """Learning rates that were tried on CIFAR-100's features, by a noisy hold-out."""
+    runs = read("features/tuning.json")["runs"]
+    rates = sorted({run["lr"] for run in runs})
+    known = {(run["method"], run["lr"]): f"{run['holdout_class_mean']:.1f}" for run in runs}
+    lines = [f"| method | {' | '.join(f'{rate:g}' for rate in rates)} |"]
+    lines.append("|---|" + "--:|" * len(rates))
+    for method in sorted({run["method"] for run in runs}):
+        cells = " | ".join(known.get((method, rate), "") for rate in rates)
+        lines.append(f"| {title({'method': method})} | {cells} |")
+    return "\n".join(lines)
+
+
 # Speed -------------------------------------------------------------------------------------------
 
 
@@ -182,6 +195,7 @@ TABLES = {
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
     "features": lambda: _runs("features"),
+    "features-tuning": _tuning,
     "speed": _speed,
     "embedding": _embedding,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
