@@ -55,9 +55,8 @@ class LabelErrors:
     def __str__(self) -> str:
         expected = self.audit.estimated["all"]
         return (
-            f"{int(self.flagged.sum()):,} of {len(self.given):,} labels are called wrong, "
-            f"{100 * expected.precision:.0f} % of them rightly, as is expected; the noise is "
-            f"{self.audit.noise}"
+            f"{int(self.flagged.sum()):,} of {len(self.given):,} labels look wrong "
+            f"(expected precision {100 * expected.precision:.0f} %); noise: {self.audit.noise}"
         )
 
 

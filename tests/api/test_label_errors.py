@@ -31,7 +31,7 @@ def test_probabilities():
     assert (np.diff(found.label_error_prob[found.ranked]) <= 0).all()
     direct = dull_jax.audit_labels(probs, number)
     assert np.array_equal(found.label_error_prob, direct.wrong)
-    assert "labels are called wrong" in str(found)
+    assert "labels look wrong" in str(found)
     assert {len(column) for column in found.columns().values()} == {140}
     both = found_by(pred_probs=probs, embeddings=VECTORS)
     assert (both.label_error_prob[:12] > 0.5).sum() >= 10
