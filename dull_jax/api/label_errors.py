@@ -53,10 +53,11 @@ class LabelErrors:
         return {name: getattr(self, name) for name in names}
 
     def __str__(self) -> str:
-        expected = self.audit.estimated["all"]
+        count, precision = int(self.flagged.sum()), self.audit.estimated["all"].precision
+        expected = f" (expected precision {100 * precision:.0f} %)" if count else ""
         return (
-            f"{int(self.flagged.sum()):,} of {len(self.given):,} labels look wrong "
-            f"(expected precision {100 * expected.precision:.0f} %); noise: {self.audit.noise}"
+            f"{count:,} of {len(self.given):,} labels look wrong{expected}; "
+            f"noise: {self.audit.noise}"
         )
 
 

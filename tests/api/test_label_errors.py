@@ -77,3 +77,10 @@ def test_what_cannot_be_meant(labels, known, said):
     with pytest.raises(UserError) as caught:
         find_label_errors(labels, say=silent, **known)
     assert said in str(caught.value)
+
+
+def test_without_an_error_no_precision_is_promised():
+    true = np.repeat(["cat", "dog"], 60)
+    probs = np.where((true == "cat")[:, None], [0.99, 0.01], [0.01, 0.99])
+    found = dull_jax.find_label_errors(true, pred_probs=probs)
+    assert str(found) == "0 of 120 labels look wrong; noise: none"
