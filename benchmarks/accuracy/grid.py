@@ -20,7 +20,6 @@ detection would be worth, and no more than detection.
 import argparse
 import ast
 import dataclasses
-import importlib.util
 import json
 import pathlib
 from collections.abc import Sequence
@@ -28,16 +27,9 @@ from collections.abc import Sequence
 from ml_collections import ConfigDict
 
 from benchmarks import result_file
+from dull_jax import recipe_files
 from dull_jax.data import dataset
 from dull_jax.train import parallel, trainer
-
-
-def recipe(path: str, arg: str) -> ConfigDict:
-    """The configuration of a recipe's file, with its argument."""
-    spec = importlib.util.spec_from_file_location("recipe", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.get_config(arg)
 
 
 def main() -> None:
@@ -65,7 +57,8 @@ def _trained(
 ) -> dict:
     """The result of one run. "two_stage:self_supervised" begins with a backbone of the latter."""
     method, _, first = name.partition(":")
-    config = recipe(args.config, ",".join(filter(None, (f"method={method},seed={seed}", arg))))
+    arguments = ",".join(filter(None, (f"method={method},seed={seed}", arg)))
+    config = recipe_files.load(f"{args.config}:{arguments}")
     config.compare = ()
     config.train.devices, config.variant = args.devices, args.variant
     config.update_from_flattened_dict(dict(map(_setting, fields)))
