@@ -24,6 +24,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
+import jax
 from ml_collections import ConfigDict
 
 from benchmarks import result_file
@@ -50,6 +51,7 @@ def main() -> None:
     for seed in args.seeds:
         for method in args.methods:
             _keep(folder, _trained(args, method, seed, args.arg, args.set))
+            jax.clear_caches()  # programs of a hundred runs exhaust the memory maps of a process
 
 
 def _trained(
