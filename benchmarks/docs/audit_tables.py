@@ -129,9 +129,9 @@ def real_trust() -> str:
 
 def tail_bound() -> str:
     """What two thresholds that know the truth reach in the tail; see audit/tail_bound.py."""
-    arms = {"cleanlab": "cleanlab", "ours": "dull_jax", "best cut": "best thresholds"}
+    arms = {"cleanlab": "cleanlab", "best cut": "best thresholds"}
     head = " | ".join(f"{name}: recall | clean tail flagged" for name in arms.values())
-    lines = [f"| labels | n | {head} |", "|---|--:|" + "--:|" * 6]
+    lines = [f"| labels | n | {head} |", "|---|--:|" + "--:|" * 4]
     for cell, seeds in read("audit/tail_bound.json")["cells"].items():
         runs = list(seeds.values())
         cells = [
