@@ -173,9 +173,10 @@ def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str
         if more_help and len(others) < len(argv):
             _help(others, more_help)
         rest = _read(argv)
-        if flags.FLAGS["verbosity"].using_default_value:
-            # Warnings: absl would print what TFDS and Orbax have to say.
-            flags.FLAGS["verbosity"].value = -1
+        verbosity = flags.FLAGS["verbosity"]
+        if verbosity.using_default_value:
+            # Warnings: app.run raises a default to INFO, and prints what TFDS and Orbax say.
+            verbosity.value, verbosity.using_default_value = -1, False
         for name in flags.FLAGS:  # a missing config file shows only when its value is touched
             getattr(flags.FLAGS[name].value, "lock", None)
         return rest

@@ -218,7 +218,8 @@ def predict(
     _check_root(wanted, source)
     classifier = inference.load(run)
     say(str(classifier))
-    predicted = list(_watched(predictions(classifier, wanted, top_k, batch_size), len(wanted), say))
+    found = predictions(classifier, wanted, top_k, batch_size)
+    predicted = list(_watched(found, len(wanted), batch_size, say))
     broken = [one for one in predicted if one.error]
     if len(broken) == len(predicted):
         first = f"{shown(broken[0].id)}: {broken[0].error}"
@@ -230,12 +231,19 @@ def predict(
     return predicted
 
 
-def _watched(predicted: Iterator[Prediction], total: int, say: Say) -> Iterator[Prediction]:
-    """Passes on what is predicted, with a line of progress every so often."""
+def _watched(
+    predicted: Iterator[Prediction], total: int, batch_size: int, say: Say
+) -> Iterator[Prediction]:
+    """Passes on what is predicted, with a line of progress every so often.
+
+    Images come by batches: the first of one took the time of all, so whole batches are counted.
+    """
     meter = ProgressMeter(total)
-    for one in predicted:
+    for count, one in enumerate(predicted, 1):
         yield one
-        pace = meter.step()
+        if count % batch_size:
+            continue
+        pace = meter.step(count=batch_size)
         if pace and pace.done < total:
             left = duration(pace.left)
             say(f"{pace.done:,} of {total:,} images, {pace.rate:,.0f} images/s, {left} left")

@@ -11,7 +11,7 @@ from outside import LONG
 
 ROOT = str(pathlib.Path(__file__).parent.parent)
 PROGRAM = """
-from absl import flags
+from absl import flags, logging
 from ml_collections import config_flags
 from dull_jax import cli, errors
 
@@ -22,6 +22,7 @@ def main(argv):
     if RAISE.value:
         kinds = {"user": errors.UserError, "stop": errors.Stopped, "bug": KeyError}
         raise kinds[RAISE.value]("a\\nb")
+    logging.info("of a library")
     print("ran", argv[1:], CONFIG.value and CONFIG.value.lr)
 
 if __name__ == "__main__":
@@ -178,3 +179,8 @@ def test_a_user_without_name_and_home(call, tmp_path):
         env=environ | {"PYTHONPATH": ROOT},
     )
     assert done.returncode == 0 and done.stderr == "", done.stderr
+
+
+def test_what_libraries_tell_is_not_printed_unless_asked_for(call):
+    assert "of a library" not in call().stderr
+    assert "of a library" in call("--verbosity=0").stderr

@@ -237,9 +237,10 @@ def test_output_is_looked_at_before_the_work(tmp_path):
 def test_progress_of_long_lists(monkeypatch):
     monkeypatch.setattr(predict, "ProgressMeter", functools.partial(ProgressMeter, every=-1.0))
     said = []
-    found = predict._watched(iter([predict.Prediction(str(n)) for n in range(3)]), 3, said.append)
-    assert len(list(found)) == 3 and len(said) == 2
-    assert said[0].startswith("1 of 3 images, ") and said[0].endswith(" left")
+    predicted = iter([predict.Prediction(str(n)) for n in range(5)])
+    found = predict._watched(predicted, 5, 2, said.append)
+    assert len(list(found)) == 5 and len(said) == 2, "a line a batch, and none at the end"
+    assert said[0].startswith("2 of 5 images, ") and said[0].endswith(" left")
 
 
 def command(*flags):

@@ -186,6 +186,11 @@ def _conflict(key: str, stack: Sequence[Decision]) -> str:
     return f"{key} ({words})" + (f" in rows {places}" if places else "")
 
 
+def _many(found: list[str], one: str, several: str) -> str:
+    """'1 sample is', '2 samples are'."""
+    return f"{len(found):,} {one if len(found) == 1 else several}"
+
+
 def _notes(
     name: str, unknown: list[str], conflicts: list[str], changed: list[str]
 ) -> tuple[str, ...]:
@@ -198,13 +203,14 @@ def _notes(
         )
     if conflicts:
         notes.append(
-            f"{shown(name)}: {len(conflicts):,} samples are decided in two ways, of which the last "
-            f"counts: {shown('; '.join(conflicts[:3]))}"
+            f"{shown(name)}: {_many(conflicts, 'sample is', 'samples are')} decided in two ways, "
+            f"of which the last counts: {shown('; '.join(conflicts[:3]))}"
         )
     if unknown:
         notes.append(
-            f"{shown(name)}: {len(unknown):,} decisions are of samples that this audit does not "
-            f"have: {shown(', '.join(unknown[:3]))}"
+            f"{shown(name)}: "
+            f"{_many(unknown, 'decision is of a sample', 'decisions are of samples')} that this "
+            f"audit does not have: {shown(', '.join(unknown[:3]))}"
         )
     return tuple(notes)
 

@@ -218,9 +218,9 @@ def test_conflicts_are_named_with_their_rows(tmp_path):
     found = known(path, "abc", ("cat", "3"))
     assert found.label.tolist() == [1, 1, 0]
     conflict, strangers = found.notes
-    assert "1 samples are decided in two ways" in conflict
+    assert "1 sample is decided in two ways" in conflict
     assert "a (cat, [skip], 3) in rows 2, 5, 7" in conflict
-    assert "1 decisions are of samples that this audit does not have: z" in strangers
+    assert "1 decision is of a sample that this audit does not have: z" in strangers
 
 
 @pytest.mark.parametrize("names", [["[Skip]", "x"], [" [undo]", "x"]])

@@ -120,7 +120,7 @@ def test_the_command_takes_decisions(samples, tmp_path):
     assert "decisions.csv is not used; add --decisions=" in command().stdout
     again = command("decisions=out/decisions.csv")
     assert again.returncode == 0, again.stderr
-    assert "1 decisions are of samples that this audit does not have: gone" in again.stdout
+    assert "1 decision is of a sample that this audit does not have: gone" in again.stdout
     assert "        2 " in again.stdout and known.exists()
     with (tmp_path / "out" / layout.SUSPECTS).open(newline="") as file:
         assert not {"id0", "id3"} & {row["id"] for row in csv.DictReader(file)}
