@@ -2,9 +2,8 @@
 
 Source: 1,797 real 8x8 images; 50 of each class are the test set, the rest is made long-tailed.
 Command: python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
-Measured: last-epoch accuracy 96.0 ± 1.2 (DULL), 87.3 ± 4.0 (LA), 66.3 ± 5.2 (CE), the best other
-method 89.3 ± 2.1 (two-stage), 5 seeds, from benchmarks/results/digits; 11 s for DULL and 5 s for
-LA on one idle CPU core.
+Measured on seeds that no setting was chosen on (docs/results.md); 11 s for DULL and 5 s for LA on
+one idle CPU core.
 """
 
 from ml_collections import ConfigDict

@@ -5,7 +5,7 @@ fields of the method itself differ, scaled to the number of epochs; two of them,
 and elr.weight, were chosen on a noisy hold-out (docs/methods.md). The network is narrow but deep:
 it begins to memorise wrong labels in the last third, as large ones do in the full recipes
 (three stages, twice as wide, never did). view=strong trains on RandAugment with one operation at
-half strength and a small Cutout, as much as 40 epochs can bear. Results: docs/methods.md.
+half strength and a small Cutout, as much as 40 epochs can bear. Results: docs/results.md.
 
     python -m dull_jax.main --config=configs/mini/cifar10.py:method=dasc,noise=symmetric,rate=0.4 \\
         --workdir=runs/mini_dasc --config.train.devices=2
