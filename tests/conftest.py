@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 
@@ -34,6 +35,20 @@ def programs_end_with_their_file():
     """A process that keeps a thousand compiled programs runs out of memory maps and crashes."""
     yield
     jax.clear_caches()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, one for all tests of a process: playwright runs one loop in each."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    names = "chromium", "chromium-browser", "google-chrome"
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if not chromium:
+        pytest.skip("there is no Chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -98,7 +98,7 @@ def test_commands_are_named_as_they_were_started(monkeypatch):
 
 
 def test_the_recipes_are_built_into_the_package(tmp_path):
-    pytest.importorskip("setuptools")
+    pytest.importorskip("setuptools", minversion="77")
     words = ["-q", "build", "--build-base", str(tmp_path), "egg_info", "--egg-base", str(tmp_path)]
     done = subprocess.run(
         [sys.executable, "setup.py", *words], capture_output=True, text=True, cwd=ROOT, timeout=LONG

@@ -2,12 +2,13 @@
 
 import numpy as np
 
-from benchmarks.accuracy.grid import recipe, rightly_labelled
+from benchmarks.accuracy.grid import rightly_labelled
+from dull_jax import recipe_files
 from dull_jax.data import dataset
 
 
 def test_what_is_left_is_rightly_labelled(tmp_path):
-    config = recipe("configs/digits_t2h.py", "seed=3")
+    config = recipe_files.load("configs/digits_t2h.py:seed=3")
     config.data.holdout = 0.1
     drawn = dataset.build(config)
     left = dataset.build(config, rightly_labelled(config, tmp_path / "a" / "labels.npz"))

@@ -9,7 +9,14 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 from benchmarks.docs import notebooks
 
 
-@pytest.mark.parametrize("path", notebooks.TUTORIALS, ids=lambda path: path.stem)
+QUICK = "any_probabilities"  # the others take half a minute each; `pytest -m benchmark`
+RUN = [
+    pytest.param(path, id=path.stem, marks=[pytest.mark.benchmark] * (path.stem != QUICK))
+    for path in notebooks.TUTORIALS
+]
+
+
+@pytest.mark.parametrize("path", RUN)
 def test_a_tutorial_runs(path, tmp_path):
     """A failing cell, or a command that ends with an error, raises."""
     printed = nbformat.read(path, as_version=4)

@@ -211,7 +211,6 @@ TABLES = {
     "digits-unseen": lambda: _runs("digits_unseen"),
     "digits-extreme": lambda: _runs("digits_extreme"),
     "mini": lambda: _runs("mini"),
-    "mini-overview": lambda: _runs("mini", overview=True),
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
     "features": lambda: _runs("features"),

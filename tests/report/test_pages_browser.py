@@ -11,12 +11,6 @@ from dull_jax.audit.inputs import AuditInput
 from dull_jax.report import html
 from dull_jax.stats.label_audit import audit_labels
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 LONG = "a_class_whose_name_nobody_would_ever_want_to_read_to_its_end"
 FOLDER = "photographs of the last expedition/" + "camera_with_a_long_serial_number_" * 3
 
@@ -26,14 +20,6 @@ _BEYOND = """[...document.querySelectorAll("body *")]
   .filter(e => { const r = e.getBoundingClientRect();
                  return r.right > innerWidth + 0.5 || r.left < -0.5; })
   .map(e => e.tagName + " " + (e.textContent || "").trim().slice(0, 40))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

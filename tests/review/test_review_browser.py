@@ -1,7 +1,6 @@
 """The page of a review in a real browser: by keyboard alone, narrow and wide, light and dark."""
 
 import errno
-import shutil
 import time
 
 import pytest
@@ -13,23 +12,10 @@ from dull_jax.review.session import Session
 from review_client import Client, serving
 from small_audit import HOSTILE, NAMES
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), ""
-)
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 WIDE, NARROW = (1280, 800), (390, 844)
 NO_REPLY = "ERR_CONNECTION_REFUSED"
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -83,7 +83,7 @@ def test_other_vectors_do_not_continue_a_run(made, tmp_path, monkeypatch):
 
 def test_the_report_does_without_pictures(made):
     text = html.write(made[2]).read_text()
-    assert "suspicious labels" in text and "data:image/png" not in text
+    assert "Labels that look wrong" in text and "data:image/png" not in text
     with np.load(made[2] / "outputs.npz") as arrays:
         assert "thumbnails" not in arrays.files
 
