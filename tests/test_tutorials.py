@@ -8,7 +8,6 @@ pytest.importorskip("ipykernel", reason="ipykernel is not installed")
 
 from benchmarks.docs import notebooks
 
-
 QUICK = "any_probabilities"  # the others take half a minute each; `pytest -m benchmark`
 RUN = [
     pytest.param(path, id=path.stem, marks=[pytest.mark.benchmark] * (path.stem != QUICK))
