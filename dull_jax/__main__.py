@@ -64,7 +64,6 @@ SUBCOMMANDS = {
     "report": Subcommand("report", "writes the report of a run again", "report --run=runs/mine"),
     "table": Subcommand("report.table", "sets the results of many runs side by side", "table runs"),
 }
-_HELP = ("--help", "-help", "-h", "--h", "-?")
 
 
 def main() -> None:
@@ -73,14 +72,14 @@ def main() -> None:
     Exit codes: 0 done, 2 a mistake of the user in one line, 75 stopped after saving, 1 a bug.
     """
     word, *rest = sys.argv[1:] or [""]
-    if word in _HELP:
+    if word in invocation.HELP:
         _leave(overview(), 0)
     if word in ("--version", "version"):
         _leave(f"dull_jax {invocation.version()}", 0)
     if word not in SUBCOMMANDS:
         _leave(f"dull-jax: {_unknown(word)}", 2)
     wanted = SUBCOMMANDS[word]
-    if any(flag in _HELP for flag in rest):
+    if any(flag in invocation.HELP for flag in rest):
         print(f"Example: dull-jax {wanted.example}\n", flush=True)
     given = {flag.partition("=")[0] for flag in rest}
     before = [flag for flag in wanted.before if flag.partition("=")[0] not in given]

@@ -168,7 +168,7 @@ def check_flags_only(argv: Sequence[str], command: str) -> None:
 
 
 def _parse(argv: Sequence[str], more_help: Callable[[], str] | None) -> list[str]:
-    others = [word for word in argv if word not in ("--help", "-help", "-h", "--h", "-?")]
+    others = [word for word in argv if word not in invocation.HELP]
     try:
         if more_help and len(others) < len(argv):
             _help(others, more_help)

@@ -34,6 +34,11 @@ def is_remote(path: str | os.PathLike) -> bool:
     return "://" in os.fspath(path)
 
 
+def absolute(path: str | os.PathLike) -> str:
+    """A path that holds in every folder; that of a store does already."""
+    return os.fspath(path) if is_remote(path) else os.path.abspath(path)
+
+
 def parsed(named: str | os.PathLike) -> Path:
     """What is named: `pathlib` for a local path, `epath` for one in a store; nothing is asked.
 

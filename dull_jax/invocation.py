@@ -5,6 +5,7 @@ import shlex
 import sys
 
 COMMAND = "dull-jax"
+HELP = ("--help", "-help", "-h", "--h", "-?")
 _SUBCOMMANDS = {"main": "train", "report.table": "table"}  # of those that are not called as modules
 
 

@@ -5,12 +5,10 @@ python -m dull_jax.main --config=configs/digits_t2h.py --workdir=runs/digits_t2h
 On several hosts the same command runs on each of them; see launch/README.md.
 """
 
-import os
 from collections.abc import Sequence
-from typing import Any
 
 from absl import flags
-from ml_collections import ConfigDict, config_flags
+from ml_collections import config_flags
 
 from dull_jax import cli, invocation, recipe_files
 from dull_jax import config as recipe
@@ -29,11 +27,6 @@ cli.define_distributed()
 flags.adopt_module_key_flags(cli)  # `--help` shows them
 
 
-def run(config: ConfigDict, workdir: str | os.PathLike) -> dict[str, dict[str, Any]]:
-    """Trains the recipe and what it is compared with; see `compared.train`."""
-    return compared.train(config, workdir, say)
-
-
 def say(text: str) -> None:
     if hosts.is_first():
         print(text, flush=True)
@@ -47,7 +40,7 @@ def main(argv: Sequence[str]) -> None:
     workdir = cli.needed_path("workdir", "main")
     parallel.cpu_devices(_CONFIG.value.train.devices)
     cli.join_others()
-    results = run(_CONFIG.value, workdir)
+    results = compared.train(_CONFIG.value, workdir, say)
     if not hosts.is_first():
         return
     report = html.write(workdir)

@@ -22,11 +22,13 @@ as many as there are wrong labels; cleanlab's ranking is self-confidence, those 
 margins. Clean tail: share of the right labels of tail classes that are flagged.
 """
 
+import argparse
 import dataclasses
 import json
 import pathlib
 import tempfile
 import warnings
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from sklearn.decomposition import PCA
@@ -57,7 +59,8 @@ DRAWN = {
     "joint 0.3": {"name": "joint", "rate": 0.3},
     "none": {"name": "none", "rate": 0.0},
 }
-CELLS = [("cifar10", labels, factor) for labels in HUMAN for factor in (1, 20, 100)]
+Cell = tuple[str, str, int]  # data set, labels, imbalance factor
+CELLS: list[Cell] = [("cifar10", labels, factor) for labels in HUMAN for factor in (1, 20, 100)]
 CELLS += [(name, labels, 100) for name in ("cifar10", "cifar100") for labels in DRAWN]
 
 
@@ -210,30 +213,42 @@ def measure(drawn: Drawn) -> dict:
     return result
 
 
-def main() -> None:
-    parser = result_file.parser(__doc__)
+def arguments(doc: str) -> argparse.Namespace:
+    """The command line of what is measured on the sets of cells, and `cells`, known so far."""
+    parser = result_file.parser(doc)
     parser.add_argument("--human", type=pathlib.Path)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--only", default="", help="measures cells whose name has this in it")
     parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
     args = parser.parse_args()
-    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
-    cells, features = known.get("cells", {}), {}
+    args.cells = known.get("cells", {})
+    return args
+
+
+def missing(args: argparse.Namespace, cells: Iterable[Cell]) -> Iterator[tuple[str, str, Drawn]]:
+    """(cell, seed, its data set) of what `args.cells` does not have."""
+    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
+    features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for name, labels, factor in CELLS:
+        for name, labels, factor in cells:
             cell = f"{name}, IF {factor}, {labels}"
             if args.only not in cell or (labels in HUMAN and not human):
                 continue
             for seed in args.seeds.split(","):
-                if seed in cells.get(cell, {}):
+                if seed in args.cells.get(cell, {}):
                     continue
                 if name not in features:
                     features = {name: all_features(name, args.cache or pathlib.Path(folder))}
-                drawn = draw(*features[name], labels, factor, int(seed), human)
-                cells.setdefault(cell, {})[seed] = found = measure(drawn)
-                print(cell, seed, _line(found), flush=True)
-                result_file.save(args.out, {"cleanlab": cleanlab_version(), "cells": cells})
+                yield cell, seed, draw(*features[name], labels, factor, int(seed), human)
+
+
+def main() -> None:
+    args = arguments(__doc__)
+    for cell, seed, drawn in missing(args, CELLS):
+        args.cells.setdefault(cell, {})[seed] = found = measure(drawn)
+        print(cell, seed, _line(found), flush=True)
+        result_file.save(args.out, {"cleanlab": cleanlab_version(), "cells": args.cells})
 
 
 def _line(found: dict) -> str:

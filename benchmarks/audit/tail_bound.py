@@ -1,7 +1,7 @@
 """Measures what the tail's guard could reach at best: flags of our ranking, cut with the truth.
 
-    python -m benchmarks.audit.tail_bound [--human=cifar10n.npz] [--seeds=0,1,2] [--cache=DIR]
-        [--out=FILE]
+    python -m benchmarks.audit.tail_bound [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
+        [--cache=DIR] [--out=FILE]
 
 Takes about ten minutes on two cores where the cache of `audit/real.py` is at hand.
 Writes benchmarks/results/audit/tail_bound.json, which docs/own_data.md shows. Goes on where it was.
@@ -12,10 +12,6 @@ labels: for labels of tail classes the lowest at which no more right ones are fl
 still cleanlab's. So no guard of the same ranking, one threshold for each of the two groups, has
 more recall at that precision.
 """
-
-import json
-import pathlib
-import tempfile
 
 import numpy as np
 
@@ -53,30 +49,14 @@ def measure(drawn: real.Drawn, human: bool) -> dict[str, dict[str, float | None]
 
 
 def main() -> None:
-    parser = result_file.parser(__doc__)
-    parser.add_argument("--human", type=pathlib.Path)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
-    args = parser.parse_args()
-    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
-    known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
-    cells, features = known.get("cells", {}), {}
-    with tempfile.TemporaryDirectory() as folder:
-        for name, labels, factor in real.CELLS:
-            by_people = labels in real.HUMAN
-            if factor == 1 or labels == "none" or (by_people and not human):
-                continue
-            cell = f"{name}, IF {factor}, {labels}"
-            for seed in args.seeds.split(","):
-                if seed in cells.get(cell, {}):
-                    continue
-                if name not in features:
-                    features = {name: real.all_features(name, args.cache or pathlib.Path(folder))}
-                drawn = real.draw(*features[name], labels, factor, int(seed), human)
-                cells.setdefault(cell, {})[seed] = found = measure(drawn, by_people)
-                shown = {arm: round(scores["recall"], 1) for arm, scores in found.items()}
-                print(cell, seed, shown, flush=True)
-                result_file.save(args.out, {"cells": cells})
+    args = real.arguments(__doc__)
+    tails = [cell for cell in real.CELLS if cell[1] != "none" and cell[2] > 1]
+    for cell, seed, drawn in real.missing(args, tails):
+        found = measure(drawn, human=cell.endswith(real.HUMAN))
+        args.cells.setdefault(cell, {})[seed] = found
+        shown = {arm: round(scores["recall"], 1) for arm, scores in found.items()}
+        print(cell, seed, shown, flush=True)
+        result_file.save(args.out, {"cells": args.cells})
 
 
 if __name__ == "__main__":

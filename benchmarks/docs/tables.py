@@ -200,7 +200,7 @@ def _faults() -> str:
     versions = measured["versions"]
     return "\n".join([*lines, f"| all | {sums} | |"]) + (
         f"\n\nThe kills of one run: {kills}. Last run {max(r['date'] for r in rows.values())}, "
-        f"{minutes:.0f} minutes on a busy machine; {measured['cpu']}; Python {measured['python']}, "
+        f"{minutes:.0f} minutes on a busy machine. {measured['cpu']}; Python {measured['python']}, "
         f"jax {versions['jax']}, orbax-checkpoint {versions['orbax-checkpoint']}."
     )
 

@@ -6,14 +6,14 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import recipe_files
+from dull_jax.audit import embeddings
 from dull_jax.config import validate
 from dull_jax.data import dataset
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.sources import Source, Split
 from dull_jax.errors import UserError
 
-_SEEN, _EPOCHS = 1_500_000, (3, 30)  # samples that a head sees in all, where that is within these
-_UPDATES, _BATCH = 1000, (8, 128)  # updates that it needs: small sets have small batches for them,
+_UPDATES, _BATCH = 1000, (8, 128)  # that a head needs: small sets have small batches for them,
 _MOST = 300  # and the smallest have more epochs
 
 
@@ -94,7 +94,7 @@ def chosen_epochs(size: int) -> int:
     >>> [chosen_epochs(size) for size in (100, 1_000, 100_000, 10**6)]
     [80, 30, 15, 3]
     """
-    epochs = int(np.clip(round(_SEEN / size), *_EPOCHS))
+    epochs = embeddings.head_epochs(size)
     return min(max(epochs, _UPDATES * _BATCH[0] // size), _MOST)
 
 

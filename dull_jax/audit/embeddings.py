@@ -9,7 +9,7 @@ import dataclasses
 import numpy as np
 from ml_collections import ConfigDict
 
-from dull_jax import config as recipe
+from dull_jax import recipe_files
 from dull_jax.audit import inputs
 from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
@@ -22,7 +22,16 @@ from dull_jax.files import Path
 from dull_jax.names import composed, shown
 from dull_jax.stats import neighbour_graph
 
-EPOCHS, SEEN = (3, 30), 1_500_000  # of a head: fewer of a large set, which sees as many samples
+_EPOCHS, _SEEN = (3, 30), 1_500_000  # of a head: fewer of a large set, which sees as many samples
+
+
+def head_epochs(size: int) -> int:
+    """Passes of a linear head over so many samples.
+
+    >>> [head_epochs(size) for size in (1_000, 100_000, 10**6)]
+    [30, 15, 3]
+    """
+    return int(np.clip(round(_SEEN / size), *_EPOCHS))
 
 
 def of_files(
@@ -48,21 +57,15 @@ def of_files(
     """
     config = _config(file, labels, devices)
     config, dataset = prepare(config, say)
-    if not epochs:
-        size = len(dataset.train.ids) + len(dataset.test.ids)
-        epochs = int(np.clip(round(SEEN / size), *EPOCHS))
-    config.train.epochs = epochs
+    size = len(dataset.train.ids) + len(dataset.test.ids)
+    config.train.epochs = epochs or head_epochs(size)
     return inputs.of_dataset(config, dataset, folds, keep, say, decisions=decisions)
 
 
 def _config(file: str, labels: str, devices: int) -> ConfigDict:
-    """That of configs/embeddings.py, with cross entropy."""
-    config = recipe.defaults()
-    config.method, config.train.devices = "ce", devices
-    config.data.name, config.data.profile, config.noise.name = "embeddings", "none", "none"
-    config.data.file, config.data.labels = file, labels
-    config.model.name, config.train.view, config.train.batch_size = "identity", "strong", 128
-    config.optim.name, config.optim.lr, config.optim.ema = "adamw", 1e-3, 0.99
+    """The recipe "embeddings", with cross entropy."""
+    config = recipe_files.load("embeddings:method=ce")
+    config.data.file, config.data.labels, config.train.devices = file, labels, devices
     return config
 
 

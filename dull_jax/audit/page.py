@@ -3,7 +3,6 @@
 One HTML file without scripts and without anything to load, as the report of a run is.
 """
 
-import os
 import shlex
 
 import numpy as np
@@ -101,8 +100,8 @@ def _decided(samples: AuditInput, verdict: LabelAudit) -> Markup | None:
 
 def _review(folder: files.Path) -> list[Markup]:
     """How to decide."""
-    place = os.fspath(folder) if files.is_remote(folder) else os.path.abspath(folder)
-    command = [invocation.named("review"), f"--audit={shlex.quote(place)}", "--open"]
+    place = shlex.quote(files.absolute(folder))
+    command = [invocation.named("review"), f"--audit={place}", "--open"]
     return [blocks.text("To decide about them with the keyboard:", "soft"), blocks.command(command)]
 
 

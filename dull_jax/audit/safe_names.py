@@ -8,9 +8,7 @@ from dull_jax.names import composed
 
 _ODD = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*]')  # of no file's name on one system or another
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-_PASSED_OVER = re.compile(
-    r"^(_?\.|__)[._]*"
-)  # readers take what begins so for hidden, or for a cache
+_PASSED_OVER = re.compile(r"^(_?\.|__)[._]*")  # hidden or a cache, as readers take it
 _MOST, _MOST_OF_SUFFIX = 160, 20  # bytes; file systems allow 255
 
 

@@ -16,7 +16,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from scipy import stats
+from scipy.special import stdtrit
 
 from dull_jax import invocation, streams
 from dull_jax.errors import UserError
@@ -186,7 +186,7 @@ def paired_difference(results: Sequence[Result], others: Sequence[Result]) -> st
     if len(gaps) < 2:
         return f"{gaps[0]:+.1f}" if gaps else NA
     mean, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
-    reach = float(stats.t.ppf(0.975, len(gaps) - 1)) * error
+    reach = float(stdtrit(len(gaps) - 1, 0.975)) * error
     return f"{mean:+.1f} [{mean - reach:.1f}, {mean + reach:.1f}]"
 
 

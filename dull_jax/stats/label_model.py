@@ -120,6 +120,8 @@ class Estimator:
           UserError: of `neighbour_graph.nearest`.
         """
         updated = self._updated(state, logits, features)
+        if updated is state:  # an audit's posterior, looked at when it was made
+            return state
         renamed = transition.renamed_classes(updated.posterior, self.given)[self.given]
         if renamed.mean() > RENAMED:
             return state

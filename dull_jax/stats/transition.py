@@ -74,9 +74,9 @@ def renamed_classes(posterior: np.ndarray, given: np.ndarray) -> np.ndarray:
     that explains the labels was found for classes that are not these.
     """
     num_classes = posterior.shape[1]
-    counts = 1e-6 * len(given) * np.eye(num_classes)  # of equal ways the one in use
-    np.add.at(counts, given, posterior)
-    _, names = linear_sum_assignment(counts, maximize=True)
+    in_use = 1e-6 * len(given) * np.eye(num_classes)  # of equal ways the one in use
+    counts = np.asarray(jax.ops.segment_sum(jnp.asarray(posterior), given, num_classes))
+    _, names = linear_sum_assignment(counts + in_use, maximize=True)
     return names != np.arange(num_classes)
 
 

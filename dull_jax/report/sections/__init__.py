@@ -33,17 +33,14 @@ class Place(NamedTuple):
 def of(run: Run) -> tuple[list[Markup], dict[str, str]]:
     """The sections that `run` has the files for, in order, and {id: link text} for each."""
     sections, links = [], {}
-    for module, place in sorted(_placed(run), key=lambda pair: pair[1].order):
+    placed = [(module, _place(module, run)) for module in _modules()]
+    for module, place in sorted(placed, key=lambda pair: pair[1].order):
         content = module.content(run)
         if content is not None:
             id = module.__name__.rpartition(".")[2]
             sections.append(blocks.section(id, place.title, content, place.folded))
             links[id] = place.link
     return sections, links
-
-
-def _placed(run: Run) -> list[tuple[ModuleType, Place]]:
-    return [(module, _place(module, run)) for module in _modules()]
 
 
 def _place(module: ModuleType, run: Run) -> Place:

@@ -1,6 +1,8 @@
-"""What to do after training, as commands that name this run."""
+"""What to do after training, as commands that name this run.
 
-import os
+Its paths are absolute: the page may be read in another folder than training was started in.
+"""
+
 import shlex
 
 from dull_jax import files, invocation
@@ -26,13 +28,13 @@ def content(run: Run) -> list | None:
 
 
 def _labels(run: Run) -> list[Step]:
-    audit, here = run.path / layout.AUDIT, _absolute(run.path)
-    decisions = _absolute(audit / layout.DECISIONS)
+    audit, here = run.path / layout.AUDIT, files.absolute(run.path)
+    decisions = files.absolute(audit / layout.DECISIONS)
     return [
         (
             "Find the wrong labels",
             "Judges each label by networks that have not seen it, which finds more than this page. "
-            f"The result is {_absolute(audit / layout.AUDIT_PAGE)}, with pictures.",
+            f"The result is {files.absolute(audit / layout.AUDIT_PAGE)}, with pictures.",
             _command("audit", run=here),
         ),
         (
@@ -54,14 +56,14 @@ def _again(run: Run) -> list[Step]:
     if not run.paths:
         return []
     options = {"config": "csv", "config.data.file": _TABLE}
-    options |= {"config.data.dir": _absolute(run.data_folder)}
-    options |= {"workdir": f"{_absolute(run.path)}-corrected"}
+    options |= {"config.data.dir": files.absolute(run.data_folder)}
+    options |= {"workdir": f"{files.absolute(run.path)}-corrected"}
     said = "A corrected set is another run, so its folder is another one."
     return [("Train again", said, _command("main", **options))]
 
 
 def _use(run: Run) -> list[Step]:
-    here = _absolute(run.path)
+    here = files.absolute(run.path)
     return [
         (
             "Name new images",
@@ -81,8 +83,3 @@ def _command(name: str, **options: str) -> list[str]:
     """Quoted for a shell: folders of people have blanks in their names."""
     quoted = (f"--{key}={shlex.quote(value)}" for key, value in options.items())
     return [invocation.named(name), *quoted]
-
-
-def _absolute(path: files.Path | str) -> str:
-    """The page may be read in another folder than the one that training was started in."""
-    return os.fspath(path) if files.is_remote(path) else os.path.abspath(path)
