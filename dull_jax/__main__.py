@@ -7,7 +7,7 @@ flags, messages and exit codes are the same, and nothing heavy is imported befor
 import difflib
 import runpy
 import sys
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 from dull_jax import invocation
 
@@ -80,7 +80,7 @@ def main() -> None:
         _leave(f"dull-jax: {_unknown(word)}", 2)
     wanted = SUBCOMMANDS[word]
     if any(flag in invocation.HELP for flag in rest):
-        print(f"Example: dull-jax {wanted.example}\n", flush=True)
+        _say(f"Example: dull-jax {wanted.example}\n", sys.stdout)
     given = {flag.partition("=")[0] for flag in rest}
     before = [flag for flag in wanted.before if flag.partition("=")[0] not in given]
     sys.argv[1:] = [*before, *rest]
@@ -116,12 +116,16 @@ def _unknown(word: str) -> str:
 
 
 def _leave(text: str, code: int) -> None:
-    """Says it, whatever happens to who listens (`dull-jax --help | head -1`), and exits."""
+    _say(text, sys.stderr if code else sys.stdout)
+    sys.exit(code)
+
+
+def _say(text: str, stream: TextIO) -> None:
+    """Prints it, whatever happens to who listens (`dull-jax --help | head -1`)."""
     try:
-        print(text, file=sys.stderr if code else sys.stdout, flush=True)
+        print(text, file=stream, flush=True)
     except OSError:
         sys.stdout = None  # or its buffer would fail once more when Python ends
-    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -52,7 +52,7 @@ def run(
     Args:
       more_help: what `--help` says beside the flags; it may look at their values.
     """
-    streams.guard()
+    streams.guard(announced=not any(word in invocation.HELP for word in sys.argv))
     _quieten_libraries()
     _pin_numbers()
     _keep_compiled_programs()

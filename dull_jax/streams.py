@@ -19,8 +19,8 @@ from dull_jax.names import harmless
 class Stream:
     """Text to `file` for as long as that takes it, then to nobody; no write raises."""
 
-    def __init__(self, file: TextIO | None, name: str):
-        self._file, self._name = file, name
+    def __init__(self, file: TextIO | None, name: str, announced: bool = True):
+        self._file, self._name, self._announced = file, name, announced
         if hasattr(file, "reconfigure"):
             file.reconfigure(errors="backslashreplace")
 
@@ -47,23 +47,26 @@ class Stream:
         file, self._file = self._file, None
         with suppress(OSError, ValueError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), file.fileno())
-        if self is sys.stdout:
+        if self is sys.stdout and self._announced:
             text = reason(error)
             sys.stderr.write(f"{self._name} takes no more ({text}); the work goes on without it\n")
             sys.stderr.flush()
 
 
-def guard() -> None:
+def guard(announced: bool = True) -> None:
     """Puts a `Stream` in place of standard output and standard error.
 
     Where one is closed, its number would go to the next file that is opened, and libraries that
     print would write into that file: it is opened to nowhere.
+
+    Args:
+      announced: whether standard error says so when standard output is lost.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
-    sys.stdout = Stream(sys.stdout, "standard output")
+    sys.stdout = Stream(sys.stdout, "standard output", announced)
     sys.stderr = Stream(sys.stderr, "standard error")
     logging.get_absl_handler().python_handler.setStream(sys.stderr)

@@ -46,6 +46,19 @@ def test_help_of_a_subcommand_begins_with_an_example(name):
         assert done.stdout.partition("\n\n")[2] == plain.stdout
 
 
+@pytest.mark.parametrize("words", [["--help"], ["train", "--help"], ["audit", "--help"]])
+def test_help_to_nobody_says_nothing(words):
+    """As of `dull-jax train --help | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "dull_jax", *words]
+    try:
+        done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    finally:
+        os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.audit import saved
-from dull_jax.audit.decisions import NO_CLASS
+from dull_jax.audit.decisions import NO_CLASS, OPEN, REMOVED
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import OUTSIDE, Listed
 from dull_jax.data.own.image_index import split_of
@@ -24,8 +24,8 @@ from dull_jax.names import shown
 from dull_jax.stats.label_audit import LabelAudit
 
 DECIDED, CORRECTED, KEPT = "decided", "corrected", "kept"
-NONE = "none of the classes"  # a person's decision: of no use for training
-LEFT_OUT = ("left out", NONE)  # statuses of what has no label
+NONE, GONE = "none of the classes", "removed"  # a person's decisions: not to be trained on
+LEFT_OUT = ("left out", NONE, GONE)  # statuses of what has no label
 
 
 class Correction(NamedTuple):
@@ -97,7 +97,7 @@ def of(
     """
     names = samples.class_names
     replaced = accepted(samples, audit, listed, accept_above)
-    known = np.full(len(samples.given), -1) if samples.decided is None else samples.decided.label
+    known = np.full(len(samples.given), OPEN) if samples.decided is None else samples.decided.label
     labels = np.where(replaced, audit.suggested, samples.given)
     labels = np.where(known >= 0, known, labels)
     splits = np.full(len(labels), "train", object) if samples.splits is None else samples.splits
@@ -111,7 +111,7 @@ def of(
                 id=str(samples.ids[n]),
                 path=str(samples.paths[n]),
                 file=str(places[n]),
-                label="" if status == NONE else names[new],
+                label="" if status in LEFT_OUT else names[new],
                 given=names[old],
                 split=str(splits[n]),
                 status=status,
@@ -135,8 +135,8 @@ def accepted(
 
 
 def _status(known: int, changed: bool) -> str:
-    if known == NO_CLASS:
-        return NONE
+    if known in (NO_CLASS, REMOVED):
+        return NONE if known == NO_CLASS else GONE
     if known >= 0:
         return DECIDED
     return CORRECTED if changed else KEPT
@@ -150,7 +150,8 @@ def _others(samples: AuditInput, audited: list[Correction]) -> list[Correction]:
         label, status = other.label, other.status
         if other.twin >= 0:
             label = audited[other.twin].label
-            status = NONE if audited[other.twin].status == NONE else status
+            fate = audited[other.twin].status
+            status = fate if fate in LEFT_OUT else status
         file = os.path.abspath(os.path.join(root, other.path))
         file = file if other.path and os.path.isfile(file) else ""
         rows.append(Correction(other.id, other.path, file, label, other.label, other.split, status))

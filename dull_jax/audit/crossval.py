@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from dull_jax import config as recipe
 from dull_jax import files
-from dull_jax.audit.decisions import NO_CLASS, OPEN
+from dull_jax.audit.decisions import NO_CLASS, OPEN, REMOVED
 from dull_jax.data import draws
 from dull_jax.data.dataset import Dataset
 from dull_jax.errors import UserError
@@ -50,7 +50,7 @@ def predictions(
       folds: networks trained; fewer where different images are fewer.
       keep: folder for what is done of the folds; see `layout.fold`.
       known: int `[N]` of `decisions.Decided`: classes to learn in place of given labels; what is of
-        no class is predicted only.
+        no class, or removed, is predicted only.
 
     Raises:
       UserError: there is one image only, under several labels, or nothing of a class to learn; see
@@ -93,7 +93,7 @@ def _corrected(dataset: Dataset, known: np.ndarray | None) -> tuple[Dataset, np.
         return dataset, np.ones(len(given), bool)
     labels = np.where(known >= 0, known, given).astype(given.dtype)
     train = dataclasses.replace(dataset.train, given=labels)
-    return dataclasses.replace(dataset, train=train), known != NO_CLASS
+    return dataclasses.replace(dataset, train=train), ~np.isin(known, (NO_CLASS, REMOVED))
 
 
 def _key(config: ConfigDict, dataset: Dataset, contents: np.ndarray, fold_of: np.ndarray) -> str:

@@ -15,8 +15,8 @@ from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted
 
-NONE, SKIP, UNDO = "[none of the classes]", "[skip]", "[undo]"
-SPECIAL = (NONE, SKIP, UNDO)
+NONE, REMOVE, SKIP, UNDO = "[none of the classes]", "[remove]", "[skip]", "[undo]"
+SPECIAL = (NONE, REMOVE, SKIP, UNDO)
 COLUMNS = ("id", "given", "decision", "when", "audit")
 NEEDED = ("id", "decision")
 HEADER = 1 << 16  # bytes in which the first row of a file ends

@@ -6,11 +6,12 @@
     77ab12de,dog,[undo],2026-11-28T14:03:29Z,5d1f0c2ab9e4
 
 `decision` is the class that the sample shows, which may be the one given; or `[none of the
-classes]`; or `[skip]`, looked at and left open; or `[undo]`, which takes back the sample's last
-decision. `given`, `when` (UTC) and `audit` (the digest of the list that was looked at) are notes:
-another program may leave these columns out. A decision is about the image, so it holds for every
-later audit of it. Where a sample has two different decisions and none was taken back, the last row
-counts, and the conflict is named.
+classes]`; or `[remove]`, an image not to be trained on, whose label may be right; or `[skip]`,
+looked at and left open; or `[undo]`, which takes back the sample's last decision. `given`, `when`
+(UTC) and `audit` (the digest of the list that was looked at) are notes: another program may leave
+these columns out. A decision is about the image, so it holds for every later audit of it. Where a
+sample has two different decisions and none was taken back, the last row counts, and the conflict is
+named.
 """
 
 import datetime
@@ -26,12 +27,12 @@ import numpy as np
 
 from dull_jax import files
 from dull_jax.audit import decision_table, label_studio_export
-from dull_jax.audit.decision_table import COLUMNS, NONE, SKIP, SPECIAL, UNDO
+from dull_jax.audit.decision_table import COLUMNS, NONE, REMOVE, SKIP, SPECIAL, UNDO
 from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
-OPEN, NO_CLASS = -1, -2  # in place of a class
+OPEN, NO_CLASS, REMOVED = -1, -2, -3  # in place of a class
 
 
 class Decision(NamedTuple):
@@ -51,16 +52,17 @@ class Decision(NamedTuple):
 class Decided(NamedTuple):
     """What decisions say of N samples.
 
-    label: int32 [N], the class that was decided, `OPEN`, or `NO_CLASS`. notes: what was odd.
+    label: int32 [N], the class that was decided, `OPEN`, `NO_CLASS`, or `REMOVED`. notes: what was
+    odd.
     """
 
     label: np.ndarray
     notes: tuple[str, ...] = ()
 
     @property
-    def known(self) -> np.ndarray:
-        """bool [N], whether it was decided."""
-        return self.label != OPEN
+    def removed(self) -> np.ndarray:
+        """bool [N], whether the image is to be removed, which says nothing of its label."""
+        return self.label == REMOVED
 
 
 class DecisionFile(NamedTuple):
@@ -151,7 +153,7 @@ def of_samples(
             where = f"{name}, row {last.row}" if last.row else name
             raise UserError(
                 f"{where}: the decision {quoted(last.decision)} for {quoted(key)} is no class of "
-                f"this audit, nor {NONE}, {SKIP} or {UNDO}"
+                f"this audit, nor {', '.join(SPECIAL[:-1])} or {UNDO}"
             )
         if len({numbers.of(row.decision) for row in stack if row.decision != SKIP}) > 1:
             conflicts.append(_conflict(key, stack))
@@ -168,12 +170,12 @@ class Numbers:
     def __init__(self, class_names: Sequence[str]):
         names = class_labels.cells(class_names)
         self._named = {composed(name.strip()): k for k, name in enumerate(names)}
-        self._named[NONE] = NO_CLASS
+        self._named |= {NONE: NO_CLASS, REMOVE: REMOVED}
         whole = [(int(name), k) for k, name in enumerate(names) if class_labels.is_whole(name)]
         self._valued = dict(whole) if len(dict(whole)) == len(whole) else {}
 
     def of(self, decision: str) -> int | None:
-        """The class number, `NO_CLASS`, or None where there is no such class."""
+        """The class number, `NO_CLASS`, `REMOVED`, or None where there is no such class."""
         if decision in self._named:
             return self._named[decision]
         whole = class_labels.whole(decision)  # spreadsheets write 3.0, or 3 for 003

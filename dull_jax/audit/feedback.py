@@ -14,7 +14,7 @@ from dull_jax.stats.label_audit import LabelAudit
 
 
 class Counted(NamedTuple):
-    """Labels that a person has decided: how many, and how many of them were wrong."""
+    """Labels that a person has judged: how many, and how many of them were wrong."""
 
     decided: int
     wrong: int
@@ -38,9 +38,12 @@ def counted(samples: AuditInput, audit: LabelAudit) -> Mapping[str, Counted]:
     """group of the given class and 'all' -> what was decided of its labels."""
     inside = {group: np.isin(samples.given, ids) for group, ids in audit.groups.items()}
     inside["all"] = np.ones(len(samples.given), bool)
-    error = audit.decided & (audit.wrong > 0.5)
+    judged = audit.decided
+    if samples.decided is not None:
+        judged = judged & ~samples.decided.removed
+    error = judged & (audit.wrong > 0.5)
     return {
-        group: Counted(int((members & audit.decided).sum()), int((members & error).sum()))
+        group: Counted(int((members & judged).sum()), int((members & error).sum()))
         for group, members in inside.items()
     }
 

@@ -93,9 +93,12 @@ def _tell(manifest: Manifest, job: Job) -> None:
     left_out = {"cannot be read": len(broken), "are copies of others": copies}
     told = "".join(f", {count:,} {what}" for what, count in left_out.items() if count)
     say(f"{len(manifest.ids):,} images embedded{told}: {job.output}")
+    labelled = inputs.is_labelled(manifest)
+    labels = "" if labelled else " --labels=LABELS.csv"
+    say(f"next: {invocation.named('audit')} --embeddings={job.output}{labels}")
+    labels = "" if labelled else " --config.data.labels=LABELS.csv"
     command = f"{invocation.named('main')} --config=embeddings"
-    labels = "" if inputs.is_labelled(manifest) else " --config.data.labels=LABELS.csv"
-    say(f"next: {command} --config.data.file={job.output}{labels} --workdir=RUN")
+    say(f"or:   {command} --config.data.file={job.output}{labels} --workdir=RUN")
 
 
 def say(text: str) -> None:

@@ -5,8 +5,9 @@ GET  /page/NAME               its script and style sheet
 GET  /api/classes, /api/overview?VIEW, /api/examples?class=K
 GET  /api/item?VIEW&position=P&seek=here|open|skipped|back     or ?VIEW&row=R
 GET  /image/ROW, /thumb/ROW, /image/twin/PLACE
-POST /api/decide {"row": R, "decision": {"kind": "class", "class": K}}      or "none", "skip";
-     with "before": a decision or null, refused where something else is decided by now
+POST /api/decide {"row": R, "decision": {"kind": "class", "class": K}}
+     or of kind "none", "remove" or "skip"; with "before": a decision or null, refused where
+     something else is decided by now
 POST /api/undo {}                                              or {"undo": N}, N of the last reply
 
 VIEW is any of order, group, given, suggested and verdict: see `items.View`.

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from dull_jax.audit.decisions import NO_CLASS, OPEN
+from dull_jax.audit.decisions import NO_CLASS, OPEN, REMOVED
 from dull_jax.audit.saved import ABSENT, SavedAudit
 from dull_jax.audit.verdicts import DUPLICATE, LEAK
 from dull_jax.report.blocks import clean
@@ -13,7 +13,7 @@ from dull_jax.review.pictures import Pictures
 from dull_jax.review.session import SKIPPED, State
 
 AHEAD = 3  # rows whose pictures the page loads before they are asked for
-_KINDS = {NO_CLASS: "none", SKIPPED: "skip"}
+_KINDS = {NO_CLASS: "none", REMOVED: "remove", SKIPPED: "skip"}
 
 
 def decision(label: int) -> dict[str, Any] | None:
@@ -32,7 +32,7 @@ def label(value: Any, num_classes: int) -> int:
                 return known
         if kind == "class" and type(number) is int and 0 <= number < num_classes:
             return number
-    raise ValueError("a decision is none, skip, or one of the classes")
+    raise ValueError("a decision is none, remove, skip, or one of the classes")
 
 
 def before(asked: dict[str, Any], num_classes: int) -> int | None:
@@ -65,9 +65,9 @@ def overview(items: Items, view: View, state: State, name: str, command: str) ->
 def _precision(audit: SavedAudit, state: State) -> dict[str, Any]:
     """Of the flagged labels: what the audit expects, and what was counted so far."""
     expected = audit.summary.get("estimated", {}).get("all", {}).get("precision")
-    decided = audit.flagged & (state.labels != OPEN) & (state.labels != SKIPPED)
-    wrong = decided & (state.labels != audit.given)
-    counted = {"decided": int(decided.sum()), "wrong": int(wrong.sum())}
+    judged = audit.flagged & ~np.isin(state.labels, (OPEN, REMOVED, SKIPPED))
+    wrong = judged & (state.labels != audit.given)
+    counted = {"decided": int(judged.sum()), "wrong": int(wrong.sum())}
     return {"estimated_precision": expected, "counted": counted}
 
 

@@ -17,6 +17,8 @@ from dull_jax.audit.decisions import (
     NO_CLASS,
     NONE,
     OPEN,
+    REMOVE,
+    REMOVED,
     SKIP,
     UNDO,
     Decision,
@@ -28,13 +30,14 @@ from dull_jax.data.tables import class_labels
 from dull_jax.names import composed
 from dull_jax.review.history import History
 
-SKIPPED = -3  # in place of a class, as `OPEN` and `NO_CLASS` are
+SKIPPED = -4  # in place of a class, as `OPEN`, `NO_CLASS` and `REMOVED` are
+_SPELT = {NO_CLASS: NONE, REMOVED: REMOVE, SKIPPED: SKIP}
 
 
 class State(NamedTuple):
     """What is decided of N labels.
 
-    labels: int32 [N], class numbers, `OPEN`, `NO_CLASS` or `SKIPPED`. history: of these labels.
+    labels: int32 [N], class numbers, `OPEN`, `NO_CLASS`, `REMOVED` or `SKIPPED`. history: of these.
     notes: what was odd about the file when it was read.
     """
 
@@ -75,7 +78,7 @@ class Session:
         """Adds a decision unless it stands already; how many decisions can be taken back.
 
         Args:
-          label: a class number, `NO_CLASS` or `SKIPPED`.
+          label: a class number, `NO_CLASS`, `REMOVED` or `SKIPPED`.
           before: what was decided, or `OPEN`, as far as is known.
 
         Raises:
@@ -123,7 +126,7 @@ class Session:
         return Decision(self._ids[row], given, decision, decisions.now(), self.audit.digest)
 
     def _name(self, label: int) -> str:
-        return {NO_CLASS: NONE, SKIPPED: SKIP}.get(label) or self._names[label]
+        return _SPELT.get(label) or self._names[label]
 
     def _add(self, file: io.FileIO, rows: list[Decision]) -> None:
         decisions.add(file, rows)

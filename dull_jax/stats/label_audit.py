@@ -34,7 +34,7 @@ THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 TAIL_FALSE_ALARMS = 0.03  # of the tail's right labels, expected to be flagged; unless asked
 IMAGE_TAIL_FALSE_ALARMS = 0.05  # where noise depends on the image: it flows into rare classes too
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
-UNDECIDED = -1  # in place of a known class
+UNDECIDED, ASIDE = -1, -3  # in place of a known class
 KINDS = {
     "none": "none",
     "symmetric": "symmetric",
@@ -73,7 +73,8 @@ class LabelAudit:
       ambiguous: bool `[N]`, flagged though no other class is likelier.
       replaceable: bool `[N]`, flagged, another class is likelier, and the given one is not of the
         guarded tail: what may be corrected unseen.
-      decided: bool `[N]`, known: nothing of the above, and P(wrong) is 0 or 1.
+      decided: bool `[N]`, known or put aside: nothing of the above. P(wrong) of what is known is 0
+        or 1.
       groups: group -> class ids.
       threshold: group -> P(wrong) to exceed.
       transition: float32 `[K, K]`, P(given j | true i).
@@ -132,7 +133,8 @@ def audit_labels(
         may be flagged; 1 for no guard. None: 0.03, or 0.05 where noise depends on the image, and of
         classes that are rare indeed, unless `groups` names them.
       known: `[N]`, true classes that a person has decided: int, -1 where nobody has, -2 for samples
-        of none of the classes. `pred_probs` may come from models that were trained on them.
+        of none of the classes, -3 for samples that are put aside: they are not flagged, and nothing
+        is known of their labels. `pred_probs` may come from models that were trained on them.
       block: rows at a time. The result does not depend on it, beyond rounding.
       candidates: how many of a sample's likeliest classes to keep.
       posterior: whether to keep P(true | x, given), `[N, K]`.
@@ -167,8 +169,8 @@ def audit_labels(
     if not by_image:  # whose transition is that of P(wrong) itself, and says no more
         bounded = rule_of_succession.bounded(wrong, given, judged.transition, judged.prior)
         wrong = np.where(guard, bounded, wrong)
-    if decided.any():
-        wrong = _calibrated(wrong, known, given, groups)
+    if (told := decided & (known != ASIDE)).any():
+        wrong = _calibrated(wrong, known, told, given, groups)
     if budget is None:
         budget = IMAGE_TAIL_FALSE_ALARMS if by_image else TAIL_FALSE_ALARMS
     flagged, threshold = flags(np.where(decided, 0, wrong), inside, guard, budget)
@@ -199,9 +201,13 @@ def _known(known: np.ndarray | None, size: int) -> np.ndarray:
 
 
 def _calibrated(
-    wrong: np.ndarray, known: np.ndarray, given: np.ndarray, groups: Mapping[str, Sequence[int]]
+    wrong: np.ndarray,
+    known: np.ndarray,
+    told: np.ndarray,
+    given: np.ndarray,
+    groups: Mapping[str, Sequence[int]],
 ) -> np.ndarray:
-    """P(wrong) `[N]` as the decided labels say, which are 0 or 1.
+    """P(wrong) `[N]` as the labels that were `told` say, which are 0 or 1.
 
     Doubtful ones teach: whoever decides on a label that no list holds has chosen it for what he
     saw, and six such errors would make an audit doubt everything.
@@ -209,14 +215,13 @@ def _calibrated(
     group = np.zeros(len(given), int)
     for number, ids in enumerate(groups.values()):
         group[np.isin(given, ids)] = number
-    decided = known != UNDECIDED
-    errors = (known != given)[decided]
-    taught = wrong[decided] >= THRESHOLDS[0]
+    errors = (known != given)[told]
+    taught = wrong[told] >= THRESHOLDS[0]
     found = decided_calibration.fit(
-        wrong[decided][taught], errors[taught], group[decided][taught], max(len(groups), 1)
+        wrong[told][taught], errors[taught], group[told][taught], max(len(groups), 1)
     )
     wrong = found.apply(wrong, group)
-    wrong[decided] = errors
+    wrong[told] = errors
     return wrong
 
 

@@ -1,4 +1,7 @@
-"""What an audit knows of labels: predictions and neighbours, checked, pooled and calibrated.
+"""What an audit knows of labels: three opinions, checked, pooled and calibrated.
+
+Those of a model (`pred_probs`), of the nearest neighbours (`opinion_pool.votes`) and of Gaussian
+classes (`discriminant`), the last two from features. None has seen the label that it judges.
 
 Rows are read in blocks, so that `[N, K]` need not fit into memory. N samples, K classes.
 """
@@ -9,21 +12,20 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.errors import UserError
-from dull_jax.stats import check_probs, neighbour_graph, opinion_pool
+from dull_jax.stats import check_probs, discriminant, neighbour_graph, opinion_pool
 from dull_jax.stats.neighbour_graph import Graph
 from dull_jax.stats.opinion_pool import Pool
 
 BLOCK_NUMBERS = 2**18  # probabilities looked at together: three such arrays fit a core's cache
+Source = Callable[[slice | np.ndarray], np.ndarray]  # positions -> float32 [n, K], rows sum to 1
 
 
 class Evidence(NamedTuple):
     """What is known of N samples, and how it is read some rows at a time."""
 
     given: np.ndarray  # int32 [N], the labels in doubt
-    voting: np.ndarray  # int32 [N], the same with what is known of them: the labels that vote
     num_classes: int
-    probs: np.ndarray | None  # [N, K], maybe a memmap
-    graph: Graph | None
+    sources: tuple[Source, ...]
     pool: Pool
     rows: int  # at a time
 
@@ -34,8 +36,7 @@ class Evidence(NamedTuple):
             yield here, self.at(here), self.given[here]
 
     def at(self, where: slice | np.ndarray) -> np.ndarray:
-        sources = _sources(self.probs, self.graph, self.voting, self.num_classes, self.pool.kernel)
-        parts = [source(where) for source in sources]
+        parts = [source(where) for source in self.sources]
         return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
 
 
@@ -60,18 +61,24 @@ def gathered(
         raise UserError(f"block={block} must be 1 or more rows")
     for start, part in check_probs.blocks(probs, rows) if probs is not None else ():
         check_probs.rows_sum_to_one(part, start)
-    graph, kernel = None, np.nan
     fitted = opinion_pool.fitted_rows(size, num_classes)
     if features is not None and (np.ndim(features) != 2 or len(features) != size):
         raise UserError(
             f"features must be [{size} given labels, numbers], got {np.shape(features)}"
         )
+    sources: list[Source] = []
+    if probs is not None:
+        sources.append(lambda where: np.asarray(probs[where], np.float32))
+    kernel = np.nan
     if features is not None and size > 1:
-        graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
-        kernel = opinion_pool.best_kernel(graph, fitted, voting, num_classes)
-    parts = [source(fitted) for source in _sources(probs, graph, voting, num_classes, kernel)]
-    pool = opinion_pool.fit(parts, given[fitted], kernel)
-    return Evidence(given, voting, num_classes, probs, graph, pool, rows), class_names
+        of_neighbours, kernel = _neighbours(features, voting, num_classes, fitted)
+        sources += [of_neighbours, discriminant.fit(features, voting, num_classes, fitted).probs]
+    if not sources:  # of a single sample all classes are alike
+        sources.append(
+            lambda where: np.full((len(given[where]), num_classes), 1 / num_classes, np.float32)
+        )
+    pool = opinion_pool.fit([source(fitted) for source in sources], given[fitted], kernel)
+    return Evidence(given, num_classes, tuple(sources), pool, rows), class_names
 
 
 def _voting(given: np.ndarray, known: np.ndarray | None, num_classes: int) -> np.ndarray:
@@ -83,25 +90,15 @@ def _voting(given: np.ndarray, known: np.ndarray | None, num_classes: int) -> np
     return np.where(known >= 0, known, given).astype(given.dtype)
 
 
-def _sources(
-    probs: np.ndarray | None,
-    graph: Graph | None,
-    given: np.ndarray,
-    num_classes: int,
-    kernel: float,
-) -> list[Callable[[slice | np.ndarray], np.ndarray]]:
-    """Functions rows -> predictions `[n, K]`; of a single sample all classes are alike."""
-    sources = []
-    if probs is not None:
-        sources.append(lambda where: np.asarray(probs[where], np.float32))
-    if graph is not None:
-        sources.append(
-            lambda where: opinion_pool.votes(
-                Graph(*(column[where] for column in graph)), given, num_classes, kernel
-            )
-        )
-    if not sources:
-        sources.append(
-            lambda where: np.full((len(given[where]), num_classes), 1 / num_classes, np.float32)
-        )
-    return sources
+def _neighbours(
+    features: np.ndarray, voting: np.ndarray, num_classes: int, fitted: np.ndarray
+) -> tuple[Source, float]:
+    """(their votes, the kernel that weighs them)."""
+    graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)
+    kernel = opinion_pool.best_kernel(graph, fitted, voting, num_classes)
+
+    def votes(where: slice | np.ndarray) -> np.ndarray:
+        part = Graph(*(column[where] for column in graph))
+        return opinion_pool.votes(part, voting, num_classes, kernel)
+
+    return votes, kernel

@@ -7,9 +7,10 @@
   3. By Bayes the posterior of every true label, from the averaged predictions, what the sample's
      neighbours say of it (`neighbour_posterior`), and the given label read through T.
 
-Or, where features are frozen and neighbours tell more than a teacher does: 2. and 3. at once by the
-label model of audits (`label_evidence`, `label_error_model`), if noise depends on the class. Where
-it depends on the image, EM's posterior teaches better: an audit's is made to accuse, not to learn.
+Or, where features are frozen and tell more than a teacher who has seen the labels: 2. and 3. at
+once by the label model of audits (`label_evidence`, `label_error_model`), if noise depends on the
+class. Where it depends on the image, EM's posterior teaches better: an audit's is made to accuse,
+not to learn.
 
 Arrays in, arrays out: an `Estimator` holds settings, a `State` all that is carried along, and
 nothing is changed in place. N samples, K classes.
@@ -152,14 +153,16 @@ class Estimator:
         return state._replace(posterior=np.asarray(posterior))
 
     def _judge(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
-        """2. and 3. as audits do, from the warm-up's last predictions and neighbours' labels.
+        """2. and 3. as audits do, from the features, or the warm-up's last predictions without any.
 
         The state stays as it is where noise depends on the image.
         """
-        if features is not None:
-            features = features - features.mean(0)
         names = [str(k) for k in range(self.num_classes)]
-        probs = self._of_given_labels(logits)
+        probs = None
+        if features is None:
+            probs = self._of_given_labels(logits)
+        else:  # they are better judges than a teacher that has seen the labels
+            features = features - features.mean(0)
         evidence, _ = label_evidence.gathered(probs, self.given, features, names, None)
         judged = label_error_model.judged(evidence, keep=True)
         if judged.noise.startswith(("image", "none")):

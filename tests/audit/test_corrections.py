@@ -22,7 +22,7 @@ from dull_jax.audit import (
     write_back,
     written_folder,
 )
-from dull_jax.audit.decisions import NO_CLASS, OPEN, Decided
+from dull_jax.audit.decisions import NO_CLASS, OPEN, REMOVED, Decided
 from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.audit.write_back import folders, table
 from dull_jax.data.prepare import prepare
@@ -210,21 +210,38 @@ def test_fiftyone(samples, tmp_path, copy):
     assert by_id["id10"]["label"] == row["id10"].label
 
 
+def test_what_is_removed_has_no_label_nor_has_its_copy(samples, tmp_path):
+    found, row = of(samples, {1: REMOVED, 10: REMOVED})
+    gone = {key for key, r in row.items() if r.status == "removed"}
+    assert gone == {"id1", "id10", "copy"}
+    assert all(row[key].label == "" and not row[key].listed for key in gone)
+    assert len(found.usable()) == 62 - 3 - 1  # the broken one
+    assert row["id20"].label == row["id20"].given  # nothing else is changed by it
+
+
 def test_label_studio_and_back(samples, tmp_path):
-    found, _ = of(samples, {0: 1, 10: NO_CLASS})
+    found, _ = of(samples, {0: 1, 10: NO_CLASS, 3: REMOVED})
     path = tmp_path / "tasks.json"
     write_back.chosen("label_studio", path).write(path, found, False)
     tasks = {task["data"]["id"]: task for task in json.loads(path.read_text())}
-    assert set(tasks) == {"id0", "id10", "id20", "id30", "id40"}
+    assert set(tasks) == {"id0", "id3", "id10", "id20", "id30", "id40"}
     assert not tasks["id0"]["annotations"][0]["ground_truth"]
     assert tasks["id20"]["predictions"][0]["result"][0]["value"]["choices"] == [NAMES[2]]
     assert 0.5 < tasks["id20"]["predictions"][0]["score"] <= 1
     assert tasks["id20"]["data"]["image"].endswith("part0/img%2010.png")
     setup = ET.parse(tmp_path / "tasks.xml")
-    assert [c.get("value") for c in setup.iter("Choice")] == [*NAMES, decisions.NONE]
+    assert [c.get("value") for c in setup.iter("Choice")] == [
+        *NAMES,
+        decisions.NONE,
+        decisions.REMOVE,
+    ]
     rows = decisions.read(path)
     known = decisions.of_samples("x", rows, samples.ids, NAMES)
-    assert known.label[0] == 1 and known.label[10] == NO_CLASS and known.known.sum() == 2
+    assert {n: int(k) for n, k in enumerate(known.label) if k != OPEN} == {
+        0: 1,
+        3: REMOVED,
+        10: NO_CLASS,
+    }
 
 
 @pytest.mark.parametrize("name", ["folders", "imagefolder", "fiftyone", "label_studio"])

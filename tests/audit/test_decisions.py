@@ -10,13 +10,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dull_jax.audit import decisions
-from dull_jax.audit.decisions import NO_CLASS, NONE, OPEN, SKIP, UNDO, Decision
+from dull_jax.audit.decisions import (
+    NO_CLASS,
+    NONE,
+    OPEN,
+    REMOVE,
+    REMOVED,
+    SKIP,
+    UNDO,
+    Decision,
+)
 from dull_jax.errors import UserError
 from dull_jax.review.history import History
 
 NAMES = ("cat", "ü,;\"'", "=1", "[x]", "nan", "2.5")
 IDS = ("a", "b c", "é", "'=d")
-LABELS = dict(zip((*NAMES, NONE, SKIP), (*range(len(NAMES)), NO_CLASS, OPEN), strict=True))
+LABELS = dict(zip(NAMES, range(len(NAMES)), strict=True)) | {
+    NONE: NO_CLASS,
+    REMOVE: REMOVED,
+    SKIP: OPEN,
+}
 FEW = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -63,6 +63,19 @@ def test_decided_labels_are_counted_and_leave_the_list(samples, tmp_path):
     assert about["since_the_last_list"] == {"new": [], "cleared": []}
 
 
+def test_what_is_removed_leaves_the_list_and_is_not_counted(samples, tmp_path):
+    first, _, _ = audited(samples, tmp_path)
+    label = np.full(SIZE, decisions.OPEN, np.int32)
+    label[[0, 1]] = decisions.REMOVED  # wrong, right
+    asked = dataclasses.replace(samples, decided=decisions.Decided(label))
+    second, listed, since = audited(asked, tmp_path, label)
+    assert second.decided[[0, 1]].all() and not second.flagged[[0, 1]].any()
+    assert not {0, 1} & set(listed.rows.tolist()) and second.suggested[1] == samples.given[1]
+    assert feedback.counted(asked, second)["all"] == (0, 0)
+    assert since.new == since.cleared == ()
+    np.testing.assert_array_equal(second.wrong, first.wrong)  # nothing was said of labels
+
+
 def test_what_changed_is_named(samples, tmp_path):
     audited(samples, tmp_path)
     other = dataclasses.replace(samples, given=samples.given.copy())

@@ -69,6 +69,9 @@ def test_decided_items_keep_their_place(client, audit):
     assert item(client, seek="back", position=7)["position"] == 7
     client.decide(int(audit.listed[5]), "skip")
     assert item(client, seek="skipped")["position"] == 5
+    row = int(audit.listed[6])
+    assert client.decide(row, "remove").json["decision"] == {"kind": "remove"}
+    assert item(client, row=row)["decision"] == {"kind": "remove"}
     for n in audit.listed.tolist():
         client.decide(n, "none")
     assert item(client, seek="open") is None and item(client, position=2)["ahead"] == []

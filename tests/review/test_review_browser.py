@@ -81,6 +81,26 @@ def test_the_whole_loop_by_keyboard(page, client, reader_of, size):
     assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_a_copy_is_removed_by_its_button_or_key(page, reader_of, size):
+    reader = reader_of(page, size)
+    assert not reader.page.is_visible(".remove")  # of an ordinary suspect
+    reader.open("#verdict=duplicate")
+    assert reader.page.is_visible(".remove")
+    assert reader.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    row = reader.row
+    reader.page.click(".remove")
+    reader.page.wait_for_selector("#closing:not([hidden])")
+    assert written(page) == [decisions.REMOVE]
+    reader.open("#verdict=leak")
+    assert reader.row != row
+    reader.press("r")
+    reader.page.wait_for_selector("#closing:not([hidden])")
+    assert written(page) == 2 * [decisions.REMOVE]
+    reader.open("#verdict=duplicate&position=0")
+    assert "removed" in reader.text("#decided")
+
+
 def test_dialogs_take_the_focus_and_give_it_back(page, reader_of):
     reader = reader_of(page)
     focused = "document.activeElement.closest('dialog')?.id ?? document.activeElement.dataset.do"

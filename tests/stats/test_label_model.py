@@ -185,6 +185,23 @@ def test_noise_by_class_is_judged_as_audits_do_and_once(few_rates):
     assert model.update(state, logits + 1) is state
 
 
+def test_a_teacher_is_not_asked_where_there_are_features(few_rates):
+    """It has seen the labels; they have not."""
+    counts = np.array([400, 200, 100, 60, 40])
+    _, positions, given = gaussians.class_noise(counts, lambda n: noise_kinds.t2h(n, 0.25, 0.6))
+    features = positions.astype(np.float32)
+    model = estimator(given, 5, noise="audit", neighbours=True)
+    names = [str(k) for k in range(5)]
+    audit = audit_labels(
+        None, given, features=features - features.mean(0), class_names=names, posterior=True
+    )
+    assert audit.noise.startswith("tail-to-head")
+    for seen in (np.eye(5)[given], np.eye(5)[(given + 1) % 5]):
+        logits = (5 * seen).astype(np.float32)
+        state = model.update(model.average(model.init(), logits), logits, features)
+        np.testing.assert_allclose(state.posterior, audit.posterior, atol=1e-5)
+
+
 def test_noise_by_image_is_left_to_em(few_rates):
     _, positions, given = gaussians.image_noise(np.array([400, 200, 100]), 0.2, seed=2)
     probs = gaussians.cross_validated(positions, given)

@@ -13,8 +13,9 @@ from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
 from dull_jax import files
-from dull_jax.audit.corrections import DECIDED, NONE, Correction, Corrections
+from dull_jax.audit.corrections import DECIDED, GONE, NONE, Correction, Corrections
 from dull_jax.audit.decision_table import NONE as NO_CLASS
+from dull_jax.audit.decision_table import REMOVE
 from dull_jax.audit.label_studio_export import CHOICE
 from dull_jax.errors import UserError
 from dull_jax.names import shown
@@ -22,6 +23,7 @@ from dull_jax.names import shown
 SUFFIXES = (".json",)
 BESIDE = (".xml",)  # is written, too
 IMAGE = "image"  # the set-up's control that shows it
+_CHOICES = {NONE: NO_CLASS, GONE: REMOVE}  # beside the classes
 
 
 def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str, ...]:
@@ -31,7 +33,7 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
       UserError: there are no files of the images.
     """
     audited = (row for row in corrections.rows if row.audited)
-    rows = [row for row in audited if row.listed or row.status in (DECIDED, NONE)]
+    rows = [row for row in audited if row.listed or _is_decided(row)]
     if rows and not any(row.file for row in rows):
         raise UserError(
             f"--apply={shown(str(target))}: no image files are known to show there; add --images"
@@ -47,7 +49,7 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
 def setup(class_names: tuple[str, ...]) -> str:
     """The labelling interface, XML."""
     choices = "".join(
-        f"    <Choice value={quoteattr(name)}/>\n" for name in (*class_names, NO_CLASS)
+        f"    <Choice value={quoteattr(name)}/>\n" for name in (*class_names, *_CHOICES.values())
     )
     return (
         f'<View>\n  <Image name="{IMAGE}" value="$image"/>\n'
@@ -57,8 +59,12 @@ def setup(class_names: tuple[str, ...]) -> str:
     )
 
 
+def _is_decided(row: Correction) -> bool:
+    return row.status in (DECIDED, *_CHOICES)
+
+
 def _task(row: Correction) -> dict:
-    decided = row.status in (DECIDED, NONE)
+    decided = _is_decided(row)
     path = quote(os.fsencode(row.file).lstrip(b"/"))
     data = {
         "image": f"/data/local-files/?d={path}",
@@ -69,7 +75,7 @@ def _task(row: Correction) -> dict:
     }
     task: dict = {"data": data}
     if decided:
-        choice = NO_CLASS if row.status == NONE else row.label
+        choice = _CHOICES.get(row.status, row.label)
         # What is imported would be taken for the ground truth, which later annotations yield to.
         task["annotations"] = [{"result": [_result(choice)], "ground_truth": False}]
     else:

@@ -74,7 +74,7 @@ def _how_to_read(run: Run) -> str:
     return (
         "Most suspicious first: given label → label that fits better, and a score from 0 (right) "
         f"to 1 (wrong).{folder}{near} A network finds nothing wrong with a wrong label that it has "
-        "memorised; an audit does."
+        "memorised. An audit finds those, too: it is among the next commands."
     )
 
 

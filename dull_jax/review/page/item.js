@@ -7,10 +7,12 @@ const WHY = {
   wrong: '', // the two classes above say it
   ambiguous: 'Doubtful, but no class is likelier than the given one.',
   leak: 'A near copy of a test image: remove it from the train images. Its label may be right.',
-  duplicate: 'A near copy of another sample, which stays. Its label may be right.',
+  duplicate: 'A near copy of another sample, which stays: remove it. Its label may be right.',
   'none of the classes': 'Far from the images of every class.',
   '': 'Not on the list of the audit.',
 };
+const COPIES = ['leak', 'duplicate'];
+const WORDS = {skip: 'skipped', none: 'none of the classes', remove: 'removed'};
 const CHANCES = [
   [0.99, 'Almost certainly wrong'], [0.9, 'Very likely wrong'], [0.7, 'Probably wrong'],
   [0.5, 'More likely wrong than right'], [0.3, 'Perhaps wrong'], [0.1, 'Probably right'],
@@ -27,8 +29,7 @@ export function chance(p) {
 /** A decision in words. */
 export function inWords(decision, names) {
   if (!decision) return 'undecided';
-  if (decision.kind === 'skip') return 'skipped';
-  return decision.kind === 'none' ? 'none of the classes' : quoted(names[decision.class]);
+  return WORDS[decision.kind] ?? quoted(names[decision.class]);
 }
 
 /** Shows the item. Resolves when its picture is there, or is known to be missing. */
@@ -46,8 +47,10 @@ function labels(item, names) {
   byId('given').textContent = names[item.given];
   byId('suggested').textContent = names[item.suggested];
   byId('suggestion').hidden = agree;
-  const [accept, keep] = ['accept', 'keep'].map((name) => document.querySelector(`.${name}`));
+  const [accept, remove, keep] = ['accept', 'remove', 'keep']
+    .map((name) => document.querySelector(`.${name}`));
   accept.hidden = agree;
+  remove.hidden = !COPIES.includes(item.verdict);
   accept.querySelector('b').textContent = names[item.suggested];
   keep.querySelector('b').textContent = names[item.given];
 }

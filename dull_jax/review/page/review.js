@@ -13,12 +13,12 @@ import * as views from './view.js';
 import {view, WHOLE} from './view.js';
 
 const KEYS = {
-  a: 'accept', enter: 'accept', k: 'keep', c: 'choose', '/': 'choose', n: 'none', s: 'skip',
-  u: 'undo', j: 'next', arrowright: 'next', p: 'previous', arrowleft: 'previous', e: 'examples',
+  a: 'accept', enter: 'accept', k: 'keep', c: 'choose', '/': 'choose', n: 'none', r: 'remove',
+  s: 'skip', u: 'undo', j: 'next', arrowright: 'next', p: 'previous', arrowleft: 'previous', e: 'examples',
   o: 'filters', '?': 'help', 1: '1', 2: '2', 3: '3', 4: '4', 5: '5',
 };
 const MOVES = ['next', 'previous', 'undo']; // that may be repeated by holding the key
-const IN_EXAMPLES = ['examples', 'accept', 'keep', 'none', 'skip'];
+const IN_EXAMPLES = ['examples', 'accept', 'keep', 'none', 'remove', 'skip'];
 
 let position = 0; // of what is shown; total where all is decided
 let letters = true; // whether single keys do anything
@@ -225,6 +225,7 @@ const DO = {
   accept: () => label(shown?.suggested),
   keep: () => label(shown?.given),
   none: () => decide({kind: 'none'}),
+  remove: () => decide({kind: 'remove'}),
   skip: () => decide({kind: 'skip'}),
   choose: () => shown && choose(names, shown.candidates, label),
   undo: () => run(undo),
