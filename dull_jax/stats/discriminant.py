@@ -122,11 +122,12 @@ def fit(
     unit -= unit.mean(0, dtype=np.float64).astype(np.float32)
     counts = np.bincount(given, minlength=num_classes).astype(np.float32)
     means, scatter = _moments(unit, given, counts)
-    freedom = max(len(unit) - np.count_nonzero(counts), 1)
+    freedom = max(len(unit) - int(np.count_nonzero(counts)), 1)
     values, vectors = np.linalg.eigh(scatter / freedom)
+    values = np.maximum(values, 0)
     tried = []
     for shrinkage in SHRINKAGE:
-        shrunk = (1 - shrinkage) * np.maximum(values, 0) + shrinkage * np.maximum(values.mean(), 0)
+        shrunk = (1 - shrinkage) * values + shrinkage * values.mean()
         whitening = (vectors / np.sqrt(shrunk if shrunk.any() else 1)).astype(np.float32)
         whitened = means @ whitening
         between, lent = _between(whitened, counts), (1 - shrinkage) / freedom
