@@ -19,8 +19,9 @@ test-faults: setup
 results: setup
 	$(BIN)/python -m benchmarks.docs.render
 
-# The documentation as a site, below site/. A warning is an error.
-docs: setup
+# The documentation as a site, below site/, with the pages of the demo. A warning is an error.
+docs: demo
+	JAX_PLATFORMS=cpu $(BIN)/dull-jax audit --run=runs/digits_t2h
 	$(BIN)/pip install --quiet --disable-pip-version-check -e '.[docs]'
 	NO_MKDOCS_2_WARNING=1 JAX_PLATFORMS=cpu $(BIN)/python -m mkdocs build --strict
 	@echo "site/index.html"

@@ -93,6 +93,7 @@ def environment() -> dict[str, Any]:
 
 
 def now() -> str:
+    """The local time with its offset, as result files have it."""
     return time.strftime("%Y-%m-%d %H:%M:%S %z")
 
 

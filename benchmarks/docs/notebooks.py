@@ -26,7 +26,7 @@ _CHECK = '\nassert _exit_code == 0, "the command failed"'  # IPython goes on wit
 def executed(
     path: pathlib.Path, folder: pathlib.Path, parameters: Mapping[str, Any] | None = None
 ) -> nbformat.NotebookNode:
-    """The notebook with the outputs of now, run in `folder`, where `configs/` appears.
+    """The notebook with the outputs of now, run in `folder`.
 
     Args:
       parameters: replace those of its cell with the metadata `parameters`; the text stays.
@@ -51,7 +51,6 @@ def executed(
 
 
 def _run(notebook: nbformat.NotebookNode, folder: pathlib.Path) -> None:
-    (folder / "configs").symlink_to(ROOT / "configs")
     here = {
         "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
         "PYTHONPATH": f"{ROOT}:{os.environ.get('PYTHONPATH', '')}",

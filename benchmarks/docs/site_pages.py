@@ -1,9 +1,9 @@
 """A hook of MkDocs (mkdocs.yml): pages that are not files of docs/, and links that leave it.
 
-`make docs` builds the site. Three kinds of pages are made while it is built: documents of the
-repository's root, reference from docstrings, fields and `--help`. Links of all pages are those that
-work in the repository; here they are turned to the site's pages. A link to a file that the site
-does not have keeps its text alone.
+`make docs` builds the site. Four kinds of pages are made while it is built: documents of the
+repository's root; reference from docstrings, fields and `--help`; the report and the audit of the
+demo, which `make docs` has run. Links of all pages are those that work in the repository; here they
+are turned to the site's pages. A link to a file that the site does not have keeps its text alone.
 """
 
 import os
@@ -14,6 +14,7 @@ import subprocess
 import sys
 
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -70,6 +71,20 @@ OBJECTS = {  # page of the reference -> (title, modules, classes and functions)
     "methods": ("Writing a method", ("dull_jax.methods.base", "dull_jax.losses")),
     "fields": ("Declaring fields", ("dull_jax.fields", "dull_jax.errors")),
 }
+RUN = ROOT / "runs" / "digits_t2h"
+DEMO = {  # of the site -> of the demo's run
+    "demo/report.html": "report/index.html",
+    "demo/audit.html": "audit/audit.html",
+}
+_DEMO_PAGE = """# The demo
+
+`dull-jax demo`, or `make demo`, trains DULL and two baselines on 417 images of digits. Of them 30 %
+carry the label of a more frequent digit. Nothing is downloaded.
+
+- [The report](demo/report.html) is what every run writes.
+- [The audit](demo/audit.html) is what `dull-jax audit --run=runs/digits_t2h` adds. It has not seen
+  which labels are wrong.
+"""
 _LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 _TAG = re.compile(r'\b(src|href)="([^"]+)"')
 _CODE = re.compile(r"(^```.*?^```|^ {4}.*?$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
@@ -81,15 +96,20 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     pages |= {f"reference/{name}.md": _object_page(*page) for name, page in OBJECTS.items()}
     pages["reference/commands.md"] = _commands_page()
     pages["reference/configuration.md"] = field_pages.page()
+    pages["demo.md"] = _DEMO_PAGE
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+    for path, source in DEMO.items():
+        if not (RUN / source).exists():
+            raise PluginError(f"{RUN / source} is missing: `make docs` runs the demo first")
+        files.append(File.generated(config, path, abs_src_path=str(RUN / source)))
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links as the site has them, and lists nested as Python-Markdown wants them."""
     path = page.file.src_uri
-    if path.startswith("reference/"):
+    if path.startswith("reference/") or path == "demo.md":
         return markdown
     source = {site: name for name, site in DOCUMENTS.items()}.get(path, f"docs/{path}")
     parts = _CODE.split(markdown)  # every second one is code

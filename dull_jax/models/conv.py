@@ -43,6 +43,7 @@ def piece_size(shape: tuple[int, ...]) -> int:
 
 
 def plain_conv2d(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    """`conv2d` by one operation of XLA: x `[B, H, W, C]`, kernel `[k, k, C, D]`."""
     # Explicit padding: "SAME" pads a strided convolution on the other side than the published nets.
     pad = kernel.shape[0] // 2
     return jax.lax.conv_general_dilated(
@@ -76,10 +77,12 @@ def conv2d_in_pieces(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
 
 
 def forward(x, kernel, stride):
+    """Of `jax.custom_vjp`: (result, what `backward` needs)."""
     return plain_conv2d(x, kernel, stride), (x, kernel)
 
 
 def backward(stride, saved, dy):
+    """Of `jax.custom_vjp`: cotangents of x and kernel, the latter summed over pieces of the batch."""
     x, kernel = saved
     (dx,) = jax.linear_transpose(lambda x: plain_conv2d(x, kernel, stride), x)(dy)
     size = piece_size(x.shape)
@@ -91,6 +94,7 @@ def backward(stride, saved, dy):
 
 
 def kernel_gradient(x, kernel, dy, stride):
+    """float32 cotangent of the kernel, shaped as it is."""
     (dk,) = jax.linear_transpose(lambda k: plain_conv2d(x, k, stride), kernel)(dy)
     return dk.astype(jnp.float32)  # The sum over pieces must not be rounded to bfloat16 each time.
 

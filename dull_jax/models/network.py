@@ -196,6 +196,7 @@ def frozen_backbone(model_config: Any) -> nn.Module:
 def build_head(
     name: str, model_config: Any, num_classes: int, channels: int, norm: ModuleDef
 ) -> nn.Module:
+    """The head of this name, on features of so many channels. norm: of heads that normalise."""
     match name:
         case "linear":
             return LinearHead(channels, num_classes)

@@ -26,6 +26,8 @@ class PosteriorModel(NamedTuple):
 
 
 class Judged(NamedTuple):
+    """What is found of N labels, before thresholds."""
+
     noise: str  # kind and amount
     gain: float
     transition: np.ndarray  # [K, K]

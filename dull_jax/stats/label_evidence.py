@@ -36,6 +36,7 @@ class Evidence(NamedTuple):
             yield here, self.at(here), self.given[here]
 
     def at(self, where: slice | np.ndarray) -> np.ndarray:
+        """Calibrated p(given | x), float32 `[n, K]`, of the samples at `where`."""
         parts = [source(where) for source in self.sources]
         return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
 

@@ -126,10 +126,12 @@ def cumulative(x: Array) -> Array:
 
 
 def none(counts: np.ndarray) -> Mixing:
+    """Every label stays. counts: `[K]`, given labels of each class."""
     return Mixing(np.ones(len(counts)), np.zeros(len(counts)), np.zeros(len(counts)))
 
 
 def symmetric(counts: np.ndarray, rate: float) -> Mixing:
+    """A share `rate` of every class goes to the others, evenly."""
     size = len(counts)
     away = rate / (size - 1)
     return Mixing(np.full(size, 1 - rate - away), np.ones(size), np.full(size, away))

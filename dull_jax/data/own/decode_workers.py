@@ -71,6 +71,7 @@ def inspect_file(path: str) -> FileInfo:
 
 
 def unreadable(error: Exception) -> FileInfo:
+    """What is known of a file that could not be opened."""
     if isinstance(error, FileNotFoundError):
         return FileInfo("", 0, 0, "", "no such file")
     return FileInfo("", 0, 0, "", f"unreadable: {getattr(error, 'strerror', None) or error}")

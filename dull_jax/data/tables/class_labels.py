@@ -103,6 +103,7 @@ def naturally(names: Iterable[str]) -> list[str]:
 
 
 def is_whole(name: str) -> bool:
+    """Whether a cell is a whole number: up to 18 digits, and nothing else."""
     return re.fullmatch(r"[0-9]{1,18}", name) is not None
 
 

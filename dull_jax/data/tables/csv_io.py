@@ -57,6 +57,11 @@ def text_of(name: str, path: str | os.PathLike) -> str:
 
 
 def decoded(name: str, data: bytes) -> str:
+    """The text of a table, UTF-8 with or without its mark.
+
+    Raises:
+      UserError: a workbook, or other bytes; names the row.
+    """
     if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
     try:

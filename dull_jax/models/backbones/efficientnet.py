@@ -175,6 +175,7 @@ def _same_padding(side: int, kernel: int, stride: int) -> tuple[int, int]:
 
 
 def relu6(x: jax.Array) -> jax.Array:
+    """x between 0 and 6."""
     return jnp.clip(x, 0, 6)
 
 

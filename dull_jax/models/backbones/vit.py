@@ -171,8 +171,10 @@ def resampled(positions: jax.Array, grid: int, shape: tuple[int, int]) -> jax.Ar
 
 
 def dense(x: jax.Array, features: int, name: str) -> jax.Array:
+    """A linear layer `[..., C]` -> `[..., features]`, in the type of x."""
     return nn.Dense(features, dtype=x.dtype, kernel_init=_normal, name=name)(x)
 
 
 def layer_norm(x: jax.Array, name: str) -> jax.Array:
+    """Over the last axis, with timm's epsilon."""
     return nn.LayerNorm(epsilon=1e-6, dtype=x.dtype, name=name)(x)
