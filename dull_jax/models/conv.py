@@ -82,7 +82,7 @@ def forward(x, kernel, stride):
 
 
 def backward(stride, saved, dy):
-    """Of `jax.custom_vjp`: cotangents of x and kernel, the latter summed over pieces of the batch."""
+    """Of `jax.custom_vjp`: cotangents of x and kernel, that summed over pieces of the batch."""
     x, kernel = saved
     (dx,) = jax.linear_transpose(lambda x: plain_conv2d(x, kernel, stride), x)(dy)
     size = piece_size(x.shape)
