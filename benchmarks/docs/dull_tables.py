@@ -69,7 +69,7 @@ def stress() -> tuple[str, list[Result]]:
     head = f"| setting | {' | '.join(names)} | DULL's lead |"
     lines = [head, "|---|--:" + "|--:" * len(names) + "|"]
     for setting, groups in rows:
-        cells = " | ".join(_cell(groups[name]) for name in names)
+        cells = " | ".join(cell(groups[name]) for name in names)
         lead = _mean(groups["DULL"], "last") - max(_mean(groups[name], "last") for name in peers)
         lines.append(f"| {setting.replace('-', ' ')} | {cells} | {lead:+.1f} |")
     return "\n".join(lines), used
@@ -95,12 +95,12 @@ def ceiling() -> tuple[str, list[Result]]:
     used = []
     for name, labels, recipe, variant in _KNOWN:
         pair = [table.load(whole(f"{method}{variant}", recipe)) for method in ("la", "dull")]
-        lines.append(f"| {name} | {labels} | {' | '.join(map(_cell, pair))} |")
+        lines.append(f"| {name} | {labels} | {' | '.join(map(cell, pair))} |")
         used += [result for results in pair for result in results]
     return "\n".join(lines), used
 
 
-def _cell(results: list[Result]) -> str:
+def cell(results: list[Result]) -> str:
     """Mean ± sample deviation, and in brackets the tail's mean."""
     return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
 

@@ -15,6 +15,7 @@ Cost: N D^2 + D^3 + N D K multiply-adds. Arrays in, arrays out; N samples, D fea
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.decomposition import PCA
@@ -23,6 +24,7 @@ from dull_jax.stats import neighbour_graph
 
 SHRINKAGE = (0.1, 0.3, 0.6)  # tried: share of the identity in W
 DIRECTIONS = 2048  # that W is estimated in; more features are reduced to them
+_FITTED_NUMBERS = 2_000_000  # log likelihoods that shrinkage and temperature are chosen on
 _HOTTEST = 1e6
 _BLOCK = 2**14  # rows together
 _LEAST_BETWEEN = 1e-3
@@ -94,9 +96,9 @@ class Discriminant(NamedTuple):
         lent /= np.maximum(1 - lent * _rows_dot(off, off), 1e-3)
         square = np.maximum(square, 0).astype(np.float64) + lent[:, None] * along**2
 
-        variances = np.repeat(variance[None], len(z), axis=0)
-        variances[own] = own_variance
-        return -square / (2 * variances) - z.shape[1] / 2 * np.log(variances)
+        found = -square / (2 * variance) - z.shape[1] / 2 * np.log(variance)
+        found[own] = -square[own] / (2 * own_variance) - z.shape[1] / 2 * np.log(own_variance)
+        return found
 
     def _known(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Of classes of so many samples: (how far the mean is believed, variance in all)."""
@@ -110,7 +112,7 @@ def fit(
 
     Args:
       features: `[N, D]`; only their direction counts.  given: int `[N]`.
-      rows: int `[n]`, positions.
+      rows: int `[n]`, positions; some of them, where they are many.
 
     Raises:
       UserError: a row of the features is not finite.
@@ -125,6 +127,7 @@ def fit(
     freedom = max(len(unit) - int(np.count_nonzero(counts)), 1)
     values, vectors = np.linalg.eigh(scatter / freedom)
     values = np.maximum(values, 0)
+    rows = rows[:: max(1, len(rows) * num_classes // _FITTED_NUMBERS)]
     tried = []
     for shrinkage in SHRINKAGE:
         shrunk = (1 - shrinkage) * values + shrinkage * values.mean()
@@ -143,8 +146,12 @@ def _moments(
     size = unit.shape[1]
     sums, total = np.zeros((len(counts), size)), np.zeros((size, size))
     for start in range(0, len(unit), _BLOCK):
-        block = unit[start : start + _BLOCK]
-        np.add.at(sums, given[start : start + _BLOCK], block)
+        block, labels = unit[start : start + _BLOCK], given[start : start + _BLOCK]
+        ones = np.ones(len(block), np.float32)
+        members = sparse.csr_array(
+            (ones, (labels, np.arange(len(block)))), (len(counts), len(block))
+        )
+        sums += members @ block
         total += block.T @ block
     means = sums / np.maximum(counts, 1)[:, None]
     return means.astype(np.float32), total - sums.T @ means
