@@ -154,8 +154,18 @@ def test_any_number_of_classes(method, counts, noise, toy_source, tmp_path):
 
 
 SHORT = {"epochs": 2, "semisup.warmup": 0.5}  # an epoch of each kind
+ON_VECTORS = ("dull", "dasc")  # whose two devices are tried there in every run of the suite
+DIVIDED = [
+    pytest.param(
+        *(method, samples),
+        marks=[pytest.mark.benchmark] * (samples == "vectors" and method not in ON_VECTORS),
+    )
+    for method in methods.names()
+    for samples in MAKE
+]
 
 
+@pytest.mark.parametrize(("method", "samples"), DIVIDED)
 def test_two_devices_give_the_numbers_of_one(method, samples, toy, tmp_path):
     """To the rounding of float32, which training amplifies: hence a short run, and the bounds."""
     flags = os.environ | {
