@@ -109,7 +109,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Links as the site has them, and lists nested as Python-Markdown wants them."""
     path = page.file.src_uri
-    if path.startswith("reference/") or path == "demo.md":
+    if path.startswith("reference/"):
         return markdown
     source = {site: name for name, site in DOCUMENTS.items()}.get(path, f"docs/{path}")
     parts = _CODE.split(markdown)  # every second one is code

@@ -31,8 +31,9 @@ from dull_jax.audit.decision_table import COLUMNS, NONE, REMOVE, SKIP, SPECIAL, 
 from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
+from dull_jax.stats.label_audit import ASIDE, UNDECIDED
 
-OPEN, NO_CLASS, REMOVED = -1, -2, -3  # in place of a class
+OPEN, NO_CLASS, REMOVED = UNDECIDED, -2, ASIDE  # in place of a class
 
 
 class Decision(NamedTuple):

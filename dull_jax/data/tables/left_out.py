@@ -3,7 +3,8 @@
 from dull_jax.data.tables import class_labels, csv_io
 
 # In manifest.csv and corrected tables: a file that is no usable image; what a person has decided.
-STATUSES = ("left out", "none of the classes", "removed")
+NONE, REMOVED = "none of the classes", "removed"
+STATUSES = ("left out", NONE, REMOVED)
 
 
 def rows(table: csv_io.Table) -> list[bool]:
