@@ -18,16 +18,26 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 import jax  # noqa: E402
 import pytest  # noqa: E402
 
+if jax.__version_info__ < (0, 11):  # another jaxlib may not know these flags, and would abort
+    fast = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {fast}"  # two thirds of the time
+
 from toy import make_source  # noqa: E402
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
-    """What shares module fixtures shares a worker: a file, or one method of the shared tests."""
+    """What shares module fixtures shares a worker: a file, or one method of the shared tests.
+
+    Of these, most methods are only seen to learn from vectors; the rest they owe there takes long.
+    """
     for item in items:
-        method = getattr(item, "callspec", None) and item.callspec.params.get("method")
-        shared = item.path.name == "test_every_method.py" and method
+        chosen = item.callspec.params if hasattr(item, "callspec") else {}
+        shared = item.path.name == "test_every_method.py" and chosen.get("method")
         item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
+        learns = item.name.startswith("test_learns") or shared == "dull"
+        if shared and chosen.get("samples") == "vectors" and not learns:
+            item.add_marker(pytest.mark.benchmark)
 
 
 @pytest.fixture(scope="module", autouse=True)

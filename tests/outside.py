@@ -1,8 +1,9 @@
-"""What tests of other processes share: how long to wait, on which port, and which line is ours."""
+"""What tests of other processes share: how long to wait, ports, devices, and which line is ours."""
 
 import os
 import random
 import socket
+import sys
 
 LONG = 600  # seconds until something hangs, also on a slow machine that does other things too
 
@@ -19,6 +20,13 @@ def free_port() -> int:
         except OSError:  # somebody listens there
             continue
     raise AssertionError("no port is free")
+
+
+def cpu_as(devices: int) -> dict[str, str]:
+    """The environment of a process that imports what this one does, and sees so many devices."""
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count={devices}"
+    path = os.pathsep.join(sys.path)
+    return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONPATH": path}
 
 
 def our_line(said: str) -> str:

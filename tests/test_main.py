@@ -5,7 +5,7 @@ import os
 import pytest
 
 import commands
-from outside import our_line
+from outside import cpu_as, our_line
 
 BAD = {
     "dataset": ("--config.data.name=cifr10", "cifar10"),
@@ -61,7 +61,7 @@ def test_batch_that_devices_cannot_share(tmp_path):
         "--config=configs/digits_t2h.py",
         "--config.train.batch_size=33",
         f"--workdir={tmp_path / 'run'}",
-        env=os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        env=cpu_as(2),
     )
     assert found.returncode == 2 and "32 would" in found.stderr
     assert not (tmp_path / "run").exists()

@@ -1,6 +1,5 @@
 """What cannot go on says why and spoils nothing: a loss of NaN, another model, other classes."""
 
-import os
 import signal
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 import runs
 from dull_jax.errors import UserError
 from dull_jax.train import trainer
-from outside import our_line
+from outside import cpu_as, our_line
 
 pytestmark = pytest.mark.faults
 
@@ -81,12 +80,9 @@ def test_another_number_of_classes(small_recipe, toy_source, tmp_path, tally):
 
 def test_another_number_of_devices(undisturbed, stopped, tally):
     """From one device to two and back: to the rounding that training amplifies."""
-    two = {
-        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
-    }
     words = processes.flags(stopped)
     with tally.trial("a checkpoint of one device on two, and back"):
-        process = processes.start(*words, **two)
+        process = processes.start(*words, XLA_FLAGS=cpu_as(2)["XLA_FLAGS"])
         processes.reach(process, stopped, max(5, len(processes.epochs(stopped)) + 1))
         process.send_signal(signal.SIGTERM)
         assert "on 2 cpu" in processes.end(process, code=75)

@@ -1,7 +1,5 @@
 """Stage 1: what labels cannot reach, the queue, the key encoder, the monitor."""
 
-import os
-import subprocess
 import sys
 
 import jax.numpy as jnp
@@ -9,6 +7,7 @@ import numpy as np
 import pytest
 from test_every_method import COUNTS, quiet, recipe, source_of
 
+import commands
 import runs
 from dull_jax import contrastive_losses
 from dull_jax.data import dataset as data
@@ -17,6 +16,7 @@ from dull_jax.errors import UserError
 from dull_jax.methods import self_supervised
 from dull_jax.train import trainer
 from dull_jax.train.train_phase import PhaseRunner
+from outside import cpu_as
 
 
 @pytest.fixture
@@ -113,12 +113,8 @@ def test_neighbours_are_asked_as_often_as_wanted(toy, tmp_path):
 def test_moco_on_two_devices(toy, tmp_path):
     """The queue takes the keys of all devices, in one order: the numbers of one device."""
     trainer.train(recipe("self_supervised", epochs=2, **MOCO), tmp_path / "one", quiet)
-    flags = os.environ | {
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "JAX_PLATFORMS": "cpu",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    subprocess.run([sys.executable, __file__, str(tmp_path / "two")], env=flags, check=True)
+    done = commands.run(__file__, tmp_path / "two", env=cpu_as(2))
+    assert done.returncode == 0, done.stderr
     one, two = runs.last_state(tmp_path / "one"), runs.last_state(tmp_path / "two")
     for name in one:
         np.testing.assert_allclose(two[name], one[name], rtol=1e-2, atol=2e-3, err_msg=name)

@@ -1,8 +1,9 @@
 """Two devices with half the batch each are one device with all of it."""
 
-import os
 import subprocess
 import sys
+
+from outside import cpu_as
 
 PROGRAM = """
 import jax, jax.numpy as jnp, numpy as np
@@ -50,13 +51,7 @@ assert distance(own[0], whole[0]) > 0.01, "the check could not fail"
 
 
 def test_statistics_and_gradients_are_those_of_the_whole_batch():
-    environment = {
-        **os.environ,
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM], env=cpu_as(2), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr

@@ -1,26 +1,19 @@
 """What is kept of every sample, divided over two devices and asked for by both."""
 
-import os
-import subprocess
-import sys
-
 import jax.numpy as jnp
 import numpy as np
 
+import commands
 from dull_jax.models import axis
 from dull_jax.train import parallel
+from outside import cpu_as
 
 N = 7  # the last device's block is filled up
 
 
 def test_a_block_on_each_device():
-    environment = os.environ | {
-        "JAX_PLATFORMS": "cpu",
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
-    done = subprocess.run([sys.executable, __file__], env=environment, capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    done = commands.run(__file__, env=cpu_as(2))
+    assert done.returncode == 0, done.stderr
 
 
 def two_devices():

@@ -1,7 +1,6 @@
 """The loop as a user meets it: killed, stopped, continued, refused."""
 
 import json
-import os
 import random
 import re
 import shutil
@@ -14,19 +13,20 @@ import jax
 import numpy as np
 import pytest
 
+import commands
 import runs
 from dull_jax.errors import SaveError, UserError
 from dull_jax.run_dir.checkpoints import digest_files
 from dull_jax.run_dir.read import read_metrics
 from dull_jax.train import loop, trainer
 from dull_jax.train.train_phase import MetricAccumulator
-from outside import LONG, our_line
+from outside import LONG, cpu_as, our_line
 
 RECIPE = "--config=configs/digits_t2h.py:method=dull"
 SMALL = (
     "--config.model.width=8 --config.train.epochs=12 --config.train.batch_size=64 "
     "--config.train.eval_every=3 --config.train.checkpoint_every=1 --config.dull.warmup=0.5 "
-    "--config.compare=() --config.train.view=weak"
+    "--config.compare=() --config.train.view=weak --config.dull.transition=free"
 ).split()
 
 
@@ -34,12 +34,20 @@ def quiet(text):
     pass
 
 
-def command(workdir, *more):
-    return [sys.executable, "-m", "dull_jax.main", RECIPE, *SMALL, *more, f"--workdir={workdir}"]
+def flags(workdir, *more):
+    return [RECIPE, *SMALL, *more, f"--workdir={workdir}"]
 
 
 def start(workdir):
-    return subprocess.Popen(command(workdir), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    command = [sys.executable, "-m", "dull_jax.main", *flags(workdir)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def run(workdir, *more, code=0, env=None):
+    """The same from its beginning to its end, which is this exit code."""
+    done = commands.run("dull_jax.main", *flags(workdir, *more), env=env)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 def wait_for_epoch(process, workdir, epoch):
@@ -70,7 +78,7 @@ def stopped(folder):
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
-    subprocess.run(command(folder), check=True, capture_output=True)
+    run(folder)
     return folder
 
 
@@ -83,7 +91,7 @@ def test_killed_at_random_moments(undisturbed, tmp_path):
         time.sleep(moments.uniform(0, 0.3))
         process.kill()
         process.communicate()
-    subprocess.run(command(tmp_path), check=True, capture_output=True)
+    run(tmp_path)
     runs.assert_same_run(undisturbed, tmp_path)
     assert [row["epoch"] for row in runs.metrics(tmp_path)] == list(range(1, 13))
 
@@ -92,23 +100,21 @@ def test_sigterm_saves_and_leaves_with_75(undisturbed, tmp_path):
     folder = tmp_path / "run"
     output = stopped(folder)
     assert "stopped by SIGTERM" in output and "Traceback" not in output
-    finished = subprocess.run(command(folder), check=True, capture_output=True, text=True)
+    finished = run(folder)
     assert "continuing after epoch" in finished.stdout
     runs.assert_same_run(undisturbed, folder)
 
 
 def test_a_finished_run_is_not_trained_again(undisturbed):
     before = {p: p.stat().st_mtime_ns for p in (undisturbed / "checkpoints").rglob("*")}
-    again = subprocess.run(command(undisturbed), check=True, capture_output=True, text=True)
+    again = run(undisturbed)
     assert "already trained" in again.stdout and "report:" in again.stdout
     assert before == {p: p.stat().st_mtime_ns for p in (undisturbed / "checkpoints").rglob("*")}
 
 
 def test_another_recipe_is_refused_with_the_difference(undisturbed):
-    found = subprocess.run(
-        command(undisturbed, "--config.optim.lr=0.01"), capture_output=True, text=True
-    )
-    assert found.returncode == 2 and found.stderr.count("\n") == 1
+    found = run(undisturbed, "--config.optim.lr=0.01", code=2)
+    assert found.stderr.count("\n") == 1
     assert "optim.lr: 0.05 -> 0.01" in found.stderr
 
 
@@ -190,9 +196,8 @@ def test_a_workdir_has_one_run_at_a_time(small_recipe, tmp_path):
 def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
     """A run begun on one device is continued on two."""
     folder = tmp_path / "run"
-    environment = os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
     stopped(folder)
-    subprocess.run(command(folder), check=True, capture_output=True, env=environment)
+    run(folder, env=cpu_as(2))
     rows, wanted = runs.metrics(folder), runs.metrics(undisturbed)
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert rows[-1]["train/loss"] == pytest.approx(wanted[-1]["train/loss"], rel=0.1)
@@ -202,21 +207,19 @@ def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
 def test_a_full_disk_loses_no_checkpoint(undisturbed, disk):
     """It ends with one line (among Orbax's own words); with room again, it goes on to the end."""
     folder = disk("size=700k")
-    found = subprocess.run(command(folder / "run"), capture_output=True, text=True, timeout=LONG)
-    assert found.returncode == 2, found.stdout + found.stderr
+    found = run(folder / "run", code=2)
     ours = [line for line in found.stderr.splitlines() if line.startswith("dull_jax: ")]
     assert len(ours) == 1 and "checkpoint" in ours[0] and "No space left" in ours[0], found.stderr
     assert list((folder / "run" / "digests").glob("*.json")), "it was not full from the start"
     subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
-    again = subprocess.run(command(folder / "run"), check=True, capture_output=True, text=True)
+    again = run(folder / "run")
     assert "continuing after epoch" in again.stdout
     runs.assert_same_run(undisturbed, folder / "run")
 
 
 def test_a_read_only_disk(disk):
     folder = disk("ro")
-    found = subprocess.run(command(folder / "run"), capture_output=True, text=True)
-    assert found.returncode == 2, found.stderr
+    found = run(folder / "run", code=2)
     assert "cannot be written: Read-only file system" in our_line(found.stderr)
 
 
