@@ -281,7 +281,11 @@ def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """'field: before -> after' for each of `numbers` that differs."""
+    """'field: before -> after' for each of `numbers` that differs.
+
+    >>> changes({"optim.lr": 0.1, "seed": 0}, {"optim.lr": 0.2, "seed": 0, "init": "x"})
+    ["init: absent -> 'x'", 'optim.lr: 0.1 -> 0.2']
+    """
 
     def value(recipe: Mapping[str, Any], key: str) -> str:
         return quoted(recipe[key]) if key in recipe else "absent"

@@ -114,5 +114,9 @@ def push(bank: jax.Array, count: jax.Array, rows: jax.Array) -> tuple[jax.Array,
 
 
 def filled(bank: jax.Array, count: jax.Array) -> jax.Array:
-    """bool `[M]`: the entries of a bank `[M, P]` that `push` has written."""
+    """bool `[M]`: the entries of a bank `[M, P]` that `push` has written.
+
+    >>> filled(jnp.zeros((4, 2)), 3)
+    Array([ True,  True,  True, False], dtype=bool)
+    """
     return jnp.arange(len(bank)) < count

@@ -135,7 +135,11 @@ def check_all(section: str, fields: Mapping[str, Field], values: Mapping[str, An
 
 
 def suggestion(value: object, choices: Collection[str]) -> str:
-    """'did you mean …?' where something is near, and always the whole list."""
+    """'did you mean …?' where something is near, and always the whole list.
+
+    >>> suggestion("symetric", ("none", "symmetric")), suggestion("x", ("none", "symmetric"))
+    ("did you mean 'symmetric'? one of none, symmetric", 'one of none, symmetric')
+    """
     near = difflib.get_close_matches(str(value), choices, n=1)
     return (f"did you mean {near[0]!r}? " if near else "") + f"one of {', '.join(choices)}"
 
@@ -195,7 +199,11 @@ def gathered_of(package: str) -> dict[str, Field]:
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """{'optim.lr': 0.1, …}, references resolved, tuples as lists (as JSON keeps them)."""
+    """{'optim.lr': 0.1, …}, references resolved, tuples as lists (as JSON keeps them).
+
+    >>> flatten({"optim": {"lr": 0.1}, "seed": 0})
+    {'optim.lr': 0.1, 'seed': 0}
+    """
     nested = config if isinstance(config, dict) else json.loads(to_json(config))
     flat: dict[str, Any] = {}
     for key, value in nested.items():

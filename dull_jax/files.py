@@ -30,7 +30,11 @@ logging.getLogger("gcsfs").setLevel(logging.CRITICAL)  # it logs tracebacks of w
 
 
 def is_remote(path: str | os.PathLike) -> bool:
-    """Whether it lies in a store: 'gs://bucket/runs/x'."""
+    """Whether it lies in a store: 'gs://bucket/runs/x'.
+
+    >>> is_remote("gs://bucket/runs/x"), is_remote("runs/x")
+    (True, False)
+    """
     return "://" in os.fspath(path)
 
 

@@ -67,6 +67,10 @@ def early_learning(probs: jax.Array, targets: jax.Array) -> jax.Array:
 
     Returns:
       `[B]`, at most 0.
+
+    >>> probs, targets = jnp.array([[0.9, 0.1], [0.1, 0.9]]), jnp.array([[1, 0], [1, 0]])
+    >>> np.asarray(early_learning(probs, targets)).round(3)
+    array([-2.303, -0.105], dtype=float32)
     """
     return jnp.log1p(-jnp.sum(targets * probs, axis=1))
 
@@ -97,6 +101,9 @@ def negative_cosine(prediction: jax.Array, projection: jax.Array) -> jax.Array:
 
     Returns:
       `[B]`, in [-1, 1].
+
+    >>> negative_cosine(jnp.array([[1.0, 0.0], [1.0, 0.0]]), jnp.array([[2.0, 0.0], [-3.0, 0.0]]))
+    Array([-1.,  1.], dtype=float32)
     """
     constant = jax.lax.stop_gradient(projection)
     return -jnp.sum(unit_rows(prediction) * unit_rows(constant), axis=1)
@@ -150,6 +157,9 @@ def superloss_weight(
 
     Returns:
       `[B]` in (0, e]: 1 at the threshold, more below it (easy), less above it (hard).
+
+    >>> np.asarray(superloss_weight(jnp.array([0.0, 1.0, 2.0]), 1.0, 1.0)).round(3)
+    array([2.718, 1.   , 0.703], dtype=float32)
     """
     ease = jax.lax.stop_gradient((loss - threshold) / regulariser)
     return jnp.exp(-lambert_w(jnp.maximum(ease, -2 / jnp.e) / 2))

@@ -29,5 +29,9 @@ def _limit(name: str) -> int:
 
 
 def shown(size: int) -> str:
-    """'1.5 GB'."""
+    """'1.5 GB'.
+
+    >>> shown(1_500_000_000)
+    '1.5 GB'
+    """
     return f"{size / 1e9:,.1f} GB"

@@ -13,7 +13,11 @@ from dull_jax.models import axis
 
 
 def sharpen(probs: jax.Array, temperature: float) -> jax.Array:
-    """p_k^(1/T) / sum_j p_j^(1/T): probs [b, K], rows sum to 1 -> [b, K]. DivideMix, eq. 7."""
+    """p_k^(1/T) / sum_j p_j^(1/T): probs [b, K], rows sum to 1 -> [b, K]. DivideMix, eq. 7.
+
+    >>> np.asarray(sharpen(jnp.array([[0.6, 0.4]]), temperature=0.5)).round(3)
+    array([[0.692, 0.308]], dtype=float32)
+    """
     raised = probs ** (1 / temperature)
     return raised / raised.sum(1, keepdims=True)
 
@@ -61,7 +65,11 @@ def mixup(
 
 
 def consistency(probs: jax.Array, targets: jax.Array) -> jax.Array:
-    """Mean over classes of the squared difference: [b, K] each -> [b]. DivideMix, eq. 11."""
+    """Mean over classes of the squared difference: [b, K] each -> [b]. DivideMix, eq. 11.
+
+    >>> np.asarray(consistency(jnp.array([[0.6, 0.4]]), jnp.array([[1.0, 0.0]]))).round(3)
+    array([0.16], dtype=float32)
+    """
     return jnp.mean((probs - targets) ** 2, axis=1)
 
 

@@ -1,17 +1,11 @@
 """What a field refuses, and how it says so."""
 
-import doctest
-
 import numpy as np
 import pytest
 
 from dull_jax import fields
 from dull_jax.errors import UserError
 from dull_jax.fields import choice, number, several, switch
-
-
-def test_examples():
-    assert doctest.testmod(fields).failed == 0
 
 
 @pytest.mark.parametrize(

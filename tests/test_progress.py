@@ -1,6 +1,5 @@
 """Lines of progress: seldom enough to read, and what they say of the time left."""
 
-import doctest
 import types
 
 import pytest
@@ -20,10 +19,6 @@ def clock(monkeypatch):
         monkeypatch.setattr(progress, "time", clock)
 
     return at
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(progress).failed == 0
 
 
 def test_a_line_every_few_seconds(clock):

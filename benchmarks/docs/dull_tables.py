@@ -1,7 +1,7 @@
 """Tables of docs/dull.md: DULL without its parts, in harder settings, and beside an oracle.
 
-From benchmarks/results: ablation and ablation_mini (a variant names what is left out), stress (a
-folder for each setting) and ceiling (wrong labels taken out by an oracle).
+From benchmarks/results: ablation, ablation_mini and ablation_features (a variant names what is left
+out), stress (a folder for each setting) and ceiling (wrong labels taken out by an oracle).
 """
 
 import pathlib
@@ -20,6 +20,7 @@ Result = Mapping[str, Any]
 # Where parts are left out, and the results of the recipe that they are taken from.
 DIGITS = ("ablation", "digits/digits-if20-t2h0.3")
 MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
+FEATURES = ("ablation_features", "features/cifar100-if100-t2h0.3")
 
 
 def whole(method: str, recipe: str = DIGITS[1]) -> list[pathlib.Path]:
@@ -86,6 +87,17 @@ _KNOWN = (  # set, what is known of its labels, results, their variant
     ("CIFAR-10 in small", "true", f"{_MINI_CEILING}-none", ""),
     (_FROM_SIMSIAM, "as given", MINI[1], "-simsiam"),
     (_FROM_SIMSIAM, "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-simsiam-oracle"),
+    *(
+        (f"{shown} features, T2H {rate}", labels, f"{folder}/{name}-if100-t2h{rate}", variant)
+        for name, shown in (("cifar10", "CIFAR-10"), ("cifar100", "CIFAR-100"))
+        for rate in (0.3, 0.4)
+        for labels, folder, variant in (
+            ("as given", "features", ""),
+            ("wrong ones taken out", "ceiling", "-oracle"),
+        )
+    ),
+    ("CIFAR-10 features", "true", "features/cifar10-if100-none", ""),
+    ("CIFAR-100 features", "true", "features/cifar100-if100-none", ""),
 )
 
 
@@ -94,14 +106,18 @@ def ceiling() -> tuple[str, list[Result]]:
     lines = ["| set | labels | Logit adjustment | DULL |", "|---|---|--:|--:|"]
     used = []
     for name, labels, recipe, variant in _KNOWN:
-        pair = [table.load(whole(f"{method}{variant}", recipe)) for method in ("la", "dull")]
+        paths = [whole(f"{method}{variant}", recipe) for method in ("la", "dull")]
+        known = [[path for path in three if path.exists()] for three in paths]
+        pair = [table.load(three) if three else [] for three in known]
         lines.append(f"| {name} | {labels} | {' | '.join(map(cell, pair))} |")
         used += [result for results in pair for result in results]
     return "\n".join(lines), used
 
 
 def cell(results: list[Result]) -> str:
-    """Mean ± sample deviation, and in brackets the tail's mean."""
+    """Mean ± sample deviation, and in brackets the tail's mean; empty where nothing was run."""
+    if not results:
+        return ""
     return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
 
 

@@ -252,6 +252,7 @@ TABLES = {
     "speed": _speed,
     "embedding": _embedding,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
+    "ablation-features": lambda: _with_source(*dull_tables.ablation(dull_tables.FEATURES)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),

@@ -32,12 +32,20 @@ def categorical(rng: np.random.Generator, weights: np.ndarray, count: int) -> np
 
 
 def whole(value: float) -> int:
-    """`int(value)` that forgives rounding: 0.29 * 100 = 28.999999999999996 is 29, not 28."""
+    """`int(value)` that forgives rounding: 0.29 * 100 = 28.999999999999996 is 29, not 28.
+
+    >>> int(0.29 * 100), whole(0.29 * 100)
+    (28, 29)
+    """
     return int(np.floor(value * (1 + 1e-12) + 1e-9))
 
 
 def members(labels: np.ndarray, num_classes: int) -> list[np.ndarray]:
-    """Indices of each class, ascending: K arrays, in one sort rather than K passes."""
+    """Indices of each class, ascending: K arrays, in one sort rather than K passes.
+
+    >>> members(np.array([1, 0, 1]), 2)
+    [array([1]), array([0, 2])]
+    """
     order = np.argsort(labels, kind="stable")
     counts = np.bincount(labels, minlength=num_classes)
     return np.split(order, np.cumsum(counts)[:-1])

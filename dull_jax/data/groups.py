@@ -17,7 +17,11 @@ FIELDS = {
 
 
 def group_of(groups: Mapping[str, Iterable[int]], num_classes: int) -> list[str]:
-    """`[K]` the group of each class, "" where it is in none."""
+    """`[K]` the group of each class, "" where it is in none.
+
+    >>> group_of({"head": [0, 1], "tail": [3]}, 4)
+    ['head', 'head', '', 'tail']
+    """
     names = [""] * num_classes
     for group in GROUPS:
         for k in groups.get(group, ()):

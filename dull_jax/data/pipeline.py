@@ -34,7 +34,11 @@ def images_at(data: Mapping[str, jax.Array], rows: Rows) -> jax.Array:
 
 
 def num_steps(num_examples: int, batch_size: int) -> int:
-    """Steps of one phase: every example at least once."""
+    """Steps of one phase: every example at least once.
+
+    >>> num_steps(10, 4)
+    3
+    """
     return -(-num_examples // batch_size)
 
 
@@ -61,7 +65,12 @@ def batches(
 
 
 def padded(indices: np.ndarray, batch_size: int) -> np.ndarray:
-    """int32 `[steps, batch_size]`: indices `[n]` in order; the last repeated as padding."""
+    """int32 `[steps, batch_size]`: indices `[n]` in order; the last repeated as padding.
+
+    >>> padded(np.arange(6), 4)
+    array([[0, 1, 2, 3],
+           [4, 5, 5, 5]], dtype=int32)
+    """
     steps = num_steps(len(indices), batch_size)
     rows = np.minimum(np.arange(steps * batch_size), len(indices) - 1)
     return indices[rows].astype(np.int32).reshape(steps, batch_size)

@@ -203,7 +203,11 @@ def whole_set_phase(
 
 
 def log_prior(counts: np.ndarray) -> np.ndarray:
-    """float32 `[K]`: log of `class_shares`."""
+    """float32 `[K]`: log of `class_shares`.
+
+    >>> log_prior(np.array([3, 1])).round(3)
+    array([-0.288, -1.386], dtype=float32)
+    """
     return np.log(class_shares(counts)).astype(np.float32)
 
 

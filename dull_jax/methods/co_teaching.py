@@ -76,5 +76,9 @@ class Method(base.Method):
 
 
 def smallest(losses: jax.Array, count: jax.Array) -> jax.Array:
-    """bool `[B]`: the `count` smallest of losses `[B]`; of equal ones, those that come first."""
+    """bool `[B]`: the `count` smallest of losses `[B]`; of equal ones, those that come first.
+
+    >>> smallest(jnp.array([0.3, 0.2, 0.1, 0.2]), 2)
+    Array([False,  True,  True, False], dtype=bool)
+    """
     return jnp.argsort(jnp.argsort(losses)) < count

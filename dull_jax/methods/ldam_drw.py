@@ -62,6 +62,9 @@ def margins(counts: np.ndarray, max_margin: float) -> np.ndarray:
 
     Args:
       counts: `[K]`, at least one of them positive; an empty class counts as the rarest other one.
+
+    >>> margins(np.array([16, 1, 0]), max_margin=0.5).round(3)
+    array([0.25, 0.5 , 0.5 ], dtype=float32)
     """
     least = counts[counts > 0].min()
     return (max_margin * (least / np.maximum(counts, least)) ** 0.25).astype(np.float32)

@@ -117,6 +117,10 @@ def project_gate(gate: jax.Array) -> jax.Array:
 
     gate [C, K] -> [C, K]. A row without a positive entry becomes 0: dividing it by its negative
     maximum would hand the channel to every class.
+
+    >>> project_gate(jnp.array([[0.5, 0.25], [-1.0, -2.0]]))
+    Array([[1. , 0.5],
+           [0. , 0. ]], dtype=float32)
     """
     top = gate.max(axis=1, keepdims=True)
     return jnp.clip(gate / jnp.maximum(top, EPS), 0.0, 1.0)
@@ -128,6 +132,10 @@ def sinkhorn_gate(scores: jax.Array, quota: jax.Array | float, iterations: int =
     quota [K] or a scalar, > 0: channels per class up to a common factor; equal entries give C / K
     each. Returns [C, K] in [0, 1]: rows sum to 1 exactly, columns to the quota once the Sinkhorn
     iterations have converged. Without a quota frequent classes take the channels.
+
+    >>> jnp.round(sinkhorn_gate(jnp.array([[1.0, 0.0], [1.0, 0.0]]), quota=1.0), 3)
+    Array([[0.5, 0.5],
+           [0.5, 0.5]], dtype=float32)
     """
     quota = jnp.broadcast_to(jnp.asarray(quota, scores.dtype), scores.shape[1:])
     log_quota = jnp.log(quota * scores.shape[0] / quota.sum())
@@ -139,7 +147,11 @@ def sinkhorn_gate(scores: jax.Array, quota: jax.Array | float, iterations: int =
 
 
 def gate_for(gate: jax.Array, target: jax.Array) -> jax.Array:
-    """The gate of each sample under its (soft) target: gate [C, K], target [B, K] -> [B, C]."""
+    """The gate of each sample under its (soft) target: gate [C, K], target [B, K] -> [B, C].
+
+    >>> gate_for(jnp.array([[1.0, 0.0], [0.5, 1.0], [0.0, 1.0]]), jnp.array([[1.0, 0.0]]))
+    Array([[1. , 0.5, 0. ]], dtype=float32)
+    """
     return target @ gate.T
 
 
@@ -147,6 +159,9 @@ def class_specificity(gate: jax.Array) -> jax.Array:
     """Mean over channels of max_k G / sum_k G: gate [C, K] -> scalar.
 
     1 / K where every channel serves all classes, 1 where each serves one; a row of zeros counts 0.
+
+    >>> float(class_specificity(jnp.array([[1.0, 1.0], [1.0, 0.0]])))
+    0.75
     """
     return jnp.mean(gate.max(axis=1) / jnp.maximum(gate.sum(axis=1), EPS))
 
@@ -155,6 +170,9 @@ def channels_owned(gate: jax.Array) -> jax.Array:
     """Channels whose largest entry is at class k: gate [C, K] -> [K] float32, summing to C.
 
     A tie is shared equally: `argmax` would give a fresh matrix wholly to class 0.
+
+    >>> channels_owned(jnp.array([[1.0, 0.5], [1.0, 1.0]]))
+    Array([1.5, 0.5], dtype=float32)
     """
     largest = (gate == gate.max(axis=1, keepdims=True)).astype(jnp.float32)
     return (largest / largest.sum(axis=1, keepdims=True)).sum(axis=0)

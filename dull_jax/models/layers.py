@@ -67,14 +67,23 @@ Dense = partial(nn.Dense, dtype=jnp.float32, kernel_init=uniform_fan_in)
 
 
 def average_pool(x: jax.Array) -> jax.Array:
-    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last line is cut."""
+    """Mean over 2 x 2 windows: [B, H, W, C] -> [B, H // 2, W // 2, C]; an odd last line is cut.
+
+    >>> average_pool(jnp.arange(16.0).reshape(1, 4, 4, 1))[0, :, :, 0]
+    Array([[ 2.5,  4.5],
+           [10.5, 12.5]], dtype=float32)
+    """
     batch, height, width, channels = x.shape
     x = x[:, : height // 2 * 2, : width // 2 * 2]
     return x.reshape(batch, height // 2, 2, width // 2, 2, channels).mean((2, 4))
 
 
 def global_average(feature_map: jax.Array) -> jax.Array:
-    """[B, h, w, C] -> [B, C], summed in float32."""
+    """[B, h, w, C] -> [B, C], summed in float32.
+
+    >>> global_average(jnp.arange(4.0).reshape(1, 2, 2, 1))
+    Array([[1.5]], dtype=float32)
+    """
     return feature_map.astype(jnp.float32).mean((1, 2))
 
 

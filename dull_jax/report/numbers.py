@@ -15,7 +15,11 @@ def finite(value: object) -> float | None:
 
 
 def number(value: object, digits: int = 1, unit: str = "") -> str:
-    """'85.2 %' or 'n/a'; the space before the unit does not break."""
+    """'85.2 %' or 'n/a'; the space before the unit does not break.
+
+    >>> number(1234.5), number(0.5, 2), number(None)
+    ('1,234.5', '0.50', 'n/a')
+    """
     known = finite(value)
     if known is None:
         return NA
@@ -23,6 +27,10 @@ def number(value: object, digits: int = 1, unit: str = "") -> str:
 
 
 def percent(share: object, digits: int = 1) -> str:
-    """A share in [0, 1] as '85.2 %', or 'n/a'."""
+    """A share in [0, 1] as '85.2 %', or 'n/a'.
+
+    >>> percent(0.852).split(), percent(None)
+    (['85.2', '%'], 'n/a')
+    """
     known = finite(share)
     return number(None if known is None else 100 * known, digits, "%")

@@ -118,7 +118,11 @@ class Run:
 
 
 def title(result: dict[str, Any]) -> str:
-    """The method as people call it, with its variant: 'DULL (no gate)'."""
+    """The method as people call it, with its variant: 'DULL (no gate)'.
+
+    >>> title({"method": "dull", "variant": "no gate"}), title({"method": "ce"})
+    ('DULL (no gate)', 'Cross-entropy')
+    """
     method, variant = str(result.get("method", "")), result.get("variant")
     return methods.title(method) + (f" ({variant})" if variant else "")
 

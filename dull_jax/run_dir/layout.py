@@ -37,7 +37,11 @@ AUDIT_FILES = (APPLIED, AUDIT_PAGE, AUDIT_SUMMARY, AUDIT_ARRAYS, AUDIT_PICTURES,
 
 
 def step_folder(folder: Path, step: int) -> Path:
-    """Where Orbax keeps a step."""
+    """Where Orbax keeps a step.
+
+    >>> step_folder(pathlib.Path("runs/x"), 30).as_posix()
+    'runs/x/checkpoints/30'
+    """
     return folder / CHECKPOINTS / str(step)
 
 
@@ -47,7 +51,11 @@ def step_digests(folder: Path, step: int) -> Path:
 
 
 def fold(folder: Path, number: int, key: str) -> Path:
-    """What an audit keeps of a fold; `key` is another for other settings, data or folds."""
+    """What an audit keeps of a fold; `key` is another for other settings, data or folds.
+
+    >>> fold(pathlib.Path("runs/x"), 2, "ab12").as_posix()
+    'runs/x/fold_2_ab12.npy'
+    """
     return folder / f"fold_{number}_{key}.npy"
 
 

@@ -8,6 +8,10 @@ def cl2n(features: np.ndarray) -> np.ndarray:
     """Features [N, C] less their mean over all samples, scaled to length 1; float64.
 
     A sample that is the mean itself stays 0 (Wang et al. 2019, "CL2N").
+
+    >>> cl2n(np.array([[0.0, 1.0], [4.0, 1.0]]))
+    array([[-1.,  0.],
+           [ 1.,  0.]])
     """
     features = np.asarray(features, np.float64)
     if not len(features):
@@ -18,7 +22,12 @@ def cl2n(features: np.ndarray) -> np.ndarray:
 
 
 def unit_rows(rows: np.ndarray) -> np.ndarray:
-    """Rows [N, C] scaled to length 1, float64; a row of zeros stays as it is."""
+    """Rows [N, C] scaled to length 1, float64; a row of zeros stays as it is.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).round(3)
+    array([[0.6, 0.8],
+           [0. , 0. ]])
+    """
     rows = np.asarray(rows, np.float64)
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
 
@@ -47,6 +56,11 @@ def class_means(
 
 
 def squared_distances(values: np.ndarray, centres: np.ndarray) -> np.ndarray:
-    """|x_i - c_k|^2, float64 [N, K], of values [N, C] and centres [K, C]."""
+    """|x_i - c_k|^2, float64 [N, K], of values [N, C] and centres [K, C].
+
+    >>> squared_distances(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[0.0, 0.0], [0.0, 4.0]]))
+    array([[ 0., 16.],
+           [25.,  9.]])
+    """
     lengths = np.square(values).sum(1)[:, None] + np.square(centres).sum(1)
     return np.maximum(lengths - 2 * values @ centres.T, 0)

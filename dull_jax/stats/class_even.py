@@ -37,6 +37,9 @@ def class_shares_drawn(mass: np.ndarray, size: int, repeats: float) -> np.ndarra
     Args:
       mass: `[K]` samples of each class, 0 for a class that is passed over.
       repeats: largest mean number of draws a sample. Where all classes reach it, all are scaled.
+
+    >>> class_shares_drawn(np.array([100, 100, 10]), size=90, repeats=1.0).round(3)
+    array([0.444, 0.444, 0.111])
     """
     limit = repeats * mass
     low, high = 0.0, float(size)

@@ -83,7 +83,12 @@ class Confusions:
 
 
 def counted(probs: np.ndarray, given: np.ndarray) -> Confusions:
-    """1. of probabilities `[n, K]` in memory."""
+    """1. of probabilities `[n, K]` in memory.
+
+    >>> counted(np.array([[0.9, 0.1], [0.2, 0.8], [0.1, 0.9]]), np.array([0, 1, 0])).table
+    array([[1., 0.],
+           [1., 1.]])
+    """
     confusions = Confusions(probs.shape[1])
     confusions.add_to_thresholds(probs, given)
     confusions.add(probs, given)

@@ -248,6 +248,9 @@ def best_threshold(wrong: np.ndarray) -> float:
 
     F1 of the first n is 2 sum of their P / (n + sum of all P), to first order. Within
     `THRESHOLDS`: nobody wants to look at labels that are right three times out of four.
+
+    >>> round(best_threshold(np.array([0.9, 0.4, 0.35, 0.01])), 3)
+    0.4
     """
     ranked = np.sort(wrong.astype(np.float64))[::-1]
     expected = np.cumsum(ranked) / (np.arange(1, len(ranked) + 1) + ranked.sum() + 1e-12)

@@ -10,7 +10,11 @@ from sklearn.metrics import roc_auc_score
 
 
 def class_accuracy(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """`[K]`, percent of the examples of each class that are predicted right."""
+    """`[K]`, percent of the examples of each class that are predicted right.
+
+    >>> class_accuracy(np.array([0, 0, 1]), np.array([0, 1, 1]), 3)
+    array([100.,  50.,  nan])
+    """
     right = np.bincount(labels[predicted == labels], minlength=num_classes)
     with np.errstate(invalid="ignore"):
         return 100 * right / np.bincount(labels, minlength=num_classes)
@@ -96,6 +100,9 @@ def transition_distance(estimate: np.ndarray, realised: np.ndarray) -> float:
     """Between two label transitions `[K, K]`, P(given j | true i): total variation, class mean.
 
     Rows sum to 1; rows of nan in `realised` (classes without a sample) do not count. In [0, 1].
+
+    >>> round(transition_distance(np.eye(2), np.array([[0.8, 0.2], [0.0, 1.0]])), 3)
+    0.1
     """
     return float(np.nanmean(np.abs(estimate - realised).sum(1)) / 2)
 

@@ -87,7 +87,12 @@ def check(size: int) -> None:
 
 
 def unit_rows(features: np.ndarray) -> np.ndarray:
-    """float32 `[N, C]`, rows of length 1 or 0. Raises UserError for a row that is not finite."""
+    """float32 `[N, C]`, rows of length 1 or 0. Raises UserError for a row that is not finite.
+
+    >>> unit_rows(np.array([[3.0, 4.0], [0.0, 0.0]])).round(3)
+    array([[0.6, 0.8],
+           [0. , 0. ]], dtype=float32)
+    """
     unit = np.array(features, np.float32)
     largest = np.abs(unit).max(axis=1, initial=0)
     if not np.isfinite(largest).all():

@@ -44,7 +44,11 @@ def votes(
 
 
 def shares(weights: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """float64 `[n, K]`: the weights `[n, k]` of neighbours, summed by their labels `[n, k]`."""
+    """float64 `[n, K]`: the weights `[n, k]` of neighbours, summed by their labels `[n, k]`.
+
+    >>> shares(np.array([[0.7, 0.2, 0.1]]), np.array([[0, 1, 0]]), 2).round(3)
+    array([[0.8, 0.2]])
+    """
     size = len(weights)
     cells = np.arange(size)[:, None] * num_classes + labels
     sums = np.bincount(cells.ravel(), weights.ravel(), minlength=size * num_classes)

@@ -110,6 +110,9 @@ def cumulative(x: Array) -> Array:
     """Running sum along the last axis, each number included.
 
     In JAX as two small triangular products: on a CPU a scan is twice as slow.
+
+    >>> cumulative(np.array([1, 2, 3]))
+    array([1, 3, 6])
     """
     size = x.shape[-1]
     inner = max(q for q in range(1, min(size, 50) + 1) if size % q == 0)
@@ -126,19 +129,36 @@ def cumulative(x: Array) -> Array:
 
 
 def none(counts: np.ndarray) -> Mixing:
-    """Every label stays. counts: `[K]`, given labels of each class."""
+    """Every label stays. counts: `[K]`, given labels of each class.
+
+    >>> table(none(np.array([3, 1])))
+    array([[1., 0.],
+           [0., 1.]])
+    """
     return Mixing(np.ones(len(counts)), np.zeros(len(counts)), np.zeros(len(counts)))
 
 
 def symmetric(counts: np.ndarray, rate: float) -> Mixing:
-    """A share `rate` of every class goes to the others, evenly."""
+    """A share `rate` of every class goes to the others, evenly.
+
+    >>> table(symmetric(np.array([50, 10, 5]), rate=0.2)).round(3)
+    array([[0.8, 0.1, 0.1],
+           [0.1, 0.8, 0.1],
+           [0.1, 0.1, 0.8]])
+    """
     size = len(counts)
     away = rate / (size - 1)
     return Mixing(np.full(size, 1 - rate - away), np.ones(size), np.full(size, away))
 
 
 def joint(counts: np.ndarray, rate: float) -> Mixing:
-    """Towards other classes in proportion to their counts (RoLT: Wei et al., 2021)."""
+    """Towards other classes in proportion to their counts (RoLT: Wei et al., 2021).
+
+    >>> table(joint(np.array([50, 30, 20]), rate=0.2)).round(3)
+    array([[0.8  , 0.12 , 0.08 ],
+           [0.143, 0.8  , 0.057],
+           [0.125, 0.075, 0.8  ]])
+    """
     shares = counts / counts.sum()
     leaves = rate / np.maximum(1 - shares, 1e-12)
     return Mixing(1 - rate - leaves * shares, leaves, shares)
@@ -175,6 +195,10 @@ def confusion(confused: np.ndarray, rate: float) -> Table:
     """`confused` `[K, K]`, its off-diagonal parts scaled: class mean of wrong labels `rate`.
 
     No class loses more than 0.95, so that the mean may fall short.
+
+    >>> table(confusion(np.array([[0.9, 0.1], [0.3, 0.7]]), rate=0.1)).round(3)
+    array([[0.95, 0.05],
+           [0.15, 0.85]])
     """
     away = confused * (1 - np.eye(len(confused)))
     scale = rate / max(away.sum(1).mean(), 1e-12)

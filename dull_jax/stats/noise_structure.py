@@ -77,7 +77,11 @@ def estimate(noisy_probs: np.ndarray, given: np.ndarray) -> tuple[NoiseEstimate,
 
 
 def positive(probs: np.ndarray) -> np.ndarray:
-    """Predictions `[n, K]` as float32, none below 1e-6 before rows are made to sum to 1."""
+    """Predictions `[n, K]` as float32, none below 1e-6 before rows are made to sum to 1.
+
+    >>> bool(positive(np.array([[1.0, 0.0]])).min() > 0)
+    True
+    """
     probs = np.maximum(np.asarray(probs, np.float32), 1e-6)
     return probs / probs.sum(1, keepdims=True)
 
@@ -306,6 +310,9 @@ def tempered(probs: jax.Array, prior: jax.Array, temperature: jax.Array) -> jax.
     """prior (probs / prior)^(1 / temperature), normalised: evidence sharpened, but not the prior.
 
     probs `[N, K]`, prior `[K]`.
+
+    >>> np.asarray(tempered(jnp.array([[0.6, 0.4]]), jnp.array([0.5, 0.5]), 0.5)).round(3)
+    array([[0.692, 0.308]], dtype=float32)
     """
     log_prior = jnp.log(prior)
     evidence = jnp.log(jnp.maximum(probs, 1e-12)) - log_prior

@@ -60,7 +60,11 @@ def votes(graph: Graph, given: np.ndarray, num_classes: int, kernel: float) -> n
 
 
 def fitted_rows(size: int, num_classes: int) -> np.ndarray:
-    """Positions of the samples that a pool is fitted to."""
+    """Positions of the samples that a pool is fitted to.
+
+    >>> fitted_rows(4, 10), len(fitted_rows(50_000, 10)), len(fitted_rows(50_000, 10_000))
+    (array([0, 1, 2, 3]), 20000, 2000)
+    """
     most = min(FITTED, max(FITTED_NUMBERS // num_classes, 1), size)
     return np.linspace(0, size - 1, most).astype(int)
 

@@ -28,7 +28,7 @@ def bounded(
     >>> few, many = np.array([[0.96, 0.04], [0.02, 0.98]]), np.array([0.1, 0.9])
     >>> given = np.repeat([0, 1], [10, 90])
     >>> np.round(bounded(np.full(100, 0.999), given, few, many)[[0, -1]], 3)
-    array([0.687, 0.711])
+    array([0.685, 0.29 ])
     """
     both = prior.astype(np.float64)[:, None] * transition
     right, all_of_it = both.diagonal(), np.maximum(both.sum(0), 1e-12)

@@ -81,7 +81,13 @@ def split(probs: np.ndarray, features: np.ndarray, given: np.ndarray, num_classe
 
 
 def average_predictions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """A [K, K]: row k is the mean prediction of the samples given k. probs [N, K], given [N]."""
+    """A [K, K]: row k is the mean prediction of the samples given k. probs [N, K], given [N].
+
+    >>> probs = np.array([[0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])
+    >>> average_predictions(probs, np.array([0, 0, 1])).round(3)
+    array([[0.8, 0.2],
+           [0.2, 0.8]])
+    """
     return class_means(probs, given, np.ones(len(given), bool), probs.shape[1])[0]
 
 

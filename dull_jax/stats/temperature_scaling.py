@@ -34,7 +34,12 @@ class Scaling(NamedTuple):
 
 @jax.jit
 def scaled(probs: jax.Array, prior: jax.Array, scaling: Scaling) -> jax.Array:
-    """probs `[N, K]` p(true | x), prior `[K]`; `[N, K]`, rows sum to 1."""
+    """probs `[N, K]` p(true | x), prior `[K]`; `[N, K]`, rows sum to 1.
+
+    >>> probs, prior = jnp.array([[0.6, 0.4]]), jnp.array([0.5, 0.5])
+    >>> np.asarray(scaled(probs, prior, Scaling(2.0, 0.0))).round(3)
+    array([[0.692, 0.308]], dtype=float32)
+    """
     evidence = scaling.sharpness * jnp.log(jnp.maximum(probs, 1e-12))
     return jax.nn.softmax(evidence + scaling.prior_power * jnp.log(prior))
 
@@ -77,6 +82,9 @@ def smoothed(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
 
     Args:
       probs: `[N, K]` p(true | x).  prior: `[K]` true class shares.  size: samples behind them.
+
+    >>> np.asarray(smoothed(jnp.array([[1.0, 0.0]]), jnp.array([0.5, 0.5]), 98)).round(3)
+    array([[0.995, 0.005]], dtype=float32)
     """
     unseen = 0.5 / (size * prior + 1)
     mixed = (1 - unseen) * probs + unseen * prior

@@ -20,7 +20,11 @@ class LabelModel(NamedTuple):
 
 
 def class_shares(counts: np.ndarray) -> np.ndarray:
-    """`[K]` counts as shares, none below that of half a sample: an empty class has a finite log."""
+    """`[K]` counts as shares, none below that of half a sample: an empty class has a finite log.
+
+    >>> class_shares(np.array([3, 1, 0])).round(3)
+    array([0.667, 0.222, 0.111])
+    """
     counts = np.maximum(counts, 0.5)
     return counts / counts.sum()
 
@@ -57,6 +61,10 @@ def label_posterior(probs: jax.Array, given: jax.Array, model: LabelModel) -> ja
 
     Returns:
       `[N, K]`, rows sum to 1.
+
+    >>> model = LabelModel(np.array([[0.9, 0.1], [0.3, 0.7]]), np.array([0.5, 0.5]))
+    >>> np.asarray(label_posterior(jnp.array([[0.2, 0.8]]), jnp.array([0]), model)).round(3)
+    array([[0.429, 0.571]], dtype=float32)
     """
     joint = probs * model.prior[None, :] * model.transition[:, given].T
     # A label that no class could have been given under T: the given label itself is believed.
@@ -72,6 +80,9 @@ def renamed_classes(posterior: np.ndarray, given: np.ndarray) -> np.ndarray:
     posterior tells apart, one to one, the names in use must agree with the most given labels `[N]`,
     in its own expectation. Where another way agrees with more, predictions knew too little: noise
     that explains the labels was found for classes that are not these.
+
+    >>> renamed_classes(np.array([[0.1, 0.9], [0.8, 0.2]]), np.array([0, 1]))
+    array([ True,  True])
     """
     num_classes = posterior.shape[1]
     in_use = 1e-6 * len(given) * np.eye(num_classes)  # of equal ways the one in use
@@ -115,6 +126,10 @@ def candidate_targets(posterior: jax.Array, mass: jax.Array) -> jax.Array:
 
     Returns:
       `[N, K]` soft targets; a sample that is sure keeps one label, a doubtful one several.
+
+    >>> np.asarray(candidate_targets(jnp.array([[0.6, 0.3, 0.1], [0.1, 0.9, 0.0]]), 0.8)).round(3)
+    array([[0.667, 0.333, 0.   ],
+           [0.   , 1.   , 0.   ]], dtype=float32)
     """
     order = jnp.argsort(-posterior, axis=1)
     ranked = jnp.take_along_axis(posterior, order, axis=1)

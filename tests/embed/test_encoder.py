@@ -1,7 +1,5 @@
 """The frozen backbone on devices: a vector depends on its image alone."""
 
-import doctest
-
 import numpy as np
 
 from configs import folder
@@ -22,7 +20,3 @@ def test_a_vector_does_not_depend_on_what_is_beside_it():
     for rows in ([18], [3, 0, 17]):
         alone = encode(images[rows], contents[rows], 0)
         np.testing.assert_array_equal(alone, together[rows])
-
-
-def test_doctests():
-    assert doctest.testmod(encoder).failed == 0

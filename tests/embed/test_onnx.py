@@ -1,6 +1,5 @@
 """An exported network makes the vectors of its definition; others are refused by one line."""
 
-import doctest
 import sys
 
 import numpy as np
@@ -211,7 +210,3 @@ def test_cut_files(tmp_path):
 def test_without_onnxruntime(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     refused(written(tmp_path, network()), 'needs onnxruntime; run: pip install "dull_jax[onnx]"')
-
-
-def test_doctests():
-    assert doctest.testmod(onnx).failed == 0

@@ -1,6 +1,5 @@
 """The mixtures against scikit-learn's, and groups that leave nothing to fit."""
 
-import doctest
 import warnings
 
 import numpy as np
@@ -68,10 +67,6 @@ def groups_of_every_size(shape):
     for g, n in enumerate(sizes):
         values[group == g] = SHAPES[shape](rng, n)
     return values, group
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(mixture).failed == 0
 
 
 @pytest.mark.parametrize("max_iter", [1, 10, 60])

@@ -6,7 +6,13 @@ from dull_jax.data import draws
 
 
 def class_means(features: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
-    """Mean feature of each class, float64 [K, D]; zero for a class without a sample."""
+    """Mean feature of each class, float64 [K, D]; zero for a class without a sample.
+
+    >>> class_means(np.array([[1.0, 0.0], [3.0, 0.0], [2.0, 2.0]]), np.array([0, 0, 1]), 3)
+    array([[2., 0.],
+           [2., 2.],
+           [0., 0.]])
+    """
     features = np.asarray(features).reshape(len(features), -1)
     means = np.zeros((num_classes, features.shape[1]))
     for k, positions in enumerate(draws.members(labels, num_classes)):

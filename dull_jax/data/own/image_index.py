@@ -189,7 +189,11 @@ def on_disk(path: str, root: str | os.PathLike) -> str:
 
 
 def names_image(text: str) -> bool:
-    """Whether it ends as the name of an image file does."""
+    """Whether it ends as the name of an image file does.
+
+    >>> names_image("cats/1.JPG"), names_image("labels.csv")
+    (True, False)
+    """
     return os.path.splitext(text.strip().lower())[1] in SUFFIXES
 
 

@@ -77,13 +77,21 @@ def _label(cell: str, numbered: bool, spelled: dict[int, str]) -> str:
 
 
 def whole(cell: str) -> str:
-    """'3' of '3', '3.' and '3.00'; '' of anything else and of text that only looks like it."""
+    """'3' of '3', '3.' and '3.00'; '' of anything else and of text that only looks like it.
+
+    >>> whole("3"), whole("3.00"), whole("3.5"), whole(csv_io.Text("3"))
+    ('3', '3', '', '')
+    """
     match = None if isinstance(cell, csv_io.Text) else _WHOLE.fullmatch(cell.strip())
     return match[1] if match else ""
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Class names sorted by value if all are whole numbers, else by name."""
+    """Class names sorted by value if all are whole numbers, else by name.
+
+    >>> in_order(["10", "9"]), in_order(["b", "10", "9"])
+    (['9', '10'], ['10', '9', 'b'])
+    """
     names = sorted(names)
     return sorted(names, key=int) if all(map(is_whole, names)) else names
 
@@ -103,7 +111,11 @@ def naturally(names: Iterable[str]) -> list[str]:
 
 
 def is_whole(name: str) -> bool:
-    """Whether a cell is a whole number: up to 18 digits, and nothing else."""
+    """Whether a cell is a whole number: up to 18 digits, and nothing else.
+
+    >>> is_whole("12"), is_whole("-1"), is_whole("1.0")
+    (True, False, False)
+    """
     return re.fullmatch(r"[0-9]{1,18}", name) is not None
 
 

@@ -250,7 +250,11 @@ def plain(text: str) -> str:
 
 
 def looks_odd(text: str) -> bool:
-    """Whether a reader would take it for a number or for a missing cell."""
+    """Whether a reader would take it for a number or for a missing cell.
+
+    >>> looks_odd("NaN"), looks_odd("2.5"), looks_odd("cat")
+    (True, True, False)
+    """
     return text.strip().casefold() in MISSING or is_number(text)
 
 
@@ -260,7 +264,11 @@ def _quotes_odd(text: str) -> bool:
 
 
 def is_number(text: str) -> bool:
-    """Whether it is a number in any spelling: '3', '-1', '2.50', '1e3', 'inf'."""
+    """Whether it is a number in any spelling: '3', '-1', '2.50', '1e3', 'inf'.
+
+    >>> is_number("1e3"), is_number("1,000")
+    (True, False)
+    """
     try:
         float(text)
     except ValueError:

@@ -1,6 +1,5 @@
 """What every index of files shares: class order, names on one line, paths that stay inside."""
 
-import doctest
 import pathlib
 
 import pytest
@@ -10,10 +9,6 @@ from dull_jax.data.own.image_index import Entry, from_entries
 from dull_jax.errors import UserError
 
 ROOT = pathlib.Path("/data")
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(image_index).failed == 0
 
 
 def test_classes_are_those_of_the_train_part():

@@ -1,7 +1,5 @@
 """One meaning of a label, whoever wrote the table."""
 
-import doctest
-
 import pytest
 
 from dull_jax.data.tables import class_labels, csv_io
@@ -93,7 +91,3 @@ def test_names_that_are_written_are_read_again(names):
 def test_whole_numbers_need_no_sign():
     assert class_labels.cells(("0", "1", "12")) == ("0", "1", "12")
     assert not any(isinstance(cell, csv_io.Text) for cell in class_labels.cells(("0", "1", "12")))
-
-
-def test_doctests():
-    assert doctest.testmod(class_labels).failed == 0 and doctest.testmod(csv_io).failed == 0

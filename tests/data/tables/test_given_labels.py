@@ -1,6 +1,5 @@
 """Label files: the forms that are read, and every way in which one can be wrong."""
 
-import doctest
 import io
 import json
 import pickle
@@ -30,10 +29,6 @@ def npy(array, **options):
     file = io.BytesIO()
     np.save(file, array, **options)
     return file.getvalue()
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(given_labels).failed == 0
 
 
 @pytest.mark.parametrize(

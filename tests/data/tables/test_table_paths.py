@@ -1,6 +1,5 @@
 """Which file a cell of a table means: blanks, backslashes, accents, links, other machines."""
 
-import doctest
 import os
 import unicodedata
 
@@ -23,10 +22,6 @@ def put(root, path):
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(b"")
     return file
-
-
-def test_examples_in_the_docstrings():
-    assert doctest.testmod(table_paths).failed == 0
 
 
 @pytest.mark.parametrize("cell", [

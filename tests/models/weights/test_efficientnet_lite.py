@@ -1,6 +1,5 @@
 """The weights of the package: they are those, all are used, and the network sees with them."""
 
-import doctest
 import importlib.util
 
 import jax
@@ -131,7 +130,3 @@ def test_tensors_that_do_not_fit(change, said):
     with pytest.raises(UserError) as caught:
         efficientnet_lite.leaves(tensors, NAME, "w.pth")
     assert said in str(caught.value) and "w.pth" in str(caught.value)
-
-
-def test_doctests():
-    assert doctest.testmod(efficientnet_lite).failed == 0

@@ -1,6 +1,5 @@
 """Weights in timm's layout: a forward pass from the definition agrees; bad files are refused."""
 
-import doctest
 import pickle
 
 import jax
@@ -274,7 +273,3 @@ def test_no_safetensors_file(content, tmp_path):
 def test_no_file(tmp_path):
     with pytest.raises(UserError, match=r"there is no file .*nowhere"):
         timm_resnet.load(tmp_path / "nowhere", "resnet18")
-
-
-def test_doctests():
-    assert doctest.testmod(timm_resnet).failed == 0

@@ -1,6 +1,5 @@
 """ViT weights in timm's layout: a forward from the definition agrees; bad files are refused."""
 
-import doctest
 import math
 from functools import partial
 
@@ -351,7 +350,3 @@ def test_another_kind_is_named(tmp_path):
         UserError, match=r"look like weights of vit_small_patch14_dinov2, .*'vit_base"
     ):
         timm_vit.load(written(tmp_path, tensors), "vit_base_patch16")
-
-
-def test_doctests():
-    assert doctest.testmod(timm_vit).failed == 0
