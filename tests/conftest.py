@@ -35,8 +35,8 @@ def pytest_collection_modifyitems(items):
         chosen = item.callspec.params if hasattr(item, "callspec") else {}
         shared = item.path.name == "test_every_method.py" and chosen.get("method")
         item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
-        learns = item.name.startswith("test_learns") or shared == "dull"
-        if shared and chosen.get("samples") == "vectors" and not learns:
+        kept = item.name.startswith("test_learns") or shared == "dull"
+        if shared and chosen.get("samples") == "vectors" and not kept:
             item.add_marker(pytest.mark.benchmark)
 
 
