@@ -78,26 +78,27 @@ def stress() -> tuple[str, list[Result]]:
 
 _MINI_CEILING = "ceiling/cifar10-if50"
 _FROM_SIMSIAM = "the same, from SimSiam's backbone"
-_KNOWN = (  # set, what is known of its labels, results, their variant
-    ("digits", "as given", DIGITS[1], ""),
-    ("digits", "wrong ones taken out", "ceiling/digits-if20-t2h0.3", "-oracle"),
-    ("digits", "true", "stress/digits-none/digits-if20-none", ""),
-    ("CIFAR-10 in small", "as given", MINI[1], ""),
-    ("CIFAR-10 in small", "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-oracle"),
-    ("CIFAR-10 in small", "true", f"{_MINI_CEILING}-none", ""),
-    (_FROM_SIMSIAM, "as given", MINI[1], "-simsiam"),
-    (_FROM_SIMSIAM, "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-simsiam-oracle"),
+_BOTH = ("la", "dull")
+_KNOWN = (  # set, what is known of its labels, results, their variant, methods that were run
+    ("digits", "as given", DIGITS[1], "", _BOTH),
+    ("digits", "wrong ones taken out", "ceiling/digits-if20-t2h0.3", "-oracle", _BOTH),
+    ("digits", "true", "stress/digits-none/digits-if20-none", "", _BOTH),
+    ("CIFAR-10 in small", "as given", MINI[1], "", _BOTH),
+    ("CIFAR-10 in small", "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-oracle", _BOTH),
+    ("CIFAR-10 in small", "true", f"{_MINI_CEILING}-none", "", _BOTH),
+    (_FROM_SIMSIAM, "as given", MINI[1], "-simsiam", _BOTH),
+    (_FROM_SIMSIAM, "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-simsiam-oracle", _BOTH),
     *(
-        (f"{shown} features, T2H {rate}", labels, f"{folder}/{name}-if100-t2h{rate}", variant)
+        (f"{shown} features, T2H {rate}", labels, f"{folder}/{name}-if100-t2h{rate}", *rest)
         for name, shown in (("cifar10", "CIFAR-10"), ("cifar100", "CIFAR-100"))
         for rate in (0.3, 0.4)
-        for labels, folder, variant in (
-            ("as given", "features", ""),
-            ("wrong ones taken out", "ceiling", "-oracle"),
+        for labels, folder, *rest in (
+            ("as given", "features", "", _BOTH),
+            ("wrong ones taken out", "ceiling", "-oracle", ("la",)),
         )
     ),
-    ("CIFAR-10 features", "true", "features/cifar10-if100-none", ""),
-    ("CIFAR-100 features", "true", "features/cifar100-if100-none", ""),
+    ("CIFAR-10 features", "true", "features/cifar10-if100-none", "", _BOTH),
+    ("CIFAR-100 features", "true", "features/cifar100-if100-none", "", ("la",)),
 )
 
 
@@ -105,19 +106,16 @@ def ceiling() -> tuple[str, list[Result]]:
     """What LA and DULL reach with labels as given, without the wrong ones, and with true labels."""
     lines = ["| set | labels | Logit adjustment | DULL |", "|---|---|--:|--:|"]
     used = []
-    for name, labels, recipe, variant in _KNOWN:
-        paths = [whole(f"{method}{variant}", recipe) for method in ("la", "dull")]
-        known = [[path for path in three if path.exists()] for three in paths]
-        pair = [table.load(three) if three else [] for three in known]
-        lines.append(f"| {name} | {labels} | {' | '.join(map(cell, pair))} |")
-        used += [result for results in pair for result in results]
+    for name, labels, recipe, variant, methods in _KNOWN:
+        known = {m: table.load(whole(f"{m}{variant}", recipe)) for m in methods}
+        cells = [cell(known[m]) if m in known else "" for m in _BOTH]
+        lines.append(f"| {name} | {labels} | {' | '.join(cells)} |")
+        used += [result for results in known.values() for result in results]
     return "\n".join(lines), used
 
 
 def cell(results: list[Result]) -> str:
-    """Mean ± sample deviation, and in brackets the tail's mean; empty where nothing was run."""
-    if not results:
-        return ""
+    """Mean ± sample deviation, and in brackets the tail's mean."""
     return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
 
 

@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import jax
@@ -20,32 +19,25 @@ from dull_jax.run_dir.checkpoints import digest_files
 from dull_jax.run_dir.read import read_metrics
 from dull_jax.train import loop, trainer
 from dull_jax.train.train_phase import MetricAccumulator
+from faults import processes
 from outside import LONG, cpu_as, our_line
-
-RECIPE = "--config=configs/digits_t2h.py:method=dull"
-SMALL = (
-    "--config.model.width=8 --config.train.epochs=12 --config.train.batch_size=64 "
-    "--config.train.eval_every=3 --config.train.checkpoint_every=1 --config.dull.warmup=0.5 "
-    "--config.compare=() --config.train.view=weak --config.dull.transition=free"
-).split()
 
 
 def quiet(text):
     pass
 
 
-def flags(workdir, *more):
-    return [RECIPE, *SMALL, *more, f"--workdir={workdir}"]
+def flags(workdir, *fields):
+    return processes.flags(workdir, "dull.transition=free", *fields, method="dull")
 
 
 def start(workdir):
-    command = [sys.executable, "-m", "dull_jax.main", *flags(workdir)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return processes.start(*flags(workdir))
 
 
-def run(workdir, *more, code=0, env=None):
+def run(workdir, *fields, code=0, env=None):
     """The same from its beginning to its end, which is this exit code."""
-    done = commands.run("dull_jax.main", *flags(workdir, *more), env=env)
+    done = commands.run("dull_jax.main", *flags(workdir, *fields), env=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
@@ -56,7 +48,7 @@ def wait_for_epoch(process, workdir, epoch):
         ended = process.poll() is not None  # asked before the look at what it wrote
         if len(read_metrics(workdir)[0]) >= epoch:
             return
-        assert not ended, process.communicate()[0].decode()
+        assert not ended, process.communicate()[0]
         assert time.monotonic() < deadline, "the run does not move"
         time.sleep(0.02)
 
@@ -67,7 +59,7 @@ def stopped(folder):
         process = start(folder)
         wait_for_epoch(process, folder, 2)
         process.send_signal(signal.SIGTERM)
-        output = process.communicate(timeout=LONG)[0].decode()
+        output = process.communicate(timeout=LONG)[0]
         if not (folder / "result.json").exists():
             assert process.returncode == 75, output
             return output
@@ -113,7 +105,7 @@ def test_a_finished_run_is_not_trained_again(undisturbed):
 
 
 def test_another_recipe_is_refused_with_the_difference(undisturbed):
-    found = run(undisturbed, "--config.optim.lr=0.01", code=2)
+    found = run(undisturbed, "optim.lr=0.01", code=2)
     assert found.stderr.count("\n") == 1
     assert "optim.lr: 0.05 -> 0.01" in found.stderr
 
