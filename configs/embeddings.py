@@ -29,4 +29,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
 
     config.model.name = "identity"
     features.probe(config)
+    config.optim.lr = 0.0  # by the vectors' width
     return config

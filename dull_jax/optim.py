@@ -11,7 +11,7 @@ from dull_jax.fields import choice, number, several, switch
 
 FIELDS = {
     "name": choice("sgd", "sgd or adamw; auto: for images of your own", ("sgd", "adamw", "auto")),
-    "lr": number(0.1, "peak learning rate; 0, for images of your own: chosen", 0, 1e3),
+    "lr": number(0.1, "peak learning rate; 0, for images or vectors of your own: chosen", 0, 1e3),
     "momentum": number(0.9, "sgd: of the running mean of gradients", 0, 1, below=True),
     "nesterov": switch(False, "sgd: Nesterov's momentum"),
     "weight_decay": number(5e-4, "joins the gradient (sgd) or the update (adamw)", 0, 10),

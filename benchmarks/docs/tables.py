@@ -4,6 +4,7 @@
 `dull_tables`, those of docs/scaling.md in `scaling_model`.
 """
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
@@ -106,10 +107,8 @@ def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     machines = sorted({result["hardware"]["cpu"] for result in results})
     versions = sorted({f"jax {result['versions']['jax']}" for result in results})
     seeds = _ranges(sorted({result["seed"] for result in results}))
-    return (
-        f"{text}\n\n{len(results)} runs, seeds {seeds}; "
-        f"{'; '.join(machines)}; {', '.join(versions)}. n: runs, mean ± sample standard deviation."
-    )
+    runs = f"{len(results)} runs, seeds {seeds}; {'; '.join(machines)}; {', '.join(versions)}."
+    return f"{text}\n\n{textwrap.fill(runs, 110)}"
 
 
 def _tuning() -> str:

@@ -24,8 +24,8 @@ from dull_jax.train.parallel import Devices
 class RobustClassifier(ClassifierMixin, BaseEstimator):
     """A linear head on vectors, trained by one of dull_jax's methods against wrong labels.
 
-    DULL gives each class numbers of the vector of its own, so it wants embeddings of many more
-    numbers than there are classes. Vectors of a few numbers are for method "ce" or "la".
+    Learning rate and dropout are chosen by the width of the vectors, so a table of a few columns is
+    learnt as well as embeddings are; its columns should have one scale (`StandardScaler`).
 
     Args:
       method: a file of dull_jax/methods: "dull", "ce", "la", "elr", …
@@ -80,7 +80,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[probs.argmax(axis=1)]
 
     def _config(self, size: int) -> ConfigDict:
-        return vectors.recipe(self.method, size, self.epochs, self.seed)
+        return vectors.recipe(self.method, size, self.n_features_in_, self.epochs, self.seed)
 
     def _built(self) -> Classifier:
         names = tuple(map(str, self.classes_.tolist()))

@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from dull_jax import recipe_files
 from dull_jax.audit import embeddings
 from dull_jax.config import validate
-from dull_jax.data import dataset
+from dull_jax.data import auto, dataset
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.sources import Source, Split
 from dull_jax.errors import UserError
@@ -68,8 +68,8 @@ def checked(vectors: np.ndarray, size: int, name: str = "embeddings") -> np.ndar
     return vectors
 
 
-def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict:
-    """The recipe "embeddings" for so many samples.
+def recipe(method: str, size: int, width: int, epochs: int = 0, seed: int = 0) -> ConfigDict:
+    """The recipe "embeddings" for so many samples, vectors of `width` numbers.
 
     Args:
       epochs: 0: see `chosen_epochs`.
@@ -82,6 +82,8 @@ def recipe(method: str, size: int, epochs: int = 0, seed: int = 0) -> ConfigDict
         config.method, config.seed = method, seed
         config.train.devices = 1  # a head is too small to be divided
         config.train.epochs = epochs or chosen_epochs(size)
+        config.optim.lr = auto.head_lr(width)
+        config.augment.dropout = auto.head_dropout(width)
         wanted = size * config.train.epochs // _UPDATES
         config.train.batch_size = 1 << (int(np.clip(wanted, *_BATCH)).bit_length() - 1)
     validate(config)

@@ -1,9 +1,10 @@
-"""What a recipe leaves open for images of the user's own, chosen by their number and size.
+"""What a recipe leaves open for samples of the user's own, chosen by their number and size.
 
-Where it says "auto" (network) or 0 (epochs, image side), what fits is chosen here: a function of
-the data alone. A run that was begun keeps what it began with, whatever was added since.
+Where it says "auto" (network) or 0 (epochs, image side, learning rate), what fits is chosen here: a
+function of the data alone. A run that was begun keeps what it began with, whatever was added since.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -23,6 +24,8 @@ PRETRAINED, _SMALL, _PRETRAINED_SIDES = "efficientnet_lite0", 64, (112, 224)
 LEFT_OPEN = {"model.name": "auto", "optim.name": "auto", "train.epochs": 0}
 _PRESENTATIONS = 240_000  # images trained on in all, where that gives a sensible number of epochs
 _EPOCHS, _PROBE_EPOCHS = (30, 120), (30, 60)  # fewest, most; of a head on vectors
+_HEAD_LR, _WIDE = 1e-3, 1280  # of a head on vectors of so many numbers, or more
+_NARROW = 128
 _WITH_NETWORK = {  # what `network` sets too
     "small_cnn": ("model.stages", "model.width"),
     "resnet18": ("model.stem",),
@@ -52,15 +55,24 @@ def resolve_auto(config: ConfigDict, manifest: Manifest, say: Callable[[str], No
     return _filled(config, chosen)
 
 
+def resolve_for_vectors(config: ConfigDict, width: int, say: Callable[[str], None]) -> ConfigDict:
+    """The recipe with the learning rate that vectors of `width` numbers want, and says it."""
+    if config.optim.lr:
+        return config
+    lr = head_lr(width)
+    say(f"chosen for vectors of {width:,} numbers: optim.lr = {lr:g}")
+    return _filled(config, {"optim.lr": lr})
+
+
 def resolve_as_begun(config: ConfigDict, begun: Mapping[str, Any]) -> ConfigDict:
     """`resolve_auto` as the run that was begun resolved it, without a look at the images.
 
-    Of sources without images of the user's own the recipe as it is.
+    Of sources that leave nothing open the recipe as it is.
 
     Args:
       begun: what the run's config.json holds; {} where no run was begun.
     """
-    if not sources.is_own(config.data.name):
+    if not sources.is_own(config.data.name) and config.optim.lr:
         return config
     known = flatten(dict(begun))
     wanted = ["train.epochs"] * (config.train.epochs == 0) + ["data.size"] * (config.data.size == 0)
@@ -94,8 +106,29 @@ def optimiser(config: ConfigDict, pretrained: bool) -> dict[str, str | float]:
         name = chosen["optim.name"] = "adamw" if frozen else "sgd"
     if config.optim.lr == 0:
         sgd = 0.01 if pretrained and not frozen else 0.05
-        chosen["optim.lr"] = 1e-3 if name == "adamw" else sgd
+        chosen["optim.lr"] = _HEAD_LR if name == "adamw" else sgd
     return chosen
+
+
+def head_lr(width: int) -> float:
+    """Learning rate of a linear head on vectors of so many numbers, by AdamW.
+
+    Its steps are of one size in every weight, and vectors of one length (`views.vectors`). So a
+    step moves logits by sqrt(width) times the rate, and narrow vectors want a larger one.
+
+    >>> [head_lr(width) for width in (4, 64, 1280, 2048)]
+    [0.018, 0.0045, 0.001, 0.001]
+    """
+    return float(f"{_HEAD_LR * math.sqrt(max(_WIDE / width, 1)):.2g}")
+
+
+def head_dropout(width: int) -> float:
+    """Dropout of vectors of so many numbers; of a few, half of them says too little of a class.
+
+    >>> [head_dropout(width) for width in (4, 1280)]
+    [0.25, 0.5]
+    """
+    return 0.25 if width < _NARROW else 0.5
 
 
 def network(num_train: int, pixels: int) -> dict[str, str | int]:

@@ -49,7 +49,10 @@ def prepare(
     if manifest is not None:
         config = auto.resolve_auto(config, manifest, say)
     check(config)
-    return config, dataset.build(config, labels, manifest, say, audit)
+    built = dataset.build(config, labels, manifest, say, audit)
+    if built.train.vector_size:
+        config = auto.resolve_for_vectors(config, built.train.vector_size, say)
+    return config, built
 
 
 def _silent(text: str) -> None:

@@ -5,6 +5,8 @@ import inspect
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.datasets import load_iris
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 from dull_jax import RobustClassifier, UserError
@@ -63,6 +65,15 @@ def test_dull_on_wrong_labels():
     assert robust.classes_.tolist() == ["bus", "car", "tram"]
     assert np.allclose(robust.predict_proba(vectors).sum(1), 1)
     assert clone(robust).get_params() == {"method": "dull", "epochs": 0, "seed": 0}
+
+
+@pytest.mark.parametrize("method", ["dull", "ce"])
+def test_vectors_of_a_few_numbers(method):
+    """Four columns: what embeddings of a thousand want, they would not be learnt by."""
+    samples, species = load_iris(return_X_y=True)
+    samples = StandardScaler().fit_transform(samples)
+    robust = RobustClassifier(method).fit(samples[::2], species[::2])
+    assert robust.score(samples[1::2], species[1::2]) > 0.9
 
 
 def test_settings_that_cannot_be_meant():

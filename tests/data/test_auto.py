@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import photos
-from configs import base
+from configs import base, embeddings
 from dull_jax.config import difference, to_json
 from dull_jax.data import auto, sources
 from photos import recipe
@@ -49,6 +49,16 @@ def test_a_run_that_goes_on_has_what_it_began_with(tree):
 def test_other_sources_leave_nothing_open():
     config = base.get_config()
     assert auto.resolve_as_begun(config, {"train": {"epochs": 3}}) is config
+
+
+def test_the_learning_rate_of_vectors_is_chosen_by_their_width_and_stays():
+    config, said = embeddings.get_config(), []
+    assert auto.resolve_for_vectors(config, 1280, said.append).optim.lr == 1e-3
+    chosen = auto.resolve_for_vectors(config, 20, said.append)
+    assert chosen.optim.lr == 8e-3 and "20 numbers: optim.lr = 0.008" in said[-1]
+    begun = json.loads(to_json(chosen))
+    assert auto.resolve_as_begun(config, begun).optim.lr == 8e-3
+    assert auto.resolve_for_vectors(chosen, 4, said.append) is chosen and len(said) == 2
 
 
 def test_what_is_set_stays(tree):
