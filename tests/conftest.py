@@ -29,13 +29,16 @@ from toy import make_source  # noqa: E402
 def pytest_collection_modifyitems(items):
     """What shares module fixtures shares a worker: a file, or one method of the shared tests.
 
-    Of these, most methods are only seen to learn from vectors; the rest they owe there takes long.
+    Of these, most methods are only seen to learn from vectors, and few to take a hundred classes;
+    the rest of what they owe takes long.
     """
     for item in items:
         chosen = item.callspec.params if hasattr(item, "callspec") else {}
         shared = item.path.name == "test_every_method.py" and chosen.get("method")
         item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
         kept = item.name.startswith("test_learns") or shared == "dull"
+        if shared not in ("dull", "dasc") and "-K100]" in item.name:
+            item.add_marker(pytest.mark.benchmark)
         if shared and chosen.get("samples") == "vectors" and not kept:
             item.add_marker(pytest.mark.benchmark)
 

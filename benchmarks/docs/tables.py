@@ -76,26 +76,62 @@ def _features() -> str:
 
     The gap is from the best other method to logit adjustment on the true labels.
     """
-    cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
-    for result in (used := table.load([RESULTS / "features"])):
-        noise = result["noise"]
-        name = f"{_NOISES.get(noise['name'], noise['name'])} {noise.get('rate') or ''}".strip()
-        cells[result["dataset"], name][result["method"]].append(result)
+    cells, used = _feature_runs()
     names = [title({"method": method}) for method in _ON_FEATURES]
-    head = ["set", "noise", "n", *names, "LA, true labels", "DULL to the best other", "gap closed"]
-    lines = [f"| {' | '.join(head)} |", "|---|---|" + "--:|" * (len(head) - 2)]
-    for (dataset, noise), runs in sorted(cells.items()):
+    head = [
+        "set",
+        "IF",
+        "noise",
+        "n",
+        *names,
+        "LA, true labels",
+        "DULL to the best other",
+        "closed",
+    ]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|---|" + "--:|" * (len(head) - 3)]
+    for (dataset, factor, noise), runs in sorted(cells.items()):
         if not runs["dull"]:  # run for the column of true labels alone
             continue
-        others = max(_mean_last(runs[method]) for method in _ON_FEATURES[1:])
+        others = max(_mean_last(of) for method, of in runs.items() if method != "dull" and of)
         seeds = {run["seed"] for run in runs["dull"]}
-        true = _mean_last([run for run in cells[dataset, "none"]["la"] if run["seed"] in seeds])
+        right = cells[dataset, factor, "none"]["la"]
+        true = _mean_last([run for run in right if run["seed"] in seeds])
         gained, gap = _mean_last(runs["dull"]) - others, true - others
-        row = [dataset, noise, str(len(runs["dull"]))]
+        row = [dataset, f"{factor:g}", noise, str(len(runs["dull"]))]
         row += [dull_tables.cell(runs[method]) for method in _ON_FEATURES]
         row += [f"{true:.1f}", _lead(runs), f"{100 * gained / gap:.0f} %" if gap > 1 else ""]
         lines.append(f"| {' | '.join(row)} |")
     return _with_source("\n".join(lines), used)
+
+
+def _features_all() -> str:
+    """A row for each method that has run on every set at imbalance 100, T2H 0.3 and 0.4."""
+    cells, _ = _feature_runs()
+    columns = [
+        (name, 100, f"T2H {rate}") for name in ("cifar10", "cifar100") for rate in (0.3, 0.4)
+    ]
+    lines = [f"| method | {' | '.join(f'{name}, {noise}' for name, _, noise in columns)} |"]
+    lines.append("|---|" + "--:|" * len(columns))
+    runs = {
+        method: [[run for run in cells[column][method] if run["seed"] < 3] for column in columns]
+        for method in cells[columns[0]]
+    }
+    used = []
+    for method in sorted(runs, key=lambda method: -_mean_last(runs[method][0])):
+        text = " | ".join(dull_tables.cell(of) if of else "" for of in runs[method])
+        lines.append(f"| {title({'method': method})} | {text} |")
+        used += [run for of in runs[method] for run in of]
+    return _with_source("\n".join(lines), used)
+
+
+def _feature_runs() -> tuple[dict[tuple, dict[str, list]], list]:
+    """({(set, imbalance, noise): {method: its runs}}, all of them), of CIFAR's frozen features."""
+    cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    for result in (used := table.load([RESULTS / "features"])):
+        noise = result["noise"]
+        name = f"{_NOISES.get(noise['name'], noise['name'])} {noise.get('rate') or ''}".strip()
+        cells[result["dataset"], result["imbalance_factor"], name][result["method"]].append(result)
+    return cells, used
 
 
 def _mean_last(runs: Sequence[Mapping[str, Any]]) -> float:
@@ -248,6 +284,7 @@ TABLES = {
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
     "features": _features,
+    "features-all": _features_all,
     "features-tuning": _tuning,
     "speed": _speed,
     "embedding": _embedding,

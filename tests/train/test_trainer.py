@@ -16,7 +16,6 @@ import commands
 import runs
 from dull_jax.errors import SaveError, UserError
 from dull_jax.run_dir.checkpoints import digest_files
-from dull_jax.run_dir.read import read_metrics
 from dull_jax.train import loop, trainer
 from dull_jax.train.train_phase import MetricAccumulator
 from faults import processes
@@ -42,22 +41,11 @@ def run(workdir, *fields, code=0, env=None):
     return done
 
 
-def wait_for_epoch(process, workdir, epoch):
-    deadline = time.monotonic() + LONG
-    while True:
-        ended = process.poll() is not None  # asked before the look at what it wrote
-        if len(read_metrics(workdir)[0]) >= epoch:
-            return
-        assert not ended, process.communicate()[0]
-        assert time.monotonic() < deadline, "the run does not move"
-        time.sleep(0.02)
-
-
 def stopped(folder):
     """What a run says that SIGTERM stops within an epoch; anew where it was done before that."""
     for _ in range(5):
         process = start(folder)
-        wait_for_epoch(process, folder, 2)
+        processes.reach(process, folder, 2)
         process.send_signal(signal.SIGTERM)
         output = process.communicate(timeout=LONG)[0]
         if not (folder / "result.json").exists():
@@ -79,7 +67,7 @@ def test_killed_at_random_moments(undisturbed, tmp_path):
     moments = random.Random(0)
     for kill in range(3):
         process = start(tmp_path)
-        wait_for_epoch(process, tmp_path, 3 * kill + 1)
+        processes.reach(process, tmp_path, 3 * kill + 1)
         time.sleep(moments.uniform(0, 0.3))
         process.kill()
         process.communicate()
