@@ -17,7 +17,9 @@ from dull_jax.report.run import title
 Result = Mapping[str, Any]
 
 
-# Where parts are left out, and the results of the recipe that they are taken from.
+# Where parts are left out, and the results of the recipe that they are taken from, which may lie
+# in the same folder.
+UNSEEN = ("ablation_unseen", "")
 DIGITS = ("ablation", "digits/digits-if20-t2h0.3")
 MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
 FEATURES = ("ablation_features", "features/cifar100-if100-t2h0.3")
@@ -32,13 +34,15 @@ def ablated(grid: tuple[str, str]) -> dict[str, list[Result]]:
     """{variant: its results}, the whole DULL on the same seeds among them."""
     folder, recipe = grid
     groups: dict[str, list[Result]] = defaultdict(list)
-    for result in table.load([RESULTS / folder, *whole("dull", recipe)]):
+    elsewhere = whole("dull", recipe) if recipe else []
+    for result in table.load([RESULTS / folder, *elsewhere]):
         groups[result["variant"] or "DULL"].append(result)
     return groups
 
 
 def ablation(grid: tuple[str, str]) -> tuple[str, list[Result]]:
-    """Markdown, best first: mean ± sample deviation over seeds; and what it was made of."""
+    """Markdown, best first: mean ± sample deviation over seeds, paired difference to DULL; and
+    what it was made of."""
     groups = ablated(grid)
     columns = {
         "last": (("accuracy", "last"), 1),
@@ -46,9 +50,11 @@ def ablation(grid: tuple[str, str]) -> tuple[str, list[Result]]:
         "wrong: precision": (("wrong_labels", "precision"), 3),
         "wrong: recall": (("wrong_labels", "recall"), 3),
     }
-    lines = [f"| variant | n | {' | '.join(columns)} |", "|---|--:" + "|--:" * len(columns) + "|"]
+    head = ["variant", "n", *columns, "to DULL"]
+    lines = [f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|"]
     for name in sorted(groups, key=lambda n: -_mean(groups[n], "last")):
         cells = [table.mean_std(groups[name], keys, digits) for keys, digits in columns.values()]
+        cells += [table.paired_difference(groups[name], groups["DULL"]) if name != "DULL" else ""]
         lines.append(f"| {name} | {len(groups[name])} | {' | '.join(cells)} |")
     return "\n".join(lines), [result for group in groups.values() for result in group]
 

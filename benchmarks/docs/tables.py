@@ -147,15 +147,14 @@ def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     return f"{text}\n\n{textwrap.fill(runs, 110)}"
 
 
-def _tuning() -> str:
-    """Learning rates that were tried on CIFAR-100's features, by a noisy hold-out."""
-    runs = read("features/tuning.json")["runs"]
-    rates = sorted({run["lr"] for run in runs})
-    known = {(run["method"], run["lr"]): f"{run['holdout_class_mean']:.1f}" for run in runs}
-    lines = [f"| method | {' | '.join(f'{rate:g}' for rate in rates)} |"]
-    lines.append("|---|" + "--:|" * len(rates))
+def _tuning(setting: str, runs: Sequence[Mapping[str, Any]]) -> str:
+    """What a noisy hold-out of CIFAR's features says of a setting's values, method by method."""
+    values = sorted({run[setting] for run in runs})
+    known = {(run["method"], run[setting]): f"{run['holdout_class_mean']:.1f}" for run in runs}
+    lines = [f"| method | {' | '.join(f'{value:g}' for value in values)} |"]
+    lines.append("|---|" + "--:|" * len(values))
     for method in sorted({run["method"] for run in runs}):
-        cells = " | ".join(known.get((method, rate), "") for rate in rates)
+        cells = " | ".join(known.get((method, value), "") for value in values)
         lines.append(f"| {title({'method': method})} | {cells} |")
     return "\n".join(lines)
 
@@ -285,10 +284,12 @@ TABLES = {
     "whole-tail": lambda: _runs("whole_tail"),
     "features": _features,
     "features-all": _features_all,
-    "features-tuning": _tuning,
+    "features-tuning": lambda: _tuning("lr", read("features/tuning.json")["runs"]),
+    "features-warmup": lambda: _tuning("warmup", read("features/tuning.json")["warmup"]["runs"]),
     "speed": _speed,
     "embedding": _embedding,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
+    "ablation-unseen": lambda: _with_source(*dull_tables.ablation(dull_tables.UNSEEN)),
     "ablation-features": lambda: _with_source(*dull_tables.ablation(dull_tables.FEATURES)),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),

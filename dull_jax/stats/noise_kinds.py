@@ -3,8 +3,8 @@
 T `[K, K]` holds P(given j | true i). Of symmetric and joint noise it is a diagonal plus an outer
 product; of tail-to-head noise the part of that which leads to more frequent classes, a running sum
 once classes are sorted by count. So x T and x T' cost a few passes over x, where the table would
-cost 2 K multiply-adds for each number of x. The kinds are those of `dull_jax.data`. NumPy arrays
-give NumPy (float64), JAX arrays JAX.
+cost 2 K multiply-adds for each number of x; `quickest` says where that is less. The kinds are those
+of `dull_jax.data`. NumPy arrays give NumPy (float64), JAX arrays JAX.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,6 +18,7 @@ from dull_jax.data.noises.t2h import tailness
 from dull_jax.stats import image_noise
 
 CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
+_FEW = 256  # classes up to which a product with a table is quicker than running sums
 Array: TypeAlias = jax.Array | np.ndarray
 
 
@@ -90,10 +91,10 @@ class Table(NamedTuple):
         return x
 
     def forward(self, x: Array) -> Array:
-        return x @ self.table
+        return _product(x, self.table)
 
     def backward(self, x: Array) -> Array:
-        return x @ self.table.T
+        return _product(x, self.table.T)
 
 
 Noise: TypeAlias = Mixing | Headward | Table
@@ -104,6 +105,19 @@ def table(noise: Noise) -> np.ndarray:
     if isinstance(noise, Table):
         return np.asarray(noise.table)
     return np.asarray(noise.named(noise.forward(noise.sorted(np.eye(len(noise.kept))))))
+
+
+def quickest(noise: Noise) -> Noise:
+    """The same noise, in the form whose products cost least."""
+    few = isinstance(noise, Headward) and len(noise.kept) <= _FEW
+    return Table(table(noise)) if few else noise
+
+
+def _product(x: Array, matrix: Array) -> Array:
+    """x matrix; in JAX no accelerator rounds what goes in."""
+    if isinstance(x, np.ndarray):
+        return x @ matrix
+    return jnp.matmul(x, matrix, precision="highest")
 
 
 def cumulative(x: Array) -> Array:

@@ -284,7 +284,7 @@ def solved(given_counts: np.ndarray, make: Make, iterations: int = 200) -> tuple
         ratio = noise.sorted(given_counts) / np.maximum(called, 1e-12)
         back = counts * noise.named(noise.backward(ratio))
         counts = (counts + np.maximum(back, 0.5)) / 2
-    noise, shares = make(counts), counts / counts.sum()
+    noise, shares = noise_kinds.quickest(make(counts)), counts / counts.sum()
     model = LabelModel(noise_kinds.table(noise).astype(np.float32), shares.astype(np.float32))
     return noise, model
 

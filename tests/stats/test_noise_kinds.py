@@ -114,3 +114,18 @@ def test_transitions_are_transitions(rate):
     assert t2h.diagonal().min() >= 0.4 - 1e-9
     slope = tailness(COUNTS)
     assert (np.diff((1 - t2h.diagonal())[np.argsort(slope)]) >= -1e-9).all()
+
+
+@pytest.mark.parametrize("size", [3, 256, 257])
+def test_the_quickest_form_is_the_same_noise(size):
+    counts = np.geomspace(900, 9, size)
+    noise = noise_kinds.t2h(counts, 0.3, 0.6)
+    quick = noise_kinds.quickest(noise)
+    assert isinstance(quick, noise_kinds.Table) == (size <= 256)
+    np.testing.assert_allclose(noise_kinds.table(quick), noise_kinds.table(noise), atol=1e-15)
+    x = np.random.default_rng(0).dirichlet(np.ones(size), 5)
+    for of in ("forward", "backward"):
+        plain = noise.named(getattr(noise, of)(noise.sorted(x)))
+        np.testing.assert_allclose(getattr(quick, of)(x), plain, atol=1e-12)
+        in_jax = quick.named(getattr(quick, of)(quick.sorted(jnp.asarray(x, jnp.float32))))
+        np.testing.assert_allclose(in_jax, plain, atol=1e-6)
