@@ -129,7 +129,8 @@ def _cross_validated(
         raise UserError("labels are of one class; there is nothing to tell apart")
     if folds < 2:
         raise UserError(f"folds = {folds}: two are needed, to train on one and predict the other")
-    config = vectors.recipe("ce", *embeddings.shape, epochs, seed)
+    size, width = embeddings.shape
+    config = vectors.recipe("ce", size, width, epochs, seed)
     dataset = vectors.dataset_of(config, embeddings, labels)
     contents = np.array([hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in embeddings])
     with tempfile.TemporaryDirectory() as keep:
