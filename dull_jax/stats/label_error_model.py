@@ -9,7 +9,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dull_jax.stats import image_noise, noise_structure, temperature_scaling
+from dull_jax.stats import image_noise, noise_structure, noise_undone, temperature_scaling
 from dull_jax.stats.label_evidence import Evidence
 from dull_jax.stats.noise_kinds import Noise
 from dull_jax.stats.temperature_scaling import Scaling
@@ -74,7 +74,7 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
     )
     if noise is None:
         return _by_image(evidence, seen, labels, out)
-    clean = noise_structure.clean_probs(seen, noise.noise)
+    clean = noise_undone.clean_probs(seen, noise.noise)
     scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
     model = PosteriorModel(noise.noise, noise.model, scaling, size)
     return _by_class(evidence, noise, model, out)
@@ -112,7 +112,7 @@ def _by_class(
 def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorModel) -> jax.Array:
     """P(true | x, given) `[n, K]` of positive p(given | x) `[n, K]` and labels `[n]`."""
     prior = posterior_model.model.prior
-    clean = noise_structure.clean_probs(probs, posterior_model.noise)
+    clean = noise_undone.clean_probs(probs, posterior_model.noise)
     clean = temperature_scaling.scaled(clean, prior, posterior_model.scaling)
     clean = temperature_scaling.smoothed(clean, prior, posterior_model.size)
     return label_posterior(clean / prior, given, posterior_model.model)

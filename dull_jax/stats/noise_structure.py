@@ -15,22 +15,19 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.stats import noise_kinds
 from dull_jax.stats.noise_kinds import Noise
+from dull_jax.stats.noise_undone import Make, clean_probs, likelihood_gain, solved, tempered
 from dull_jax.stats.transition import LabelModel, class_shares
 
 RATES = tuple(np.arange(0.05, 0.61, 0.05).round(2))  # of the first search
 FINE = tuple(np.arange(-0.04, 0.05, 0.01).round(2))  # around the best of them, of the second
-TEMPERATURES = tuple(np.geomspace(0.25, 2.0, 22))  # of the predictions once the noise is undone
 SEARCHED = 20_000  # samples that the search looks at, at most; evenly spaced
 SEARCHED_NUMBERS = 2_000_000  # and of their predictions, where classes are many
 CONFUSED_CLASSES = 256  # more are not searched for confusions: their T has no quick products
-_STEPS = 60  # of the deconvolution
 
-Make = Callable[[np.ndarray], Noise]  # true class counts [K] -> T
 # (p(given | x) [n, K], given [n], noise, its model) -> (gains [n] as in `Trial`, temperature)
 Likelihood = Callable[[np.ndarray, np.ndarray, Noise, LabelModel], tuple[jax.Array, jax.Array]]
 
@@ -266,81 +263,3 @@ def _lead(one: Trial, other: Trial) -> float:
     """By how many standard errors of the difference `one` explains more than `other`."""
     ahead = one.gains - other.gains
     return float(ahead.mean() / max(ahead.std() / np.sqrt(len(ahead)), 1e-9))
-
-
-# Counts and predictions without the noise --------------------------------------------------------
-
-
-def solved(given_counts: np.ndarray, make: Make, iterations: int = 200) -> tuple[Noise, LabelModel]:
-    """True class shares n by EM, so that n T(n) is near the given counts, and that T.
-
-    given_counts: `[K]` of the given labels. Where T(n) jumps with the order of nearly equal counts
-    it may not settle; see `identifiable`.
-    """
-    counts = np.maximum(np.asarray(given_counts, np.float64), 0.5)
-    for _ in range(iterations):
-        noise = make(counts)
-        called = noise.forward(noise.sorted(counts))
-        ratio = noise.sorted(given_counts) / np.maximum(called, 1e-12)
-        back = counts * noise.named(noise.backward(ratio))
-        counts = (counts + np.maximum(back, 0.5)) / 2
-    noise, shares = noise_kinds.quickest(make(counts)), counts / counts.sum()
-    model = LabelModel(noise_kinds.table(noise).astype(np.float32), shares.astype(np.float32))
-    return noise, model
-
-
-@jax.jit
-def clean_probs(noisy_probs: jax.Array, noise: Noise) -> jax.Array:
-    """p `[N, K]` in the simplex with p T nearest `noisy_probs` `[N, K]` (Kullback-Leibler).
-
-    Richardson-Lucy deconvolution: EM for the weights of a mixture whose components are the rows
-    of T. About 120 products of T with a row of length K, for each row.
-    """
-    observed = noise.sorted(noisy_probs)
-
-    def step(_: int, p: jax.Array) -> jax.Array:
-        p = p * noise.backward(observed / jnp.maximum(noise.forward(p), 1e-12))
-        return p / p.sum(1, keepdims=True)
-
-    return jnp.asarray(noise.named(jax.lax.fori_loop(0, _STEPS, step, observed)))
-
-
-@jax.jit
-def tempered(probs: jax.Array, prior: jax.Array, temperature: jax.Array) -> jax.Array:
-    """prior (probs / prior)^(1 / temperature), normalised: evidence sharpened, but not the prior.
-
-    probs `[N, K]`, prior `[K]`.
-
-    >>> np.asarray(tempered(jnp.array([[0.6, 0.4]]), jnp.array([0.5, 0.5]), 0.5)).round(3)
-    array([[0.692, 0.308]], dtype=float32)
-    """
-    log_prior = jnp.log(prior)
-    evidence = jnp.log(jnp.maximum(probs, 1e-12)) - log_prior
-    return jax.nn.softmax(evidence / temperature + log_prior)
-
-
-@jax.jit
-def likelihood_gain(
-    noisy_probs: jax.Array, given: jax.Array, noise: Noise, model: LabelModel
-) -> tuple[jax.Array, jax.Array]:
-    """log p(given | x), predictions made possible under T, over that as they are.
-
-    Predictions too timid or too bold are no sign of noise: each T may choose a temperature.
-
-    Args:
-      noisy_probs: `[N, K]`.  given: `[N]`.  noise, model: as from `solved`.
-
-    Returns:
-      (gains `[N]` in nats, temperature).
-    """
-    plain = jnp.log(noisy_probs[jnp.arange(len(given)), given])
-    clean = clean_probs(noisy_probs, noise)
-    column = model.transition[:, given].T
-
-    def at(temperature: jax.Array) -> jax.Array:
-        again = jnp.sum(tempered(clean, model.prior, temperature) * column, axis=1)
-        return jnp.log(jnp.maximum(again, 1e-12)) - plain
-
-    scale = jnp.array(TEMPERATURES)
-    best = scale[jnp.argmax(jax.lax.map(lambda t: at(t).mean(), scale))]
-    return at(best), best

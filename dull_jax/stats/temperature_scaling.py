@@ -17,7 +17,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from dull_jax.stats.noise_kinds import Noise
-from dull_jax.stats.noise_structure import clean_probs
+from dull_jax.stats.noise_undone import clean_probs
 from dull_jax.stats.transition import LabelModel
 
 _SHARPNESS = tuple(np.geomspace(0.6, 3.0, 14))  # tried by `likelihood_gain`
@@ -48,7 +48,7 @@ def fit(probs: np.ndarray, given: np.ndarray, model: LabelModel, temperature: fl
     """The exponents under which the given labels are likeliest.
 
     Maximum a posteriori: one sample's weight pulls towards the `temperature` that was chosen with
-    the noise (`noise_structure.tempered`), so that a handful of samples cannot go astray.
+    the noise (`noise_undone.tempered`), so that a handful of samples cannot go astray.
 
     Args:
       probs: `[n, K]` p(true | x), noise undone.  given: `[n]` labels.  model: the transition.
@@ -95,13 +95,13 @@ def smoothed(probs: jax.Array, prior: jax.Array, size: int) -> jax.Array:
 def likelihood_gain(
     noisy_probs: jax.Array, given: jax.Array, noise: Noise, model: LabelModel
 ) -> tuple[jax.Array, jax.Array]:
-    """`noise_structure.likelihood_gain`, where each noise may choose both exponents.
+    """`noise_undone.likelihood_gain`, where each noise may choose both exponents.
 
     For calibrated predictions: then what is left to choose is small, and amounts of noise are
     told apart twice as well. The exponents are found by turns, twice, on a grid.
 
     Args:
-      noisy_probs: `[n, K]`.  given: `[n]`.  noise, model: as from `noise_structure.solved`.
+      noisy_probs: `[n, K]`.  given: `[n]`.  noise, model: as from `noise_undone.solved`.
 
     Returns:
       (gains `[n]` in nats, temperature).

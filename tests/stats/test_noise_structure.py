@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gaussians
-from dull_jax.stats import image_noise, noise_kinds, temperature_scaling, transition
+from dull_jax.stats import image_noise, noise_kinds, noise_undone, temperature_scaling, transition
 from dull_jax.stats import noise_structure as structure
 
 COUNTS = np.array([400, 200, 100, 50, 25])
@@ -48,20 +48,20 @@ def test_deconvolution_and_gain_against_loops():
     noise = noise_kinds.joint(COUNTS.astype(float), 0.35)
     table = noise_kinds.table(noise)
     expected = richardson_lucy(noisy, table)
-    clean = np.asarray(structure.clean_probs(noisy, noise))
+    clean = np.asarray(noise_undone.clean_probs(noisy, noise))
     np.testing.assert_allclose(clean, expected, atol=2e-5)
     prior, best = COUNTS / COUNTS.sum(), -np.inf
-    for temperature in structure.TEMPERATURES:
+    for temperature in noise_undone.TEMPERATURES:
         sharp = prior * (expected / prior) ** (1 / temperature)
         again = sharp / sharp.sum(1, keepdims=True) @ table
         gain = np.array([np.log(again[n, k] / noisy[n, k]) for n, k in enumerate(given)])
         if gain.mean() > best:
             best, gains, chosen = gain.mean(), gain, temperature
     model = transition.LabelModel(table.astype(np.float32), prior.astype(np.float32))
-    by_sample, temperature = structure.likelihood_gain(noisy, given, noise, model)
+    by_sample, temperature = noise_undone.likelihood_gain(noisy, given, noise, model)
     np.testing.assert_allclose(by_sample, gains, atol=1e-3)
     assert float(temperature) == pytest.approx(chosen)
-    exact = np.asarray(structure.clean_probs(probs @ table, noise))
+    exact = np.asarray(noise_undone.clean_probs(probs @ table, noise))
     assert np.abs(exact - probs).mean() < 0.02, "what mixing did is undone"
 
 
@@ -72,7 +72,7 @@ def test_true_counts_are_solved_for():
         lambda n: noise_kinds.joint(n, 0.3),
     ):
         true, table = COUNTS / COUNTS.sum(), noise_kinds.table(make(COUNTS.astype(float)))
-        _, model = structure.solved(COUNTS @ table, make)
+        _, model = noise_undone.solved(COUNTS @ table, make)
         np.testing.assert_allclose(model.prior, true, rtol=0.05)
         np.testing.assert_allclose(model.transition, table, atol=0.03)
 
@@ -207,9 +207,9 @@ def test_two_classes_do_not_swap_their_names():
 
 def test_what_cannot_be_told_is_left_out():
     counts = np.array([101.0, 100.0, 99.0])
-    _, swapped = structure.solved(counts, lambda n: noise_kinds.symmetric(n, 0.7))
+    _, swapped = noise_undone.solved(counts, lambda n: noise_kinds.symmetric(n, 0.7))
     assert not structure.identifiable(swapped, counts)
-    _, kept = structure.solved(counts, lambda n: noise_kinds.symmetric(n, 0.5))
+    _, kept = noise_undone.solved(counts, lambda n: noise_kinds.symmetric(n, 0.5))
     assert structure.identifiable(kept, counts)
     given = np.repeat([0, 1, 2], counts.astype(int))
     for trial in structure.tried(np.full((300, 3), 1 / 3, np.float32), given, counts, [0.3, 0.6]):
