@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks.docs import figures, render
+from benchmarks.docs import dull_tables, figures, render
 from benchmarks.docs.tables import TABLES
 from benchmarks.result_file import RESULTS, read
 
@@ -47,6 +47,13 @@ def _opened(work):
     work()
     listening = False
     return opened
+
+
+def test_runs_of_several_settings_are_not_averaged():
+    run = {"seed": 0, "accuracy": {"last": 90.0, "tail": 80.0}}
+    assert dull_tables.cell([run, run | {"seed": 1}]).startswith("90.0")
+    with pytest.raises(ValueError, match="several settings"):
+        dull_tables.cell([run, run])
 
 
 def test_flops_in_the_text_are_those_of_the_result():

@@ -6,7 +6,7 @@ out), stress (a folder for each setting) and ceiling (wrong labels taken out by 
 
 import pathlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -122,7 +122,15 @@ def ceiling() -> tuple[str, list[Result]]:
 
 def cell(results: list[Result]) -> str:
     """Mean ± sample deviation, and in brackets the tail's mean."""
+    check_one_setting(results)
     return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
+
+
+def check_one_setting(results: Sequence[Result]) -> None:
+    """Raises ValueError for two runs of one seed: they differ in what the table leaves out."""
+    seeds = [result["seed"] for result in results]
+    if len(set(seeds)) < len(seeds):
+        raise ValueError(f"runs of several settings in one cell: seeds {sorted(seeds)}")
 
 
 def _mean(results: list[Result], key: str) -> float:

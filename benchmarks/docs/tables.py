@@ -29,11 +29,11 @@ def _runs(folder: str, overview: bool = False) -> str:
     return _with_source(text, results)
 
 
-_SETS = {  # of the README's table: dataset, noise's rate
-    "digits, T2H 0.3": ("digits_unseen", "digits", 0.3),
-    "CIFAR-10, T2H 0.3": ("features", "cifar10", 0.3),
-    "CIFAR-10, T2H 0.4": ("features", "cifar10", 0.4),
-    "CIFAR-100, T2H 0.3": ("features", "cifar100", 0.3),
+_SETS = {  # of the README's table: folder, dataset, imbalance, noise's rate
+    "digits, T2H 0.3": ("digits_unseen", "digits", 20, 0.3),
+    "CIFAR-10, T2H 0.3": ("features", "cifar10", 100, 0.3),
+    "CIFAR-10, T2H 0.4": ("features", "cifar10", 100, 0.4),
+    "CIFAR-100, T2H 0.3": ("features", "cifar100", 100, 0.3),
 }
 _HEADLINE = ("dull", "two_stage", "la", "ce")
 
@@ -41,11 +41,12 @@ _HEADLINE = ("dull", "two_stage", "la", "ce")
 def _headline() -> str:
     """Four methods on four sets, and DULL's lead over the best other one that was run there."""
     columns, used = [], []
-    for folder, dataset, rate in _SETS.values():
+    for folder, *wanted, rate in _SETS.values():
         runs = defaultdict(list)
         for result in table.load([RESULTS / folder]):
-            noise = result["noise"]["name"], result["noise"].get("rate")
-            if (result["dataset"], *noise) == (dataset, "t2h", rate) and not result["variant"]:
+            noise = [result["noise"]["name"], result["noise"].get("rate")]
+            shown = [result["dataset"], result["imbalance_factor"], *noise]
+            if shown == [*wanted, "t2h", rate] and not result["variant"]:
                 runs[result["method"]].append(result)
                 used.append(result)
         columns.append([*(_last(runs[method]) for method in _HEADLINE), _lead(runs)])
@@ -57,6 +58,7 @@ def _headline() -> str:
 
 
 def _last(runs: Sequence[Mapping[str, Any]]) -> str:
+    dull_tables.check_one_setting(runs)
     return f"{table.mean_std(runs, ('accuracy', 'last'), 1)} (n = {len(runs)})" if runs else "n/a"
 
 
@@ -98,7 +100,7 @@ def _features() -> str:
         true = _mean_last([run for run in right if run["seed"] in seeds])
         gained, gap = _mean_last(runs["dull"]) - others, true - others
         row = [dataset, f"{factor:g}", noise, str(len(runs["dull"]))]
-        row += [dull_tables.cell(runs[method]) for method in _ON_FEATURES]
+        row += [dull_tables.cell(runs[method]) if runs[method] else "" for method in _ON_FEATURES]
         row += [f"{true:.1f}", _lead(runs), f"{100 * gained / gap:.0f} %" if gap > 1 else ""]
         lines.append(f"| {' | '.join(row)} |")
     return _with_source("\n".join(lines), used)
