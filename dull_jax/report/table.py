@@ -184,10 +184,10 @@ def paired_difference(results: Sequence[Result], others: Sequence[Result]) -> st
     seeds = [s for s in last[0] if None not in (last[0][s], last[1].get(s))]
     gaps = [last[0][seed] - last[1][seed] for seed in seeds]
     if len(gaps) < 2:
-        return f"{gaps[0]:+.1f}" if gaps else NA
+        return f"{gaps[0]:+z.1f}" if gaps else NA
     mean, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
     reach = float(stdtrit(len(gaps) - 1, 0.975)) * error
-    return f"{mean:+.1f} [{mean - reach:.1f}, {mean + reach:.1f}]"
+    return f"{mean:+z.1f} [{mean - reach:z.1f}, {mean + reach:z.1f}]"  # z: no -0.0
 
 
 def mean_std(results: Sequence[Result], keys: Sequence[str], digits: int = 2) -> str:

@@ -86,6 +86,13 @@ def test_paired_differences_have_the_interval_of_students_t():
     assert (float(low), float(high)) == pytest.approx((expected.low, expected.high), abs=0.06)
 
 
+def test_a_difference_of_next_to_nothing_has_no_minus():
+    results = [_result(seed=0, last=80.0), _result(seed=1, last=80.02)]
+    others = [_result("la", seed=0, last=80.01), _result("la", seed=1, last=80.02)]
+    assert table.paired_difference(results, others) == "+0.0 [-0.1, 0.1]"
+    assert table.paired_difference(results[:1], others[:1]) == "+0.0"
+
+
 def test_without_common_seeds_there_is_no_paired_difference():
     assert table.paired_difference([_result(seed=1)], [_result("la", seed=2)]) == "n/a"
 
