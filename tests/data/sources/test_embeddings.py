@@ -206,7 +206,9 @@ def test_noise_may_follow_what_vectors_show(save):
 def test_what_was_made_of_the_files_is_said(save, table):
     said = []
     built_of(save(), said, **{"data.labels": str(table("label\n" + "\n".join(LABELS)))})
-    assert len(said) == 1 and said[0].startswith("there are no ids: row n of")
+    joined, chosen = said
+    assert joined.startswith("there are no ids: row n of")
+    assert chosen == "chosen for vectors of 5 numbers: optim.lr = 0.016"
 
 
 def test_a_file_is_needed_and_lies_here():
