@@ -1,5 +1,6 @@
 """The measured tables of docs/own_data.md: what audits find, and what they promise."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from statistics import mean, stdev
 
@@ -63,10 +64,11 @@ def photos() -> str:
 
 def _photos_line(measured: dict, task: str) -> str:
     true = measured["counted"]["all"]
-    return (
+    return textwrap.fill(
         f"Of the {task} classes' labels {percent(true['wrong'] / true['labels'])} are wrong; the "
         f"predictions name {percent(measured['named'])} of the labels; of what is suggested for "
-        f"wrong ones {percent(true['suggestions_right'])} is right."
+        f"wrong ones {percent(true['suggestions_right'])} is right.",
+        100,
     )
 
 
@@ -167,12 +169,13 @@ def review() -> str:
 def review_page() -> str:
     """How fast the page of a review is."""
     found = read("audit/review_page.json")
-    return (
+    return textwrap.fill(
         f"Of {found['suspects']:,} suspects among {found['labels']:,} labels, the server starts in "
         f"{found['seconds_to_start']:.1f} s. First paint takes {found['first_paint_ms']} ms, and "
         f"the first photograph of six megapixels is seen after {found['suspect_seen_ms']} ms. From "
         f"a decision to the next photograph it takes {found['decision_ms']} ms "
-        "(`python -m benchmarks.audit.review_page`)."
+        "(`python -m benchmarks.audit.review_page`).",
+        100,
     )
 
 
@@ -190,12 +193,14 @@ def walk() -> str:
         scores = [_spread(run["last"] for run in runs[arm]) for runs in found["runs"].values()]
         lines.append(f"| {title} | {wrong[arm]} | {' | '.join(scores)} |")
     first, second = found["reviews"]
-    return "\n".join(lines) + (
-        f"\n\n{found['photographs']:,} photographs. {first['wrong']} of the first "
+    said = textwrap.fill(
+        f"{found['photographs']:,} photographs. {first['wrong']} of the first "
         f"{first['looked_at']} labels that were looked at were wrong, and {second['wrong']} of "
         f"{second['looked_at']} after another audit. Accuracy in %, last epoch, mean ± sd of "
-        f"{len(found['runs']['ce']['review'])} seeds of training."
+        f"{len(found['runs']['ce']['review'])} seeds of training.",
+        100,
     )
+    return "\n".join([*lines, "", said])
 
 
 def photo_flags() -> str:

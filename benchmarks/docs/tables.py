@@ -80,16 +80,8 @@ def _features() -> str:
     """
     cells, used = _feature_runs()
     names = [title({"method": method}) for method in _ON_FEATURES]
-    head = [
-        "set",
-        "IF",
-        "noise",
-        "n",
-        *names,
-        "LA, true labels",
-        "DULL to the best other",
-        "closed",
-    ]
+    added = ["LA, true labels", "DULL to the best other", "closed"]
+    head = ["set", "IF", "noise", "n", *names, *added]
     lines = [f"| {' | '.join(head)} |", "|---|--:|---|" + "--:|" * (len(head) - 3)]
     for (dataset, factor, noise), runs in sorted(cells.items()):
         if not runs["dull"]:  # run for the column of true labels alone
@@ -120,7 +112,7 @@ def _features_all() -> str:
     }
     used = []
     for method in sorted(runs, key=lambda method: -_mean_last(runs[method][0])):
-        text = " | ".join(dull_tables.cell(of) if of else "" for of in runs[method])
+        text = " | ".join(map(dull_tables.cell, runs[method]))
         lines.append(f"| {title({'method': method})} | {text} |")
         used += [run for of in runs[method] for run in of]
     return _with_source("\n".join(lines), used)
