@@ -21,6 +21,7 @@ def recipe(name: str, arg: str | None) -> ConfigDict:
     config.data.imbalance_factor = arg.factor
     config.noise.rate = arg.rate
     config.optim.ema = 0.999
+    config.dull.ifd = config.dull.ifpu = True  # all parts that the paper names
     if arg.preset == "full":
         _full(config)
         published.apply(config)

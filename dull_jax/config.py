@@ -138,9 +138,10 @@ def validate(config: ConfigDict) -> None:
 
 def _validate_together(config: ConfigDict) -> None:
     for name in (config.method, *config.compare):
-        methods.module(name)
+        method = methods.module(name).Method
         if not isinstance(config.get(name, ConfigDict()), ConfigDict):
             raise UserError(f"config.{name} must hold the fields of the method {name}")
+        method.validate(config)
     if config.method in config.compare:
         raise UserError(f"config.compare names {config.method!r}, which is config.method itself")
     if pretrained.is_wanted(config.model):

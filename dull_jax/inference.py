@@ -320,7 +320,9 @@ def _method(config: ConfigDict, class_names: tuple[str, ...], shape: tuple[int, 
     nobody = np.zeros(0, np.int32)
     train = TrainSet(np.zeros((0, *shape), np.uint8), nobody, nobody, class_names)
     size = train.vector_size
-    network = models.build(config.model, len(class_names), head=kind.head, vector_size=size)
+    network = models.build(
+        config.model, len(class_names), head=kind.head_of(config), vector_size=size
+    )
     return kind(config, network, train)
 
 

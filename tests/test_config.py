@@ -90,7 +90,7 @@ def test_help_of_a_recipe_has_every_field_with_its_value_and_range():
     assert text.count("\n") + 1 == 2 * len(recipe.schema())
     assert "  --config.optim.momentum=0.9  ([0, 1))\n      sgd: of the running mean" in text
     assert "  --config.optim.name=sgd  (sgd, adamw, auto)\n" in text
-    assert "  --config.dull.ifd=True  (True, False)\n" in text
+    assert "  --config.dull.ifd=False  (True, False)\n" in text
 
 
 def test_a_name_is_declared_once():

@@ -1,11 +1,12 @@
 """Measures nothing itself: keeps what a run of DULL logged, for the figures of docs/dull.md.
 
-    python -m dull_jax.main --config=configs/digits_t2h.py --workdir=RUN
+    python -m dull_jax.main --config=configs/digits_t2h.py --workdir=RUN \\
+        --config.dull.ifd=True --config.dull.ifpu=True
     python -m benchmarks.docs.diagnostics RUN [--out=FILE]
 
 Takes a second, after eleven for the run.
-Writes benchmarks/results/dull/digits.json; digits-no-IFPU.json is of a run with
---config.dull.ifpu=False.
+Writes benchmarks/results/dull/digits.json; digits-no-IFPU.json is of a run without
+--config.dull.ifpu.
 """
 
 import pathlib

@@ -21,7 +21,7 @@ def measure(method: str, network: str) -> dict[str, object]:
     """FLOPs that the passes of a step should need, and the share of them that it does need."""
     config = synthetic.recipe(method, network, BATCH)
     trainer = synthetic.SyntheticTrainer(config, size=8 * BATCH)
-    alone = models.build(config.model, 10, head=trainer.learner.method.head)
+    alone = models.build(config.model, 10, head=trainer.learner.method.head_of(config))
     of_forward, of_both = flops.of_image(alone, 32, BATCH)
     forward, both = methods.module(method).COST
     counted = BATCH * (forward * of_forward + both * of_both)

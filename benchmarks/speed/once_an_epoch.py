@@ -27,7 +27,7 @@ def measure(name: str, samples: int, num_classes: int) -> dict[str, float]:
     config = synthetic.recipe(name, "resnet50", 256, **fields)
     train = synthetic.dataset(samples, num_classes).train
     kind = methods.module(name).Method
-    network = models.build(config.model, num_classes, AXIS, kind.head)
+    network = models.build(config.model, num_classes, AXIS, kind.head_of(config))
     method = kind(config, network, train)
     observation = random_observation(method, network, samples)
     memory, observed = method.init_memory(), set()

@@ -41,4 +41,5 @@ def get_config(arg: str | None = None) -> ConfigDict:
     config.dasc.sbcl_from, config.dasc.bank = 0.4, 512
     config.co_teaching.ramp = 10
     config.dull.warmup, config.dull.memory = 0.1, 0.8
+    config.dull.ifd = config.dull.ifpu = True  # all parts that the paper names
     return config

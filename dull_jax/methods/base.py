@@ -116,6 +116,15 @@ class Method:
     def __init__(self, config: ConfigDict, network: Network, train: TrainSet):
         self.config, self.network, self.train = config, network, train
 
+    @classmethod
+    def validate(cls, config: ConfigDict) -> None:
+        """Raises UserError for fields of its own that contradict each other."""
+
+    @classmethod
+    def head_of(cls, config: ConfigDict) -> str:
+        """The head that a recipe asks for, of a method that has the choice."""
+        return cls.head
+
     def init_extra(self, rng: jax.Array) -> Any:
         """Device state of one network beyond its parameters: a queue, prototypes."""
         return {}

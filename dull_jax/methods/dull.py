@@ -9,9 +9,12 @@ equations here are ours (docs/dull.md). An epoch, after a warm-up with logit-adj
      predict, the posterior of every true label.
   3. AML: the candidate labels of every sample and the soft target on them.
   4. The student trains on another view against the targets, with
+     H2T:  a class-even stream, its images mixed with ordinary ones, labels leaning to the rarer;
      IFD:  channels tied to classes by G, a second path through the gated features;
-     IFPU: the region of a label believed wrong is masked and unlearned;
-     H2T:  a class-even stream, its images mixed with ordinary ones, labels leaning to the rarer.
+     IFPU: the region of a label believed wrong is masked and unlearned.
+
+IFD and IFPU are off unless a recipe asks for them, as those that follow the paper do: where they
+could be measured they earned nothing (docs/dull.md).
 
 Cost per step: one forward and backward of batch * (1 + h2t_share) images; per epoch one forward
 of the train set, and for the neighbours N^2 C multiply-adds, where features have changed since the
@@ -24,8 +27,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
 from dull_jax.data.views.mixing import mixed_images, rare_label_share
+from dull_jax.errors import UserError
 from dull_jax.fields import choice, number, several, switch
 from dull_jax.losses import logit_adjusted
 from dull_jax.methods import base
@@ -41,7 +46,7 @@ FIELDS = {
     "ramp": number(0.2, "share of the epochs over which unlearning and candidates grow", 0, 1),
     "memory": number(0.9, "averaging of the teacher's predictions over epochs", 0, 1, below=True),
     "tau": number(1.0, "logit adjustment by the estimated true class shares", 0, 10),
-    "ifd": switch(True, "inner-feature disentangling; without it G is empty and ifpu idle"),
+    "ifd": switch(False, "inner-feature disentangling"),
     "ifd_weight": number(0.5, "of the gated path's cross entropy", 0, 1e3),
     "gate_weight": number(0.1, "of the sparsity of the channel-class matrix", 0, 1e3),
     "gate_lr": number(10.0, "learning rate of G relative to the network's", 0, 1e6),
@@ -50,7 +55,7 @@ FIELDS = {
         "projection of G: csg (row maximum 1) or sinkhorn (column quota)",
         ("csg", "sinkhorn"),
     ),
-    "ifpu": switch(True, "inner-feature partial unlearning"),
+    "ifpu": switch(False, "inner-feature partial unlearning; needs ifd"),
     "unlearn": number(1.0, "its strength u", 0, 1e3),
     "aml": switch(True, "adaptive multi-labels; off: the given label stays the target"),
     "candidate_mass": several(
@@ -81,7 +86,17 @@ FIELDS = {
 class Method(base.Method):
     """One network with averaged weights; each part has a switch in `config.dull`."""
 
-    head = "disentangled"
+    @classmethod
+    def validate(cls, config: ConfigDict) -> None:
+        if config.dull.ifpu and not config.dull.ifd:
+            raise UserError(
+                "config.dull.ifpu unlearns the channels that config.dull.ifd ties to a class: set "
+                "config.dull.ifd=True, too"
+            )
+
+    @classmethod
+    def head_of(cls, config: ConfigDict) -> str:
+        return "disentangled" if config.dull.ifd else "linear"
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:
@@ -119,7 +134,7 @@ class Method(base.Method):
         return {"main": whole} | ({"rare": mixed, "partner": mixed} if c.h2t else {})
 
     def project(self, params: Any) -> Any:
-        if self.config.dull.gate == "sinkhorn":
+        if not self.config.dull.ifd or self.config.dull.gate == "sinkhorn":
             return params
         head = params["head"] | {"gate": heads.project_gate(params["head"]["gate"])}
         return params | {"head": head}
@@ -301,8 +316,9 @@ class Method(base.Method):
         return self._label_model.label_error_prob(state), state.posterior.argmax(1)
 
     def diagnostics(self, nets: tuple[base.Net, ...], memory: base.Arrays) -> dict[str, np.ndarray]:
-        gate = self._gate(jax.device_get(nets[0].params))
-        arrays = {"gate": np.asarray(gate)}
+        arrays = {}
+        if self.config.dull.ifd:
+            arrays["gate"] = np.asarray(self._gate(jax.device_get(nets[0].params)))
         if memory["posterior"].any():  # after warm-up
             arrays["transition_estimate"] = memory["transition"]
         return arrays

@@ -61,7 +61,7 @@ def least(config: ConfigDict, dataset: Dataset, devices: int) -> Bytes:
     batch = -(-config.train.batch_size // devices)
     method = methods.module(config.method).Method
     network = models.build(
-        config.model, train.num_classes, head=method.head, vector_size=train.vector_size
+        config.model, train.num_classes, head=method.head_of(config), vector_size=train.vector_size
     )
     weights, activations = _sizes(network, (batch, *shape))
     copies = 2 + (config.optim.momentum > 0) + (config.optim.ema > 0)

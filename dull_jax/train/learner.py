@@ -41,7 +41,9 @@ class Learner:
           UserError: a batch does not divide over the devices.
         """
         train, kind = dataset.train, methods.module(config.method).Method
-        network = models.build(config.model, train.num_classes, AXIS, kind.head, train.vector_size)
+        network = models.build(
+            config.model, train.num_classes, AXIS, kind.head_of(config), train.vector_size
+        )
         method = kind(config, network, train)
         augment = augment_spec(config, train, *normalisation(config, train))
         for stream, size in method.batch_sizes().items():

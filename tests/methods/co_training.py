@@ -48,14 +48,14 @@ def built(module, classes=2, **fields):
     """A method with a small network in it, and a state of that network."""
     name = module.__name__.rpartition(".")[2]
     config = recipe(name, **fields)
-    network = models.build(config.model, classes, AXIS, module.Method.head)
+    network = models.build(config.model, classes, AXIS, module.Method.head_of(config))
     method = module.Method(config, network, train_set(classes=classes))
     return method, net_of(method, seed=0)
 
 
 def net_of(method, seed):
     classes = method.train.num_classes
-    outside = models.build(method.config.model, classes, None, method.head)
+    outside = models.build(method.config.model, classes, None, method.head_of(method.config))
     init = jax.jit(outside.init)
     variables = init(jax.random.key(seed), jnp.zeros((1, 8, 8, 1)))
     return Net(**variables, extra=method.init_extra(jax.random.key(1)))

@@ -13,17 +13,18 @@ from dull_jax.methods import dull
 from dull_jax.stats import neighbour_graph
 from dull_jax.train import trainer
 
+PAPER = {"dull.ifd": True, "dull.ifpu": True}
 SWITCHES = {
-    "all": {},
-    "no ifd": {"dull.ifd": False},
-    "no ifpu": {"dull.ifpu": False},
+    "as it is": {},
+    "ifd": {"dull.ifd": True},
+    "ifd and ifpu": PAPER,
     "no aml": {"dull.aml": False},
     "no h2t": {"dull.h2t": False},
     "no neighbours": {"dull.neighbours": False},
     "structured transition": {"dull.transition": "structured"},
     "few repeats": {"dull.h2t_repeats": 0.5},
     "no transition": {"dull.transition": "none"},
-    "sinkhorn": {"dull.gate": "sinkhorn"},
+    "sinkhorn": PAPER | {"dull.gate": "sinkhorn"},
     "mixup": {"dull.h2t_mix": "mixup"},
 }
 
@@ -43,14 +44,22 @@ def test_every_switch_trains_and_changes_the_weights(switch, small_recipe, train
     for other, known in trained.items():
         assert weights.tobytes() != known.tobytes(), f"{switch} and {other} train the same"
     trained[switch] = weights
-    gate = np.load(tmp_path / "outputs.npz")["gate"]
-    assert gate.min() >= 0 and gate.max() <= 1
-    if switch == "all":
-        np.testing.assert_allclose(gate.max(1), 1, rtol=1e-6)
-        last = runs.metrics(tmp_path)[-1]
-        for name in ("doubted", "doubted_given", "doubted_by_small_loss"):
-            assert 0 <= last[f"dull/{name}"] <= 1
+    outputs, last = np.load(tmp_path / "outputs.npz"), runs.metrics(tmp_path)[-1]
+    for name in ("doubted", "doubted_given", "doubted_by_small_loss"):
+        assert 0 <= last[f"dull/{name}"] <= 1
+    disentangled = SWITCHES[switch].get("dull.ifd", False)
+    assert ("gate" in outputs) == ("train/specificity" in last) == disentangled
+    if disentangled:
+        assert outputs["gate"].min() >= 0 and outputs["gate"].max() <= 1
         assert 0 <= last["train/specificity"] <= 1
+    if switch == "ifd and ifpu":
+        np.testing.assert_allclose(outputs["gate"].max(1), 1, rtol=1e-6)
+
+
+def test_unlearning_needs_channels_of_classes(small_recipe, tmp_path):
+    with pytest.raises(UserError, match=r"config.dull.ifd=True"):
+        trainer.train(small_recipe("dull", **{"dull.ifpu": True}), tmp_path / "run", str)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_search_that_is_not_installed_is_told_before_training(monkeypatch):

@@ -42,6 +42,7 @@ def recipe(method, samples="images", epochs=EPOCHS, batch_size=32, **fields):
     config.train.view, config.train.eval_every = "weak", 2
     config.train.checkpoint_every, config.dull.warmup = 2, 0.5
     config.dull.transition = "audit" if samples == "vectors" else "free"  # a search takes seconds
+    config.dull.ifd = config.dull.ifpu = True  # all that there is to be saved and divided
     config.semisup.warmup, config.semisup.lambda_u, config.dasc.sbcl_from = 0.5, 1.0, 0.5
     config.ldam_drw.reweight_from = config.rolt.soften_from = 0.5
     if samples == "vectors":
