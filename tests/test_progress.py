@@ -3,10 +3,12 @@
 import types
 
 import pytest
+from ml_collections import ConfigDict
 
 from dull_jax import progress
 from dull_jax.data.own import scan
 from dull_jax.progress import ProgressMeter
+from dull_jax.train import epoch_lines
 
 
 @pytest.fixture
@@ -37,6 +39,19 @@ def test_what_an_earlier_start_has_done_takes_no_time(clock):
     assert meter.step() == (9, 10, 4.0, 0.5, 2.0)
     last = meter.step(always=True)
     assert last.done == 10 and last.left == 0.0
+
+
+def test_the_first_epoch_compiles_and_no_later_line_counts_it(monkeypatch):
+    now, lines = iter([0.0, 0.0, 20.0, 20.0, 21.0, 21.5, 23.0, 24.0, 24.0]), []
+    clock = types.SimpleNamespace(monotonic=lambda: next(now))
+    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setattr(epoch_lines, "time", clock)
+    config = ConfigDict({"method": "ce", "train": {"epochs": 5}})
+    shown = epoch_lines.Progress(config, 0, lines.append)
+    for epoch in range(1, 6):
+        shown.show(epoch, {"time/images_per_second": 9.0})
+    ends = [line.rpartition("  ")[2] for line in lines]
+    assert ends == ["at most 1:20 min left", "1 s left", "done in 24 s"]
 
 
 def test_durations():
