@@ -1,12 +1,12 @@
 """Tables of docs/dull.md: DULL without its parts, in harder settings, and beside an oracle.
 
-From benchmarks/results: ablation, ablation_mini and ablation_features (a variant names what is left
-out), stress (a folder for each setting) and ceiling (wrong labels taken out by an oracle).
+From benchmarks/results: ablation and others of that name (a variant names what is changed), stress
+(a folder for each setting) and ceiling (wrong labels taken out by an oracle).
 """
 
 import pathlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
 from typing import Any
 
@@ -17,32 +17,36 @@ from dull_jax.report.run import title
 Result = Mapping[str, Any]
 
 
-# Where parts are left out, and the results of the recipe that they are taken from, which may lie
-# in the same folder.
-UNSEEN = ("ablation_unseen", "")
+# Where parts are changed, and the results of the recipe that they belong to; without one it is
+# among the others.
+UNSEEN = ("ablation_unseen", "digits_unseen/digits-if20-t2h0.3")
 DIGITS = ("ablation", "digits/digits-if20-t2h0.3")
 MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
 FEATURES = ("ablation_features", "features/cifar100-if100-t2h0.3")
+MLP = ("ablation_mlp", "")
 
 
-def whole(method: str, recipe: str = DIGITS[1]) -> list[pathlib.Path]:
-    """Three results of a recipe that parts are taken from, or that is made harder."""
-    return [RESULTS / f"{recipe}-{method}-s{seed}.json" for seed in (0, 1, 2)]
+def whole(
+    method: str, recipe: str = DIGITS[1], seeds: Iterable[int] = (0, 1, 2)
+) -> list[pathlib.Path]:
+    """Results of a recipe that parts are changed of, or that is made harder."""
+    return [RESULTS / f"{recipe}-{method}-s{seed}.json" for seed in seeds]
 
 
 def ablated(grid: tuple[str, str]) -> dict[str, list[Result]]:
-    """{variant: its results}, the whole DULL on the same seeds among them."""
+    """{variant: its results}, DULL as the recipe has it on the same seeds among them."""
     folder, recipe = grid
     groups: dict[str, list[Result]] = defaultdict(list)
-    elsewhere = whole("dull", recipe) if recipe else []
-    for result in table.load([RESULTS / folder, *elsewhere]):
+    changed = table.load([RESULTS / folder])
+    seeds = sorted({result["seed"] for result in changed})
+    for result in [*changed, *(table.load(whole("dull", recipe, seeds)) if recipe else [])]:
         groups[result["variant"] or "DULL"].append(result)
     return groups
 
 
-def ablation(grid: tuple[str, str]) -> tuple[str, list[Result]]:
-    """Markdown, best first: mean ± sample deviation over seeds, paired difference to DULL; and
-    what it was made of."""
+def ablation(grid: tuple[str, str], base: str = "DULL") -> tuple[str, list[Result]]:
+    """Markdown, best first: mean ± sample deviation over seeds, paired difference to the variant
+    `base`; and what it was made of."""
     groups = ablated(grid)
     columns = {
         "last": (("accuracy", "last"), 1),
@@ -50,11 +54,11 @@ def ablation(grid: tuple[str, str]) -> tuple[str, list[Result]]:
         "wrong: precision": (("wrong_labels", "precision"), 3),
         "wrong: recall": (("wrong_labels", "recall"), 3),
     }
-    head = ["variant", "n", *columns, "to DULL"]
+    head = ["variant", "n", *columns, f"to {base}"]
     lines = [f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|"]
     for name in sorted(groups, key=lambda n: -_mean(groups[n], "last")):
         cells = [table.mean_std(groups[name], keys, digits) for keys, digits in columns.values()]
-        cells += [table.paired_difference(groups[name], groups["DULL"]) if name != "DULL" else ""]
+        cells += [table.paired_difference(groups[name], groups[base]) if name != base else ""]
         lines.append(f"| {name} | {len(groups[name])} | {' | '.join(cells)} |")
     return "\n".join(lines), [result for group in groups.values() for result in group]
 

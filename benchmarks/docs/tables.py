@@ -285,6 +285,7 @@ TABLES = {
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS)),
     "ablation-unseen": lambda: _with_source(*dull_tables.ablation(dull_tables.UNSEEN)),
     "ablation-features": lambda: _with_source(*dull_tables.ablation(dull_tables.FEATURES)),
+    "ablation-mlp": lambda: _with_source(*dull_tables.ablation(dull_tables.MLP, "MLP")),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI)),
     "stress": lambda: _with_source(*dull_tables.stress()),
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),

@@ -109,7 +109,7 @@ class Method:
     """The interface; `methods/ce.py` is the shortest example."""
 
     num_networks = 1
-    head = "linear"  # of the network: linear, balanced, cosine, disentangled, contrastive, siamese
+    head = "linear"  # of the network, a case of `models.network.build_head`
     observed = ("logits",)  # the network's outputs that come to the host, of every train image
     losses: Mapping[str, LossFn]
 

@@ -96,7 +96,7 @@ class Method(base.Method):
 
     @classmethod
     def head_of(cls, config: ConfigDict) -> str:
-        return "disentangled" if config.dull.ifd else "linear"
+        return "disentangled" if config.dull.ifd else "expanded"
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:

@@ -66,15 +66,11 @@ class CosineHead(LinearHead):
         return unit_rows(z) @ unit_rows(self.directions.T).T
 
 
-class DisentangledHead(nn.Module):
-    """Linear classifier on class-specific channels, and G as the parameter "gate" [C, K].
+class ExpandedHead(nn.Module):
+    """Linear classifier on so many channels that every class can have m of its own.
 
-    A map of fewer than m K channels is first expanded to m K by a 1x1 convolution and ReLU, so
-    that every class can own m channels (m = `channels_per_class`); otherwise C = C0. The gate
-    does not enter the plain path: a loss gates z, `classify(z * gate_for(gate, target))`.
-
-    The gate starts at 0.5 everywhere as in CSG (Liang et al. 2020). No noise is needed to break
-    the symmetry: the first gradient already differs for each channel and class.
+    A map of fewer than m K channels (m = `channels_per_class`) is first expanded to m K by a 1x1
+    convolution and ReLU; otherwise C = C0, and the head is a `LinearHead`.
     """
 
     channels: int
@@ -88,8 +84,6 @@ class DisentangledHead(nn.Module):
 
     def setup(self) -> None:
         self.classifier = Dense(self.num_classes)
-        shape = (self.num_features, self.num_classes)
-        self.gate = self.param("gate", nn.initializers.constant(0.5), shape)
         if self.num_features > self.channels:
             self.expansion = nn.Dense(
                 self.num_features, dtype=self.dtype, kernel_init=he_normal_fan_out
@@ -105,6 +99,20 @@ class DisentangledHead(nn.Module):
 
     def __call__(self, z: jax.Array, train: bool = False) -> dict[str, jax.Array]:
         return {"logits": self.classify(z)}
+
+
+class DisentangledHead(ExpandedHead):
+    """The classifier of `ExpandedHead`, and G as the parameter "gate" [C, K].
+
+    The gate does not enter the plain path: a loss gates z, `classify(z * gate_for(gate, target))`.
+    It starts at 0.5 everywhere as in CSG (Liang et al. 2020). No noise is needed to break the
+    symmetry: the first gradient already differs for each channel and class.
+    """
+
+    def setup(self) -> None:
+        super().setup()
+        shape = (self.num_features, self.num_classes)
+        self.gate = self.param("gate", nn.initializers.constant(0.5), shape)
 
 
 def unit_rows(x: jax.Array) -> jax.Array:

@@ -13,7 +13,13 @@ from dull_jax import fields
 from dull_jax.errors import UserError
 from dull_jax.fields import Field, choice, number, path, switch
 from dull_jax.models.contrastive import ContrastiveHead
-from dull_jax.models.heads import BalancedHead, CosineHead, DisentangledHead, LinearHead
+from dull_jax.models.heads import (
+    BalancedHead,
+    CosineHead,
+    DisentangledHead,
+    ExpandedHead,
+    LinearHead,
+)
 from dull_jax.models.layers import Conv, ModuleDef, Norm
 from dull_jax.models.siamese import SiameseHead
 
@@ -25,7 +31,7 @@ FIELDS = {  # of every backbone, and of the heads
     "width": number(0, "channels of the first stage; 0: the network's own", 0, 4096),
     "dtype": choice("float32", "of the computation: float32 or bfloat16", tuple(DTYPES)),
     "projector": number(128, "output size of the projector, where a method has one", 1, 65536),
-    "channels_per_class": number(4, "disentangled: at least so many channels a class", 0, 1024),
+    "channels_per_class": number(4, "dull: at least so many channels a class", 0, 1024),
     "frozen": switch(
         False,
         "the pretrained backbone does not learn: each image is embedded once, and the rest is "
@@ -204,9 +210,10 @@ def build_head(
             return BalancedHead(channels, num_classes)
         case "cosine":
             return CosineHead(channels, num_classes)
-        case "disentangled":
+        case "expanded" | "disentangled":
+            kind = DisentangledHead if name == "disentangled" else ExpandedHead
             dtype = jnp.dtype(model_config.dtype)
-            return DisentangledHead(channels, num_classes, model_config.channels_per_class, dtype)
+            return kind(channels, num_classes, model_config.channels_per_class, dtype)
         case "contrastive":
             return ContrastiveHead(channels, num_classes, norm, model_config.projector)
         case "siamese":

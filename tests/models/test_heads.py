@@ -53,6 +53,16 @@ def test_disentangled_head_gives_every_class_its_channels(num_classes, width):
         np.testing.assert_allclose(z, np.maximum(dense, 0).mean((1, 2)), atol=1e-5)
 
 
+@pytest.mark.parametrize("per_class", [1, 4])
+def test_expanded_head_is_the_disentangled_one_without_its_gate(per_class):
+    maps = feature_map()
+    params, z, outputs = run(heads.ExpandedHead(6, 3, per_class), maps)
+    other, *same = run(heads.DisentangledHead(6, 3, per_class), maps)
+    assert set(params) == set(other) - {"gate"} and ("expansion" in params) == (per_class == 4)
+    np.testing.assert_array_equal(z, same[0])
+    np.testing.assert_array_equal(outputs["logits"], same[1]["logits"])
+
+
 def test_first_gradient_of_the_gate_differs_between_channels_and_classes():
     head = heads.DisentangledHead(6, 3, 2)
     params, z, _ = run(head, feature_map())
