@@ -10,7 +10,7 @@ demo: setup
 test: setup lint
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-# Kills, signals, damaged files and full disks, about half an hour; its counts are a result file.
+# Kills, signals, damaged files and full disks, about a quarter of an hour; its counts are a result file.
 test-faults: setup
 	JAX_PLATFORMS=cpu $(BIN)/python -m pytest -q -m faults tests/faults \
 	  --faults-json=benchmarks/results/faults.json

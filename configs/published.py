@@ -1,4 +1,4 @@
-"""The settings that each method was published with on CIFAR, laid over the full recipe.
+"""The settings that each method was published with on CIFAR, overlaid on the full recipe.
 
 None of them has been trained here yet. CE, LA, two-stage tuning and DULL keep the recipe's own.
 """

@@ -57,7 +57,7 @@ SUBCOMMANDS = {
     ),
     "export": Subcommand(
         "export",
-        "writes a run as one file that needs nothing but JAX",
+        "writes a run as one file that runs without dull_jax",
         "export --run=runs/mine --output=model.stablehlo",
     ),
     "prepare": Subcommand("prepare", "downloads and checks CIFAR", "prepare cifar100"),

@@ -1,4 +1,4 @@
-"""Writes what a run has learnt as one file that needs nothing but JAX: docs/deploy.md reads it.
+"""Writes what a run has learnt as one file that runs without dull_jax: docs/deploy.md reads it.
 
 python -m dull_jax.export --run=RUN --output=model.stablehlo [--safetensors=params.safetensors]
 

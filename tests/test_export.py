@@ -164,7 +164,7 @@ def command(*flags):
     return commands.run("dull_jax.export", *flags)
 
 
-def test_the_door(run, model, tmp_path):
+def test_the_command(run, model, tmp_path):
     output = tmp_path / "model.stablehlo"
     found = command(f"--run={run}", f"--output={output}", f"--safetensors={tmp_path}/p.safetensors")
     assert found.returncode == 0, found.stderr

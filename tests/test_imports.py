@@ -17,7 +17,7 @@ LAYERS = (
     {"config"},
     {"train", "embed"},
     {"report", "inference"},
-    {"cli", "door", "recipe_files"},
+    {"cli", "recipe_files"},
     {"audit", "main", "prepare", "predict", "export"},
     {"review"},
     {"api"},

@@ -247,7 +247,7 @@ def command(*flags):
     return commands.run("dull_jax.predict", *flags)
 
 
-def test_the_door(run, photos, tmp_path):
+def test_the_command(run, photos, tmp_path):
     output = tmp_path / "preds.csv"
     found = command(f"--run={run}", f"--input={photos}", f"--output={output}", "--top_k=9")
     assert found.returncode == 0, found.stderr
@@ -255,7 +255,7 @@ def test_the_door(run, photos, tmp_path):
     assert "ce, 3 classes" in found.stdout and os.listdir(tmp_path).count("preds.csv.part") == 0
 
 
-def test_the_door_refuses(run, photos, tmp_path):
+def test_the_command_refuses(run, photos, tmp_path):
     found = command(f"--run={tmp_path}", f"--input={photos}", f"--output={tmp_path}/x.csv")
     assert found.returncode == 2 and "there is no run in this folder" in found.stderr
     assert found.stderr.startswith("passed over") and "Traceback" not in found.stderr

@@ -151,9 +151,9 @@ def reviews(cell: str) -> list[dict]:
 
 
 def review() -> str:
-    """Labels looked at until so many of the wrong ones are mended."""
+    """Labels looked at until so many of the wrong ones are fixed."""
     lines = [
-        f"| labels | n | wrong | mended | {' | '.join(ORDERS.values())} |",
+        f"| labels | n | wrong | fixed | {' | '.join(ORDERS.values())} |",
         "|---|--:|--:|--:|" + "--:|" * len(ORDERS),
     ]
     for cell in read("audit/review_effort.json")["cells"]:

@@ -5,6 +5,7 @@ From benchmarks/results: ablation and others of that name (a variant names what 
 """
 
 import pathlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import mean
@@ -82,8 +83,15 @@ def stress() -> tuple[str, list[Result]]:
     for setting, groups in rows:
         cells = " | ".join(cell(groups[name]) for name in names)
         lead = _mean(groups["DULL"], "last") - max(_mean(groups[name], "last") for name in peers)
-        lines.append(f"| {setting.replace('-', ' ')} | {cells} | {lead:+.1f} |")
+        lines.append(f"| {_in_words(setting)} | {cells} | {lead:+.1f} |")
     return "\n".join(lines), used
+
+
+def _in_words(folder: str) -> str:
+    """'digits-if-10' -> 'digits, IF 10'; 'cifar-100-in-small' -> 'reduced CIFAR-100'."""
+    name = re.sub(r"^cifar-(\d+)-in-small", r"reduced CIFAR_\1", folder).replace("-", " ")
+    name = re.sub(r"\bif (\d+)", r"IF \1", name).replace("CIFAR_", "CIFAR-")
+    return re.sub(r"^(digits|reduced CIFAR-\d+) ", r"\1, ", name)
 
 
 _MINI_CEILING = "ceiling/cifar10-if50"
@@ -93,9 +101,9 @@ _KNOWN = (  # set, what is known of its labels, results, their variant, methods 
     ("digits", "as given", DIGITS[1], "", _BOTH),
     ("digits", "wrong ones taken out", "ceiling/digits-if20-t2h0.3", "-oracle", _BOTH),
     ("digits", "true", "stress/digits-none/digits-if20-none", "", _BOTH),
-    ("CIFAR-10 in small", "as given", MINI[1], "", _BOTH),
-    ("CIFAR-10 in small", "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-oracle", _BOTH),
-    ("CIFAR-10 in small", "true", f"{_MINI_CEILING}-none", "", _BOTH),
+    ("reduced CIFAR-10", "as given", MINI[1], "", _BOTH),
+    ("reduced CIFAR-10", "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-oracle", _BOTH),
+    ("reduced CIFAR-10", "true", f"{_MINI_CEILING}-none", "", _BOTH),
     (_FROM_SIMSIAM, "as given", MINI[1], "-simsiam", _BOTH),
     (_FROM_SIMSIAM, "wrong ones taken out", f"{_MINI_CEILING}-t2h0.3", "-simsiam-oracle", _BOTH),
     *(

@@ -109,10 +109,9 @@ def measured_table(measured: Mapping[str, Any]) -> str:
             f"| {row['both'] / 1e9:.1f} GFLOP | {row['megabytes']:.0f} MB |"
         )
     rate, machine = measured["decoded_per_second_and_core"], measured["environment"]
-    return "\n".join(lines) + (
-        f"\n\nDecoded: {rate:.0f} JPEGs a second and core (341 x 256, cut to 224 x 224). "
-        f"{machine['cpu']}; jax {machine['versions']['jax']}; {machine['started'][:10]}."
-    )
+    lines += ["", f"Decoded: {rate:.0f} JPEGs a second and core (341 x 256, cut to 224 x 224)."]
+    lines.append(f"{machine['cpu']}; jax {machine['versions']['jax']}; {machine['started'][:10]}.")
+    return "\n".join(lines)
 
 
 def predicted_table(measured: Mapping[str, Any], methods: tuple[str, ...] = ("ce", "dull", "dasc")):

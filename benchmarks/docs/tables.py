@@ -138,7 +138,7 @@ def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     versions = sorted({f"jax {result['versions']['jax']}" for result in results})
     seeds = _ranges(sorted({result["seed"] for result in results}))
     runs = f"{len(results)} runs, seeds {seeds}; {'; '.join(machines)}; {', '.join(versions)}."
-    return f"{text}\n\n{textwrap.fill(runs, 110)}"
+    return f"{text}\n\n{textwrap.fill(runs, 100)}"
 
 
 def _tuning(setting: str, runs: Sequence[Mapping[str, Any]]) -> str:
@@ -239,11 +239,12 @@ def _neighbours() -> str:
             f"| {c['samples']:,} | {c['features']:,} | {how} | {c['seconds']:,.0f} "
             f"| {recall:.3f} | {c['peak_gb']:.1f} GB | {c['load_before']} |"
         )
-    return "\n".join(lines) + (
-        f"\n\nTwo cores, shared with other work. All pairs took {exact['cpu_seconds']:.0f} CPU "
+    text = (
+        f"Two cores, shared with other work. All pairs took {exact['cpu_seconds']:.0f} CPU "
         f"seconds. Their products alone, run again, took {exact['seconds_of_products']:.0f} "
         f"seconds. EM of 100 classes on that graph took {exact['seconds_of_em']:.1f} seconds."
     )
+    return "\n".join([*lines, "", textwrap.fill(text, 100)])
 
 
 # Faults ------------------------------------------------------------------------------------------
@@ -261,11 +262,13 @@ def _faults() -> str:
     kills = ", ".join(f"{count} {when}" for when, count in rows["SIGKILL of a run"]["at"].items())
     minutes = sum(row["seconds"] for row in rows.values()) / 60
     versions = measured["versions"]
-    return "\n".join([*lines, f"| all | {sums} | |"]) + (
-        f"\n\nThe kills of one run: {kills}. Last run {max(r['date'] for r in rows.values())}, "
-        f"{minutes:.0f} minutes on a busy machine. {measured['cpu']}; Python {measured['python']}, "
-        f"jax {versions['jax']}, orbax-checkpoint {versions['orbax-checkpoint']}."
+    text = (
+        f"When a run was killed: {kills} (one kill may count twice). Last run "
+        f"{max(r['date'] for r in rows.values())}, {minutes:.0f} minutes on a busy machine. "
+        f"{measured['cpu']}; Python {measured['python']}, jax {versions['jax']}, "
+        f"orbax-checkpoint {versions['orbax-checkpoint']}."
     )
+    return "\n".join([*lines, f"| all | {sums} | |", "", textwrap.fill(text, 100)])
 
 
 TABLES = {

@@ -1,4 +1,4 @@
-"""All methods in small, for two CPU cores: 3,356 long-tailed CIFAR-10 images, a 100,000-weight CNN.
+"""All methods, reduced to two CPU cores: 3,356 long-tailed CIFAR-10 images, a 100,000-weight CNN.
 
 Imbalance 50, 40 epochs, the same images, labels, views and optimiser for every method; only the
 fields of the method itself differ, scaled to the number of epochs; two of them, semisup.lambda_u
