@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 import jax
 from absl import app, flags
 
-from dull_jax import files, invocation, machine, recipe_files, streams
+from dull_jax import files, invocation, jax_settings, machine, recipe_files, streams
 from dull_jax.errors import SaveError, Stopped, UserError
 from dull_jax.train import cluster_init, interrupt
 
@@ -29,19 +29,6 @@ _LOST = (
     "another process of this run has failed or is out of reach, and its own output may say why; "
     "the same command goes on from the last good checkpoint"
 )
-
-
-# Settings of JAX that change types, shapes or random numbers. It takes them from variables such as
-# JAX_ENABLE_X64, meant for other programs.
-_PINNED = {
-    "jax_enable_x64": False,
-    "jax_numpy_dtype_promotion": "standard",
-    "jax_numpy_rank_promotion": "allow",
-    "jax_default_prng_impl": "threefry2x32",
-    "jax_threefry_partitionable": True,
-    "jax_random_seed_offset": 0,
-    "jax_disable_jit": False,
-}
 
 
 def run(
@@ -87,10 +74,8 @@ def _run(main: Callable[[Sequence[str]], None], argv: Sequence[str]) -> None:
 
 
 def _pin_numbers() -> None:
-    for name, value in _PINNED.items():
-        if (actual := jax.config.values.get(name, value)) != value:
-            sys.stderr.write(f"note: {name.upper()}={actual} of the environment is not used\n")
-            jax.config.update(name, value)
+    for name, actual in jax_settings.pin().items():
+        sys.stderr.write(f"note: {name.upper()}={actual} of the environment is not used\n")
 
 
 def _quieten_libraries() -> None:

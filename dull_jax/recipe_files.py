@@ -9,6 +9,7 @@ import importlib.util
 import os
 import pathlib
 import sys
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from dull_jax.errors import UserError
 from dull_jax.names import shown
 
 _PACKAGE = "configs"
+_READING = threading.RLock()  # one at a time binds the name
 
 
 def folder() -> pathlib.Path:
@@ -47,7 +49,7 @@ def _is_recipe(path: pathlib.Path) -> bool:
 def located(value: str) -> str:
     """The value of `--config` with the path of the file in place of a recipe's name.
 
-    A path is taken as it is: a file that is there wins over a recipe of that name.
+    A path is taken as it is: a Python file that is there wins over a recipe of that name.
 
     Args:
       value: a path or a name, with ':key=val,…' behind it or without.
@@ -57,7 +59,8 @@ def located(value: str) -> str:
     """
     named, colon, arguments = value.partition(":")
     named = os.fspath(files.expanded(named, "--config"))
-    if os.path.isfile(named) or (_is_path(named) and not _means_ours(named)):
+    there = os.path.isfile(named) and (_is_path(named) or named not in names())
+    if there or (_is_path(named) and not _means_ours(named)):
         return named + colon + arguments  # one that is not there is reported where it is read
     if named in names():
         return os.fspath(folder() / f"{named}.py") + colon + arguments
@@ -89,19 +92,21 @@ def importable(value: str) -> Iterator[None]:
       value: of `--config`, as `located` gives it. A recipe of dull_jax gets its own neighbours. Any
         other gets what Python finds, and what it does not find there from dull_jax.
     """
-    before, ours = _loaded(), folder()
+    ours = folder()
     is_ours = ours in pathlib.Path(value.partition(":")[0]).parents
-    if is_ours:
-        _bind([str(ours)])
-    elif _PACKAGE not in before:
-        _bind([*_found(), str(ours)])
-    try:
-        yield
-    finally:
-        if is_ours or _PACKAGE not in before:
-            for name in _loaded():
-                del sys.modules[name]
-            sys.modules.update(before)
+    with _READING:
+        before = _loaded()
+        if is_ours:
+            _bind([str(ours)])
+        elif _PACKAGE not in before:
+            _bind([*_found(), str(ours)])
+        try:
+            yield
+        finally:
+            if is_ours or _PACKAGE not in before:
+                for name in _loaded():
+                    del sys.modules[name]
+                sys.modules.update(before)
 
 
 def _loaded() -> dict[str, types.ModuleType]:
@@ -139,6 +144,8 @@ def load(named: str | os.PathLike) -> ConfigDict:
     path, colon, arguments = (value := located(os.fspath(named))).partition(":")
     with importable(value):
         spec = importlib.util.spec_from_file_location("config", path)
+        if spec is None or spec.loader is None:
+            raise UserError(f"{shown(path)}: a recipe is a Python file, whose name ends in .py")
         module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)

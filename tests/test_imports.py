@@ -7,7 +7,16 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent / "dull_jax"
 LAYERS = (
-    {"errors", "names", "memory", "machine", "streams", "progress", "invocation"},
+    {
+        "errors",
+        "names",
+        "memory",
+        "machine",
+        "streams",
+        "progress",
+        "invocation",
+        "jax_settings",
+    },
     {"files", "fields", "restricted_pickle"},
     {"run_dir"},
     {"data"},

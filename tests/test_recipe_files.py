@@ -49,12 +49,19 @@ def test_arguments_follow_a_name():
 
 
 def test_a_file_wins(elsewhere):
-    (elsewhere / "folder").write_text(OWN)
     (elsewhere / "mine.py").write_text(OWN)
-    assert recipe_files.located("folder:a=b") == "folder:a=b"
+    assert recipe_files.located("mine.py:a=b") == "mine.py:a=b"
     assert recipe_files.load("mine.py").seed == 7
     (elsewhere / "digits_t2h").mkdir()  # a folder of that name is no recipe
     assert recipe_files.load("digits_t2h").data.name == "digits"
+
+
+def test_a_file_that_is_no_recipe(elsewhere):
+    (elsewhere / "digits_t2h").write_text("mine")
+    assert recipe_files.load("digits_t2h").data.name == "digits"
+    (elsewhere / "notes").write_text("mine")
+    with pytest.raises(UserError, match=r"notes: a recipe is a Python file"):
+        recipe_files.load("notes")
 
 
 def test_neighbours_of_a_recipe_are_its_own(elsewhere):

@@ -12,10 +12,13 @@ from collections.abc import Callable
 
 import numpy as np
 
+from dull_jax import jax_settings
 from dull_jax.api import vectors
 from dull_jax.api.vectors import Labels
-from dull_jax.audit import crossval
+from dull_jax.audit import crossval, outputs
+from dull_jax.audit.prediction_files import as_the_columns_say
 from dull_jax.errors import UserError
+from dull_jax.stats import column_order, neighbour_graph
 from dull_jax.stats.label_audit import LabelAudit, audit_labels
 
 Say = Callable[[str], None]
@@ -61,6 +64,7 @@ class LabelErrors:
         )
 
 
+@jax_settings.pinned()
 def find_label_errors(
     labels: np.ndarray,
     *,
@@ -81,7 +85,8 @@ def find_label_errors(
         on its row: `cross_val_predict(…, method="predict_proba")` of scikit-learn, say.
       embeddings: `[N, D]` in which samples that are alike are near; not from a network that was
         trained on these labels.
-      classes: `[K]`, the order of the columns. None: the labels that occur, sorted.
+      classes: `[K]`, the order of the columns. None: the labels that occur, sorted by text or by
+        value; names that end in numbers as the columns say, where these tell.
       folds, epochs, seed: of the heads that are cross-validated on embeddings without `pred_probs`;
         0 epochs: chosen.
       max_tail_false_alarms: see `audit_labels`.
@@ -100,6 +105,12 @@ def find_label_errors(
     if pred_probs is None and embeddings is None:
         raise UserError("give pred_probs, or embeddings, or both")
     numbered = vectors.numbered(labels, classes)
+    if len(numbered.number) > 2 and np.bincount(numbered.number).max() == 1:
+        raise UserError(
+            f"no class has a second label of the {len(numbered.number):,}: are they ids?"
+        )
+    if pred_probs is not None:
+        numbered = _in_columns(numbered, np.asarray(pred_probs), classes is None, say)
     if embeddings is not None:
         embeddings = vectors.checked(embeddings, len(numbered.number))
         if pred_probs is None:
@@ -111,6 +122,7 @@ def find_label_errors(
         class_names=tuple(map(str, numbered.classes.tolist())),
         max_tail_false_alarms=max_tail_false_alarms,
     )
+    neighbour_graph.forget()
     return LabelErrors(
         given=numbered.classes[numbered.number],
         suggested=numbered.classes[found.suggested],
@@ -119,6 +131,29 @@ def find_label_errors(
         classes=numbered.classes,
         audit=found,
     )
+
+
+def _in_columns(labels: Labels, probs: np.ndarray, free: bool, say: Say) -> Labels:
+    """The classes in the order that the columns are in, as far as these tell; a doubt is said.
+
+    Args:
+      free: whether nobody has said what the order is.
+    """
+    if probs.shape != (len(labels.number), len(labels.classes)):
+        return labels  # `audit_labels` says so
+    counts = column_order.predicted(probs, labels.number)
+    names = tuple(map(str, labels.classes.tolist()))
+    settled_by = "classes=[…], in the order of the columns"
+    if free:
+        ordered, number, counts, notes = as_the_columns_say(
+            names, labels.number, counts, settled_by
+        )
+        for note in notes:
+            say(note)
+        names, labels = ordered, Labels(labels.classes[[*map(names.index, ordered)]], number)
+    if caution := outputs.caution_of(counts, names, settled_by):
+        say(caution)
+    return labels
 
 
 def _cross_validated(

@@ -11,11 +11,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from dull_jax import inference
+from dull_jax import inference, jax_settings
 from dull_jax.api import vectors
 from dull_jax.api.vectors import Labels
 from dull_jax.inference import Classifier
 from dull_jax.run_dir.leaves import by_name
+from dull_jax.stats import neighbour_graph
 from dull_jax.train import in_memory
 from dull_jax.train.learner import Learner
 from dull_jax.train.parallel import Devices
@@ -47,6 +48,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
     def __init__(self, method: str = "dull", epochs: int = 0, seed: int = 0):
         self.method, self.epochs, self.seed = method, epochs, seed
 
+    @jax_settings.pinned()
     def fit(self, X: np.ndarray, y: np.ndarray) -> "RobustClassifier":
         """Trains anew on vectors `[N, D]` with labels `[N]`, numbers or text.
 
@@ -56,17 +58,22 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
         """
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
-        self.classes_, number = np.unique(y, return_inverse=True)
+        try:
+            self.classes_, number = np.unique(y, return_inverse=True)
+        except TypeError:  # what cannot be sorted is missing, or text beside numbers
+            raise ValueError("y has a missing label, or text beside numbers") from None
         if len(self.classes_) < 2:
             raise ValueError("labels are of one class; RobustClassifier needs two classes or more")
         labels = Labels(self.classes_, number.astype(np.int32))
         config = self._config(len(X))
         learner = in_memory.train(config, vectors.dataset_of(config, X, labels), Devices(1))
+        neighbour_graph.forget()
         self.channels_ = (np.array(learner.augment.mean), np.array(learner.augment.std))
         self.weights_ = _weights(learner)
         self._classifier = self._built()
         return self
 
+    @jax_settings.pinned()
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """float64 `[N, K]`: class probabilities; columns are `classes_`."""
         check_is_fitted(self)

@@ -6,10 +6,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 from ml_collections import ConfigDict
 
 from dull_jax import config as recipe
-from dull_jax import files, inference, recipe_files
+from dull_jax import files, inference, jax_settings, recipe_files
 from dull_jax.errors import UserError
 from dull_jax.fields import suggestion
 from dull_jax.inference import Classifier
@@ -35,6 +36,7 @@ class TrainedRun:
         return inference.load(self.workdir)
 
 
+@jax_settings.pinned()
 def train_classifier(
     config: str | os.PathLike | ConfigDict,
     workdir: str | os.PathLike,
@@ -80,6 +82,8 @@ def with_fields(config: ConfigDict, fields: Mapping[str, Any]) -> ConfigDict:
         field = name.replace("__", ".")
         if field not in known:
             raise UserError(f"{name}: {suggestion(field, known)}")
+        if isinstance(value, np.generic):
+            value = value.item()  # NumPy's numbers are Python's
         try:
             config.update_from_flattened_dict({field: value})
         except (TypeError, ValueError):

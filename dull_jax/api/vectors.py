@@ -1,5 +1,8 @@
 """Arrays of a user: labels become numbers, vectors a data set to train on."""
 
+import math
+import operator
+from collections import Counter
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +14,7 @@ from dull_jax.config import validate
 from dull_jax.data import auto, dataset
 from dull_jax.data.dataset import Dataset
 from dull_jax.data.sources import Source, Split
+from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 
 _UPDATES, _BATCH = 1000, (8, 128)  # that a head needs: small sets have small batches for them,
@@ -18,7 +22,7 @@ _MOST = 300  # and the smallest have more epochs
 
 
 class Labels(NamedTuple):
-    """Labels as numbers. classes `[K]`, sorted; number int32 `[N]`, positions in `classes`."""
+    """Labels as numbers. classes `[K]`; number int32 `[N]`, positions in `classes`."""
 
     classes: np.ndarray
     number: np.ndarray
@@ -28,10 +32,12 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     """The classes of labels `[N]`, numbers or text.
 
     Args:
-      classes: `[K]`, in the order of columns of probabilities; None: those that occur, sorted.
+      classes: `[K]`, in the order of columns of probabilities; None: those that occur, sorted by
+        value if all are whole numbers, else by text.
 
     Raises:
-      UserError: an empty or many-dimensional array, a missing label, or one that is of no class.
+      UserError: an empty or many-dimensional array, a missing label, text beside numbers, a class
+        that is there twice, or a label that is of no class.
 
     >>> numbered(np.array(["cat", "dog", "cat"])).number.tolist()
     [0, 1, 0]
@@ -39,17 +45,39 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels):
         raise UserError(f"labels must be [N], N >= 1; these are {list(labels.shape)}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise UserError(f"labels: row {int(np.argmin(np.isfinite(labels)))} is not a number")
-    known = np.unique(labels) if classes is None else np.asarray(classes)
+    values = labels.tolist()
+    if (row := next((row for row, value in enumerate(values) if _is_missing(value)), -1)) >= 0:
+        raise UserError(f"labels: row {row} is missing ({values[row]})")
+    known = _sorted(labels, values) if classes is None else np.asarray(classes)
     position = {name: k for k, name in enumerate(known.tolist())}
-    number = [position.get(label, -1) for label in labels.tolist()]
+    if len(position) < len(known):
+        twice = next(name for name, count in Counter(known.tolist()).items() if count > 1)
+        raise UserError(f"classes: {twice!r} is there twice")
+    number = [position.get(label, -1) for label in values]
     if -1 in number:
         row = number.index(-1)
-        raise UserError(
-            f"labels: row {row} is {labels[row].item()!r}, which is none of the classes"
-        )
+        raise UserError(f"labels: row {row} is {values[row]!r}, which is none of the classes")
     return Labels(known, np.array(number, np.int32))
+
+
+def _is_missing(value: object) -> bool:
+    """None, not a number, infinite, or what pandas has for them."""
+    try:
+        return value is None or value != value or value in (math.inf, -math.inf)
+    except TypeError:  # pandas.NA compares to itself
+        return True
+
+
+def _sorted(labels: np.ndarray, values: list) -> np.ndarray:
+    """The classes that occur. Raises UserError for text beside numbers."""
+    text = isinstance(values[0], str)
+    if (row := next((n for n, v in enumerate(values) if isinstance(v, str) != text), -1)) >= 0:
+        raise UserError(f"labels: row {row} is {values[row]!r}, and row 0 is {values[0]!r}")
+    classes = np.unique(labels)
+    if not text:
+        return classes
+    names = classes.tolist()
+    return classes[[names.index(name) for name in class_labels.in_order(names)]]
 
 
 def checked(vectors: np.ndarray, size: int, name: str = "embeddings") -> np.ndarray:
@@ -79,15 +107,23 @@ def recipe(method: str, size: int, width: int, epochs: int = 0, seed: int = 0) -
     """
     config = recipe_files.load("embeddings")
     with config.unlocked():
-        config.method, config.seed = method, seed
+        config.method, config.seed = method, _whole("seed", seed)
         config.train.devices = 1  # a head is too small to be divided
-        config.train.epochs = epochs or chosen_epochs(size)
+        config.train.epochs = _whole("epochs", epochs) or chosen_epochs(size)
         config.optim.lr = auto.head_lr(width)
         config.augment.dropout = auto.head_dropout(width)
         wanted = size * config.train.epochs // _UPDATES
         config.train.batch_size = 1 << (int(np.clip(wanted, *_BATCH)).bit_length() - 1)
     validate(config)
     return config
+
+
+def _whole(name: str, value: int) -> int:
+    """A whole number of Python's or NumPy's kind. Raises UserError."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise UserError(f"{name} = {value!r}: must be a whole number") from None
 
 
 def chosen_epochs(size: int) -> int:

@@ -78,8 +78,7 @@ def joined(samples: AuditInput, file: str) -> AuditInput:
     found = formats.read(file)
     vectors = checks.check(found)
     size, name = len(samples.given), shown(file)
-    numbered = samples.ids.tolist() == list(map(str, range(size)))
-    if found.ids is None or numbered:
+    if found.ids is None or samples.row_numbers:
         if len(vectors) != size:
             raise UserError(f"{name}: {len(vectors):,} vectors for {size:,} labels; one for each")
         note = f"vectors of {name} and labels are joined by row: there are no ids on both sides"

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -159,24 +159,33 @@ def coverage(samples: AuditInput) -> str:
 
 
 def caution(samples: AuditInput) -> str:
+    """`caution_of` of an audit's input."""
+    counts = samples.predicted
+    if counts is None:
+        counts = column_order.predicted(samples.probs, samples.given)
+    by = "--classes=FILE, a class name a line in the order of the columns"
+    return caution_of(counts, samples.class_names, by)
+
+
+def caution_of(counts: np.ndarray, class_names: Sequence[str], settled_by: str) -> str:
     """Why nothing should be believed, "" where there is no reason to say so.
 
     Either another order of the columns fits the labels far better, or the predictions name the
     given label about as often (within two standard errors) as its most frequent one is there: then
     they have learnt next to nothing, or belong to other rows.
+
+    Args:
+      counts: of `column_order.predicted`.
+      settled_by: how the user says what the order of the columns is.
     """
-    counts = samples.predicted
-    if counts is None:
-        counts = column_order.predicted(samples.probs, samples.given)
     if pairs := column_order.exchanged(counts):
-        label, column = (samples.class_names[k] for k in pairs[0])
+        label, column = (class_names[k] for k in pairs[0])
         return (
             f"CAUTION: {len(pairs)} columns seem to be in another order than the classes: what is "
             f"labelled {label} is mostly predicted in the column of {column}. Give "
-            "--classes=FILE, a class name a line in the order of the columns; do not rely on what "
-            "follows"
+            f"{settled_by}; do not rely on what follows"
         )
-    size = len(samples.given)
+    size = int(counts.sum())
     share, most = np.trace(counts) / size, counts.sum(1).max() / size
     if share == 1 or share > most + 2 * np.sqrt(most * (1 - most) / size):
         return ""

@@ -35,7 +35,8 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
         names = _class_names(classes, None, num_classes)
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
-        return AuditInput(numbers, np.full(size, "", object), given, array, shown_names)
+        paths = np.full(size, "", object)
+        return AuditInput(numbers, paths, given, array, shown_names, row_numbers=True)
     table = csv_io.read(labels, ("label",), ("id", "path", "split"))
     columns = table.columns
     names = _class_names(classes, class_labels.read(labels, table), num_classes)
@@ -45,7 +46,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     counts = column_order.predicted(array, given)
     notes: tuple[str, ...] = ()
     if not classes:
-        names, given, counts, notes = _as_the_columns_say(names, given, counts)
+        names, given, counts, notes = as_the_columns_say(names, given, counts)
     return AuditInput(
         ids=np.array(columns.get("id", numbers)),
         paths=np.array(columns.get("path", [""] * size), object),
@@ -54,12 +55,16 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
         class_names=printable(classes or labels, names),
         notes=notes,
         splits=np.array(columns["split"], object) if "split" in columns else None,
+        row_numbers="id" not in columns,
         predicted=counts,
     )
 
 
-def _as_the_columns_say(
-    names: tuple[str, ...], given: np.ndarray, counts: np.ndarray
+def as_the_columns_say(
+    names: tuple[str, ...],
+    given: np.ndarray,
+    counts: np.ndarray,
+    settled_by: str = "--classes=FILE",
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray, tuple[str, ...]]:
     """Classes in natural order (class_2, class_10) where that is what the columns are in.
 
@@ -67,6 +72,7 @@ def _as_the_columns_say(
       names: in the order of their text, or of their value.
       given: int `[N]`, numbers of `names`.
       counts: of `column_order.predicted`.
+      settled_by: what the user can say instead.
 
     Returns:
       (names, given, counts, notes) in the order that fits.
@@ -82,12 +88,12 @@ def _as_the_columns_say(
     if column_order.fits_better(others, counts):
         note = (
             f"CAUTION: columns taken in the order of the numbers in class names, {number!r} before "
-            f"{text!r}: it fits the labels far better than text order. --classes=FILE settles it"
+            f"{text!r}: it fits the labels far better than text order. {settled_by} settles it"
         )
         return natural, np.argsort(order)[given].astype(given.dtype), others, (note,)
     note = (
         f"CAUTION: the columns do not tell whether {text!r} or {number!r} comes first (by text, or "
-        "by the numbers in it); taken by text. --classes=FILE settles it"
+        f"by the numbers in it); taken by text. {settled_by} settles it"
     )
     return names, given, counts, (note,)
 

@@ -7,7 +7,7 @@ import numpy as np
 from dull_jax.data.groups import class_groups
 from dull_jax.errors import UserError
 
-_MOST_CLASSES = 1_000_000  # of labels alone: a larger label is a mistake, or an id
+_MOST_CLASSES = 30_000  # [K, K] is held; of labels alone, a larger one is a mistake, or an id
 _ROUNDING = 0.01  # how far from 1 a row's sum may be: float16, and rounded text
 _HINT = "hand in probabilities p(given | x); of logits, the softmax"
 
@@ -75,6 +75,16 @@ def labels(given: np.ndarray, shape: tuple[int, int], class_names: Sequence[str]
             f"('{last}'), the columns of the probabilities ({len(bad)} such rows)"
         )
     return given.astype(np.int32)
+
+
+def known(known: np.ndarray | None, size: int, num_classes: int) -> np.ndarray | None:
+    """Classes that a person has decided, int `[N]`, negative where there is none. UserError."""
+    if known is None:
+        return None
+    known = np.asarray(known)
+    if known.shape != (size,) or known.dtype.kind not in "iu" or known.max() >= num_classes:
+        raise UserError(f"known must be [{size}] whole numbers below {num_classes}, or negative")
+    return known
 
 
 def rows_sum_to_one(probs: np.ndarray, first: int) -> None:

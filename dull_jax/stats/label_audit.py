@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dull_jax import jax_settings
 from dull_jax.errors import UserError
 from dull_jax.stats import (
     check_probs,
@@ -104,6 +105,7 @@ class LabelAudit:
     posterior: np.ndarray | None = None
 
 
+@jax_settings.pinned()
 def audit_labels(
     pred_probs: np.ndarray | None,
     given: np.ndarray,
@@ -157,7 +159,8 @@ def audit_labels(
         pred_probs, given, features, class_names, block, known
     )
     judged = label_error_model.judged(evidence, posterior, candidates)
-    given, known = evidence.given, _known(known, len(evidence.given))
+    given = evidence.given
+    known = np.full(len(given), UNDECIDED) if known is None else np.asarray(known)
 
     counts = judged.prior * len(given)
     rare = np.ones(len(counts), bool) if groups is not None else counts < RARE * counts.max()
@@ -194,10 +197,6 @@ def audit_labels(
         candidates=judged.candidates,
         posterior=judged.posterior,
     )
-
-
-def _known(known: np.ndarray | None, size: int) -> np.ndarray:
-    return np.full(size, UNDECIDED) if known is None else np.asarray(known)
 
 
 def _calibrated(

@@ -56,7 +56,8 @@ def gathered(
     size, num_classes = check_probs.shape(probs, given, class_names)
     class_names = check_probs.names(class_names, num_classes)
     given = check_probs.labels(given, (size, num_classes), class_names)
-    voting = _voting(given, known, num_classes)
+    known = check_probs.known(known, size, num_classes)
+    voting = given if known is None else np.where(known >= 0, known, given).astype(given.dtype)
     rows = max(BLOCK_NUMBERS // num_classes, 1) if block is None else block
     if rows < 1:
         raise UserError(f"block={block} must be 1 or more rows")
@@ -80,15 +81,6 @@ def gathered(
         )
     pool = opinion_pool.fit([source(fitted) for source in sources], given[fitted], kernel)
     return Evidence(given, num_classes, tuple(sources), pool, rows), class_names
-
-
-def _voting(given: np.ndarray, known: np.ndarray | None, num_classes: int) -> np.ndarray:
-    """The given labels, with the classes that are known in their place."""
-    if known is None or not (known >= 0).any():
-        return given
-    if np.shape(known) != given.shape or known.max() >= num_classes:
-        raise UserError(f"known must be [{len(given)}] classes below {num_classes}, or negative")
-    return np.where(known >= 0, known, given).astype(given.dtype)
 
 
 def _neighbours(

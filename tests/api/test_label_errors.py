@@ -1,10 +1,14 @@
 """`find_label_errors`: labels of any kind, by probabilities, by embeddings, by both."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import jax
 import numpy as np
 import pytest
 
 import dull_jax
 from dull_jax import find_label_errors
+from dull_jax.api import vectors
 from dull_jax.errors import UserError
 from gaussians import cross_validated
 
@@ -13,6 +17,16 @@ TRUE = RNG.permutation(np.repeat(["cat", "dog", "owl"], [80, 40, 20]))
 VECTORS = 4 * (TRUE[:, None] == np.array(["cat", "dog", "owl"])) + RNG.normal(size=(140, 3))
 GIVEN = TRUE.copy()
 GIVEN[:12] = np.where(TRUE[:12] == "cat", "dog", "cat")
+
+
+class NotKnown:
+    """As pandas.NA: neither equal to itself nor not."""
+
+    def __ne__(self, other):
+        return self
+
+    def __bool__(self):
+        raise TypeError("boolean value of NA is ambiguous")
 
 
 def silent(text):
@@ -62,7 +76,16 @@ def test_labels_keep_their_type():
         (GIVEN, {}, "give pred_probs, or embeddings"),
         ([], {"embeddings": VECTORS}, "labels must be [N]"),
         ([[0]], {"embeddings": VECTORS}, "labels must be [N]"),
-        ([0.0, np.nan], {"embeddings": VECTORS[:2]}, "labels: row 1 is not a number"),
+        ([0.0, np.nan], {"embeddings": VECTORS[:2]}, "labels: row 1 is missing (nan)"),
+        (np.array(["a", "b", None, "a"], object), {"embeddings": VECTORS[:4]}, "row 2 is missing"),
+        (np.array(["a", NotKnown(), "a"]), {"embeddings": VECTORS[:3]}, "row 1 is missing"),
+        (np.array(["a", "a", np.nan], object), {"embeddings": VECTORS[:3]}, "row 2 is missing"),
+        (np.array(["a", "a", 3], object), {"embeddings": VECTORS[:3]}, "row 2 is 3, and row 0"),
+        (np.array(["a", "b", "x"], object), {"embeddings": VECTORS[:3], "classes": ["a", "b"]},
+         "row 2 is 'x', which is none"),
+        (GIVEN, {"embeddings": VECTORS, "classes": ["cat", "dog", "dog"]}, "'dog' is there twice"),
+        (VECTORS[:, 0], {"embeddings": VECTORS}, "no class has a second label of the 140"),
+        (GIVEN, {"embeddings": VECTORS, "seed": 0.5}, "seed = 0.5: must be a whole number"),
         (GIVEN, {"embeddings": VECTORS[:5]}, "5 rows for 140 labels"),
         (GIVEN, {"embeddings": VECTORS[:, 0]}, "embeddings must be numbers [N, D]"),
         (GIVEN, {"embeddings": np.where(VECTORS == VECTORS[3, 0], np.inf, VECTORS)}, "row 3 is"),
@@ -77,6 +100,55 @@ def test_what_cannot_be_meant(labels, known, said):
     with pytest.raises(UserError) as caught:
         find_label_errors(labels, say=silent, **known)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("names", [[f"class_{k}" for k in range(12)], [*map(str, range(12))]])
+def test_columns_in_the_order_of_numbers_in_names(names):
+    true = RNG.integers(0, 12, 600)
+    probs = cross_validated(4 * np.eye(12)[true] + RNG.normal(size=(600, 12)), true)
+    given, lines = np.where(np.arange(600) % 12 == 0, (true + 1) % 12, true), []
+    found = find_label_errors(np.array(names)[given], pred_probs=probs, say=lines.append)
+    assert found.classes.tolist() == names
+    assert (found.given == np.array(names)[given]).all()
+    direct = dull_jax.audit_labels(probs, given)
+    np.testing.assert_array_equal(found.flagged, direct.flagged)
+    np.testing.assert_array_equal(found.suggested, np.array(names)[direct.suggested])
+    assert [line[:7] for line in lines] == ["CAUTION"] * (names[0] == "class_0")
+
+
+def test_columns_in_another_order_are_cautioned_about():
+    number, lines = np.unique(GIVEN, return_inverse=True)[1], []
+    probs = cross_validated(VECTORS, number)[:, [1, 2, 0]]
+    find_label_errors(GIVEN, pred_probs=probs, say=lines.append)
+    assert "columns seem to be in another order" in lines[0] and "Give classes=" in lines[0]
+
+
+@pytest.mark.parametrize("setting", [{"jax_enable_x64": True},
+                                     {"jax_numpy_rank_promotion": "raise"}])  # fmt: skip
+def test_settings_of_jax_that_others_need_change_nothing(setting):
+    before = {name: getattr(jax.config, name) for name in setting}
+    expected = found_by(embeddings=VECTORS)
+    try:
+        for name, value in setting.items():
+            jax.config.update(name, value)
+        found = found_by(embeddings=VECTORS)
+        assert all(getattr(jax.config, name) == value for name, value in setting.items())
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+    np.testing.assert_array_equal(found.label_error_prob, expected.label_error_prob)
+
+
+def test_from_threads():
+    with ThreadPoolExecutor(4) as pool:
+        recipes = list(pool.map(lambda n: vectors.recipe("ce", 100, 8, seed=n), range(40)))
+    assert [recipe.seed for recipe in recipes] == list(range(40))
+
+
+def test_a_file_that_is_called_as_the_recipe(tmp_path, monkeypatch):
+    (tmp_path / "embeddings").write_text("mine")
+    monkeypatch.chdir(tmp_path)
+    assert vectors.recipe("ce", 100, 8, epochs=np.int64(2)).train.epochs == 2
 
 
 def test_without_an_error_no_precision_is_promised():

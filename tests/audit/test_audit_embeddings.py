@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import commands
-from dull_jax.audit import embeddings, prediction_files
+from dull_jax.audit import embeddings, image_paths, prediction_files
 from dull_jax.errors import UserError
 from dull_jax.stats import neighbour_graph
 
@@ -103,6 +103,17 @@ def test_vectors_join_probabilities_by_id(made, tmp_path):
     assert found.returncode == 0 and "all 120 samples" in found.stdout, found.stderr
 
 
+def test_ids_that_are_the_numbers_of_rows_are_ids(made, tmp_path):
+    _, vectors, _, _ = made
+    ids = np.arange(len(vectors)).astype(str)
+    samples = predictions(made, tmp_path, id=ids)
+    order = np.random.default_rng(4).permutation(len(ids))
+    np.savez(tmp_path / "emb.npz", vectors=vectors[order], ids=ids[order])
+    both = embeddings.joined(samples, str(tmp_path / "emb.npz"))
+    np.testing.assert_array_equal(both.vectors[:][:, 0], vectors)
+    assert not both.notes
+
+
 def test_vectors_join_probabilities_by_row_where_nobody_has_ids(made, tmp_path):
     _, vectors, _, _ = made
     samples = predictions(made, tmp_path)
@@ -140,6 +151,54 @@ def test_two_vectors_of_one_id_are_refused(made, tmp_path):
     np.savez(tmp_path / "emb.npz", vectors=vectors, ids=[*ids[:-1], ids[0]])
     with pytest.raises(UserError, match="row 119: id 'image 0' is there twice"):
         embeddings.joined(samples, str(tmp_path / "emb.npz"))
+
+
+def test_what_is_wrong_is_refused_before_anything_is_written(made, tmp_path):
+    ids, vectors, _, given = made
+    paths = np.array([f"{n}.png" for n in range(len(ids))])
+    np.savez(tmp_path / "emb.npz", vectors=vectors, ids=ids, labels=NAMES[given], paths=paths)
+    (tmp_path / "decisions.csv").write_text("id,decision\nimage 1,lynx\n")
+    for flag, words in (
+        (f"--images={tmp_path}", "120 of 120 images are not there, "),
+        (f"--decisions={tmp_path / 'decisions.csv'}", "'lynx' for 'image 1' is no class"),
+        ("--max_tail_false_alarms=nan", "--max_tail_false_alarms=nan is no number"),
+    ):
+        found = command(
+            f"--embeddings={tmp_path / 'emb.npz'}", f"--output={tmp_path / 'a'}", "--epochs=1", flag
+        )
+        assert found.returncode == 2 and words in found.stderr and "fold" not in found.stdout
+        assert not (tmp_path / "a").exists()
+
+
+def test_images_of_a_test_part_may_be_missing(made, tmp_path):
+    """They are not audited."""
+    ids, vectors, _, given = made
+    splits = np.where(np.arange(len(ids)) % 4 == 0, "test", "train")
+    paths = np.array([f"{part}\\{n}.png" for n, part in enumerate(splits)])
+    file, photos = tmp_path / "emb.npz", tmp_path / "photos"
+    np.savez(file, vectors=vectors, ids=ids, labels=NAMES[given], paths=paths, splits=splits)
+    (photos / "train").mkdir(parents=True)
+    for n in np.flatnonzero(splits == "train").tolist():
+        (photos / "train" / f"{n}.png").write_bytes(b"")
+    image_paths.check_embeddings(str(file), "", photos)
+    (photos / "train/1.png").unlink()
+    with pytest.raises(UserError, match="1 of 90 images are not there"):
+        image_paths.check_embeddings(str(file), "", photos)
+
+
+def test_folds_of_earlier_decisions_do_not_pile_up(made, tmp_path):
+    ids, vectors, _, given = made
+    np.savez(tmp_path / "emb.npz", vectors=vectors, ids=ids, labels=NAMES[given])
+    decided, out, kept = tmp_path / "decisions.csv", tmp_path / "a", set()
+    for n in range(2):
+        decided.write_text("id,decision\n" + "".join(f"image {k},cow\n" for k in range(n + 1)))
+        found = command(
+            *(f"--embeddings={tmp_path / 'emb.npz'}", f"--decisions={decided}", f"--output={out}"),
+            *("--folds=2", "--epochs=1"),
+        )
+        assert found.returncode == 0, found.stderr
+        before, kept = kept, {path.name for path in out.glob("fold_*.npy")}
+        assert len(kept) == 2 and not kept & before
 
 
 def test_features_are_plain_and_centred(made, monkeypatch):

@@ -89,7 +89,9 @@ def test_errors_that_nobody_suspected_do_not_make_all_doubtful(world):
     assert audit.flagged.sum() < 1.3 * first.flagged.sum()
 
 
-@pytest.mark.parametrize("known", [np.zeros(3, int), np.full(1050, 3)])
+@pytest.mark.parametrize(
+    "known", [np.zeros(3, int), np.full(1050, 3), np.full(5, -1), [1, -1], np.full(1050, 0.5)]
+)
 def test_what_cannot_be_known_is_refused(world, known):
     _, given, probs, *_ = world
     with pytest.raises(UserError, match="known must be"):
