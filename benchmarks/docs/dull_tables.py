@@ -18,37 +18,41 @@ from dull_jax.report.run import title
 Result = Mapping[str, Any]
 
 
+_DIGITS = "digits-if20-t2h0.3"
+
 # Where parts are changed, and the results of the recipe that they belong to; without one it is
 # among the others.
-UNSEEN = ("ablation_unseen", "digits_unseen/digits-if20-t2h0.3")
-DIGITS = ("ablation", "digits/digits-if20-t2h0.3")
+UNSEEN = ("ablation_unseen", f"digits_unseen/{_DIGITS}")
+DIGITS = ("ablation", "")
 MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
 FEATURES = ("ablation_features", "features/cifar100-if100-t2h0.3")
 MLP = ("ablation_mlp", "")
 
 
-def whole(
-    method: str, recipe: str = DIGITS[1], seeds: Iterable[int] = (0, 1, 2)
-) -> list[pathlib.Path]:
+def whole(method: str, recipe: str, seeds: Iterable[int] = (0, 1, 2)) -> list[pathlib.Path]:
     """Results of a recipe that parts are changed of, or that is made harder."""
     return [RESULTS / f"{recipe}-{method}-s{seed}.json" for seed in seeds]
 
 
-def ablated(grid: tuple[str, str]) -> dict[str, list[Result]]:
-    """{variant: its results}, DULL as the recipe has it on the same seeds among them."""
+def ablated(grid: tuple[str, str], base: str) -> dict[str, list[Result]]:
+    """{variant: its results}; those of the recipe as it is are called `base`."""
     folder, recipe = grid
     groups: dict[str, list[Result]] = defaultdict(list)
     changed = table.load([RESULTS / folder])
     seeds = sorted({result["seed"] for result in changed})
     for result in [*changed, *(table.load(whole("dull", recipe, seeds)) if recipe else [])]:
-        groups[result["variant"] or "DULL"].append(result)
+        groups[result["variant"] or base].append(result)
     return groups
 
 
 def ablation(grid: tuple[str, str], base: str = "DULL") -> tuple[str, list[Result]]:
-    """Markdown, best first: mean ± sample deviation over seeds, paired difference to the variant
-    `base`; and what it was made of."""
-    groups = ablated(grid)
+    """Markdown, best first: mean ± sample deviation over seeds, paired difference to `base`; and
+    what it was made of.
+
+    Args:
+      base: a variant, or what the recipe as it is shall be called.
+    """
+    groups = ablated(grid, base)
     columns = {
         "last": (("accuracy", "last"), 1),
         "tail": (("accuracy", "tail"), 1),
@@ -65,9 +69,18 @@ def ablation(grid: tuple[str, str], base: str = "DULL") -> tuple[str, list[Resul
 
 
 def stress() -> tuple[str, list[Result]]:
-    """A row for a setting: accuracy (tail) of each method, and DULL's lead over the best peer."""
-    methods = ("dull", "two_stage-simsiam", "la")
-    settings = {"digits": [path for method in methods for path in whole(method)]}
+    """A row for a setting: accuracy (tail) of each method, and DULL's lead over the best peer.
+
+    DULL has IFD and IFPU, as in the folder of parts that are left out.
+    """
+    recipes = {"dull": "ablation", "two_stage-simsiam": "digits", "la": "digits"}
+    settings = {
+        "digits": [
+            path
+            for method, folder in recipes.items()
+            for path in whole(method, f"{folder}/{_DIGITS}")
+        ]
+    }
     settings |= {folder.name: [folder] for folder in sorted((RESULTS / "stress").iterdir())}
     rows, used = [], []
     for setting, paths in settings.items():
@@ -98,7 +111,7 @@ _MINI_CEILING = "ceiling/cifar10-if50"
 _FROM_SIMSIAM = "the same, from SimSiam's backbone"
 _BOTH = ("la", "dull")
 _KNOWN = (  # set, what is known of its labels, results, their variant, methods that were run
-    ("digits", "as given", DIGITS[1], "", _BOTH),
+    ("digits", "as given", f"digits/{_DIGITS}", "", _BOTH),
     ("digits", "wrong ones taken out", "ceiling/digits-if20-t2h0.3", "-oracle", _BOTH),
     ("digits", "true", "stress/digits-none/digits-if20-none", "", _BOTH),
     ("reduced CIFAR-10", "as given", MINI[1], "", _BOTH),
