@@ -8,6 +8,7 @@ python -m dull_jax.audit --run=runs/mine --decisions=runs/mine/audit/decisions.c
 """
 
 import dataclasses
+import math
 from collections import Counter
 from collections.abc import Sequence
 from types import ModuleType
@@ -18,6 +19,7 @@ from dull_jax import cli, files, invocation
 from dull_jax.audit import (
     corrected_table,
     corrections,
+    crossval,
     decisions,
     embeddings,
     feedback,
@@ -99,6 +101,7 @@ def define_flags() -> None:
 
 def main(argv: Sequence[str]) -> None:
     cli.check_flags_only(argv, "audit")
+    _check_shares("max_tail_false_alarms", "accept_above")
     run, probs, vectors, labels, classes, images, data_dir, data_file, decided, apply, output = map(
         cli.path_flag,
         (
@@ -134,6 +137,8 @@ def main(argv: Sequence[str]) -> None:
             answers = known.of_samples(samples.ids, samples.class_names, samples.given)
             samples = dataclasses.replace(samples, decided=answers)
     else:
+        if images:
+            image_paths.check_embeddings(str(vectors), str(labels or ""), images)
         samples = _of_embeddings(vectors, labels, output, known)
     if images:
         samples = image_paths.joined(samples, images)
@@ -144,6 +149,14 @@ def main(argv: Sequence[str]) -> None:
     if not decided and (output / layout.DECISIONS).exists():
         say(f"{output / layout.DECISIONS} is not used; add --decisions={output / layout.DECISIONS}")
     _audit(samples, output, apply)
+
+
+def _check_shares(*names: str) -> None:
+    """Raises UserError where one of these flags is nan, which no bounds keep out."""
+    for name in names:
+        value = flags.FLAGS[name].value
+        if value is not None and not math.isfinite(value):
+            raise UserError(f"--{name}={value} is no number; give one from 0 to 1")
 
 
 def _of_run(
@@ -202,6 +215,8 @@ def _audit(samples: AuditInput, output: files.Path, apply: files.Path | None) ->
     since = feedback.changes(earlier, samples, verdict) if earlier else None
     outputs.write(output, samples, verdict, listed, features, since)
     report = page.write(output, samples, verdict, listed, caution, since)
+    if samples.fold_key:
+        crossval.remove_others(output, samples.fold_key)
     if broken := image_paths.unreadable(samples):
         say(broken)
     say("\n" + outputs.console(samples, verdict, listed, since) + "\n")

@@ -6,6 +6,7 @@ is kept in a file, so that an interrupted audit goes on with the next.
 
 import dataclasses
 import hashlib
+import re
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,7 @@ from dull_jax.train.learner import Learner
 from dull_jax.train.train_phase import MetricAccumulator
 
 Say = Callable[[str], None]
+_FOLD = re.compile(r"fold_\d+_([0-9a-f]{8})\.npy")  # `layout.fold`, and its key
 
 
 def predictions(
@@ -64,11 +66,11 @@ def predictions(
         raise UserError("all images are copies of one: there is none to learn from what it shows")
     if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(folds)) == 0:
         raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
-    key = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
+    name = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
     probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
     meter = ProgressMeter(folds)
     for fold in range(folds):
-        inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, key)
+        inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, name)
         predicted = _kept(path, probs[inside].shape)
         if predicted is None:
             _train(learner, np.flatnonzero((fold_of != fold) & usable))
@@ -84,6 +86,26 @@ def predictions(
             f"are; {pace.seconds:.0f} s, about {pace.left:.0f} s left"
         )
     return probs
+
+
+def key(
+    config: ConfigDict,
+    dataset: Dataset,
+    contents: np.ndarray,
+    folds: int,
+    known: np.ndarray | None = None,
+) -> str:
+    """That of the files in which `predictions` of the same keeps the folds."""
+    fold_of = assigned(dataset.train.given, contents, folds, config.seed)
+    dataset, usable = _corrected(dataset, known)
+    return _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
+
+
+def remove_others(keep: Path, kept: str) -> None:
+    """Removes the folds of earlier audits from the folder: all whose key is not `kept`."""
+    for path in list(keep.iterdir()):
+        if (found := _FOLD.fullmatch(path.name)) and found[1] != kept:
+            path.unlink(missing_ok=True)
 
 
 def _corrected(dataset: Dataset, known: np.ndarray | None) -> tuple[Dataset, np.ndarray]:

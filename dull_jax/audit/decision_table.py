@@ -96,11 +96,16 @@ def read(name: str, data: bytes) -> tuple[csv_io.Table, tuple[str, ...]]:
 
 
 def text_of(cell: str) -> str:
-    """A cell without what does not matter; "" where nothing is decided."""
+    """A cell without what does not matter; "" where nothing is decided. Of ids: `id_of`."""
     text = composed(cell.strip())
     if not isinstance(cell, csv_io.Text) and text.lower() in (*SPECIAL, *csv_io.MISSING):
         return text.lower() if text.lower() in SPECIAL else ""
     return text
+
+
+def id_of(cell: str) -> str:
+    """The id that a cell names, which may look like a missing value or a decision."""
+    return composed(cell.strip())
 
 
 def added(name: str, data: bytes, rows: Iterable[Mapping[str, str]]) -> tuple[int, bytes]:

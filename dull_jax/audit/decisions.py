@@ -101,8 +101,10 @@ def opened(path: str | os.PathLike) -> DecisionFile:
     table, notes = (label_studio_export if exported else decision_table).read(name, data)
     blank = [""] * len(table.lines)
     columns = [table.columns.get(column, blank) for column in COLUMNS]
-    cells = (map(decision_table.text_of, row) for row in zip(*columns, strict=True))
-    rows = [Decision._make((*row, line)) for row, line in zip(cells, table.lines, strict=True)]
+    rows = [
+        Decision._make((decision_table.id_of(key), *map(decision_table.text_of, cells), line))
+        for key, *cells, line in zip(*columns, table.lines, strict=True)
+    ]
     return DecisionFile(name, [row for row in rows if row.decision], notes)
 
 
@@ -137,7 +139,8 @@ def of_samples(
       given: `[N]` labels now; where they are others than they were, that is noted.
 
     Raises:
-      UserError: a decision is no class; a class is named as a special decision is.
+      UserError: a decision is no class; a class is named as a special decision is, or as another
+        but for blanks.
     """
     check_names(class_names)
     numbers = Numbers(class_names)
@@ -169,8 +172,9 @@ class Numbers:
     """Which class a decision names, by its name or, if spelt as another number, by its value."""
 
     def __init__(self, class_names: Sequence[str]):
+        """Raises UserError where two classes have names that decisions cannot tell apart."""
         names = class_labels.cells(class_names)
-        self._named = {composed(name.strip()): k for k, name in enumerate(names)}
+        self._named = _by_name(names)
         self._named |= {NONE: NO_CLASS, REMOVE: REMOVED}
         whole = [(int(name), k) for k, name in enumerate(names) if class_labels.is_whole(name)]
         self._valued = dict(whole) if len(dict(whole)) == len(whole) else {}
@@ -181,6 +185,18 @@ class Numbers:
             return self._named[decision]
         whole = class_labels.whole(decision)  # spreadsheets write 3.0, or 3 for 003
         return self._valued.get(int(whole)) if whole else None
+
+
+def _by_name(names: Sequence[str]) -> dict[str, int]:
+    """Name as a decision has it -> class. Raises UserError: see `Numbers`."""
+    found: dict[str, int] = {}
+    for k, name in enumerate(names):
+        if (other := found.setdefault(composed(name.strip()), k)) != k:
+            raise UserError(
+                f"decisions cannot tell the classes {quoted(names[other])} and {quoted(name)} "
+                "apart; rename one"
+            )
+    return found
 
 
 def _conflict(key: str, stack: Sequence[Decision]) -> str:

@@ -10,8 +10,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from dull_jax import files
 from dull_jax.audit.inputs import PAGE_SIDE, AuditInput
 from dull_jax.data.own.image_files import ImageFiles
+from dull_jax.data.sources import embeddings
+from dull_jax.data.tables import table_paths
 from dull_jax.errors import UserError
 from dull_jax.files import Path, is_remote
 from dull_jax.names import shown
@@ -37,16 +40,33 @@ def joined(samples: AuditInput, folder: Path) -> AuditInput:
     Raises:
       UserError: samples have no paths, or images are not there.
     """
-    if not any(samples.paths):
-        raise UserError(f"--images={shown(str(folder))}: the samples have no paths; give a column")
-    there = _there(samples.paths, folder)
-    if missing := there.count(False):
-        first = samples.paths[there.index(False)]
+    return _with_images(samples, folder, _all_there(samples.paths, folder))
+
+
+def check_embeddings(file: str, labels: str, folder: Path) -> None:
+    """Before heads are trained: raises UserError where `joined` would after it.
+
+    Args: file, labels: as of `audit.embeddings.of_files`.
+    """
+    source = embeddings.read(file, labels)
+    parts = (source.train, source.test) if source.test_drawn else (source.train,)
+    ids = np.concatenate([part.ids for part in parts]).tolist()
+    _all_there(np.array([source.paths.get(key, "") for key in ids], object), folder)
+
+
+def _all_there(paths: np.ndarray, folder: Path) -> list[str]:
+    """`_on_disk`. Raises UserError: see `joined`."""
+    name = f"--images={shown(str(folder))}"
+    if not any(paths):
+        raise UserError(f"{name}: the samples have no paths; give a column")
+    there = _on_disk(paths, folder)
+    if missing := there.count(""):
+        first = paths[there.index("")]
         raise UserError(
-            f"--images={shown(str(folder))}: {missing:,} of {len(there):,} images are not there, "
+            f"{name}: {missing:,} of {len(there):,} images are not there, "
             f"{shown(str(first)) or 'one without a path'} for one; paths must begin below it"
         )
-    return dataclasses.replace(samples, images=PageImages(folder, samples.paths))
+    return there
 
 
 def found(samples: AuditInput, tables: Iterable[Path]) -> tuple[AuditInput, str]:
@@ -61,21 +81,19 @@ def found(samples: AuditInput, tables: Iterable[Path]) -> tuple[AuditInput, str]
         return samples, "no pictures on the page: no column path says where the images are"
     folders = [table.parent for table in tables if not is_remote(table)]
     counted = {
-        folder: _there(samples.paths, folder)
+        folder: _on_disk(samples.paths, folder)
         for folder in dict.fromkeys([*folders, pathlib.Path.cwd()])
     }
-    best = max(counted, key=lambda folder: sum(counted[folder]))
+    best = min(counted, key=lambda folder: counted[folder].count(""))
     there = counted[best]
-    missing = there.count(False)
+    missing = there.count("")
     if missing == len(there):
         first = next(filter(None, samples.paths))
         return samples, (
             f"no pictures on the page: {shown(str(first))} is not where the table says; add "
             "--images=FOLDER, the one that paths begin in"
         )
-    samples = dataclasses.replace(
-        samples, images=PageImages(best, np.where(there, samples.paths, ""))
-    )
+    samples = _with_images(samples, best, there)
     if not missing:
         return samples, ""
     return samples, (
@@ -99,5 +117,25 @@ def is_blank(images: object, n: int) -> bool:
     return isinstance(images, PageImages) and images.paths[n] in images.unreadable
 
 
-def _there(paths: np.ndarray, folder: Path) -> list[bool]:
-    return [bool(path) and os.path.isfile(folder / path) for path in paths]
+def _with_images(samples: AuditInput, folder: Path, there: list[str]) -> AuditInput:
+    """there: of `_on_disk`; what is not keeps its path, and has no image."""
+    paths = [new or old for new, old in zip(there, samples.paths, strict=True)]
+    others = samples.others
+    found = _on_disk([other.path for other in others], folder)
+    return dataclasses.replace(
+        samples,
+        paths=np.array(paths, object),
+        images=PageImages(_root(folder), np.array(there, object)),
+        others=tuple(o._replace(path=new or o.path) for o, new in zip(others, found, strict=True)),
+    )
+
+
+def _on_disk(paths: Iterable[str], folder: Path) -> list[str]:
+    """Each path as a file below the folder is spelt, whose table training reads so too; or ""."""
+    root = _root(folder)
+    spelt = (table_paths.on_disk(path, root) or "" for path in paths)
+    return [path if os.path.isfile(os.path.join(root, path)) else "" for path in spelt]
+
+
+def _root(folder: Path) -> str:
+    return files.on_disk(os.path.abspath(folder))

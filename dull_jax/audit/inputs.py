@@ -66,10 +66,12 @@ class AuditInput:
     others: tuple[Other, ...] = ()  # the rest of the files: test part, duplicates, left out
     notes: tuple[str, ...] = ()  # what was made of the input
     splits: np.ndarray | None = None  # str objects [N], as a table had them
+    row_numbers: bool = False  # whether ids are the numbers of rows, for want of others
     predicted: np.ndarray | None = None  # [K, K] of `column_order.predicted`, where it is known
     vectors: np.ndarray | VectorFiles | None = None  # [N, V, D], where the run was trained on them
     test: EvalPart | None = None  # where there are vectors of it
     decided: Decided | None = None  # what a person has decided of them
+    fold_key: str = ""  # of the files in which the folds of `probs` are kept, if they are
 
     @property
     def held_out(self) -> np.ndarray:
@@ -158,10 +160,13 @@ def of_dataset(
     Args: as of `of_run`; a recipe in which nothing is open; folder: of the run, if there is one.
 
     Raises:
-      UserError: see `embedded`, `crossval.predictions` and `DecisionFile.of_samples`.
+      UserError: see `embedded`, `crossval.predictions` and `DecisionFile.of_samples`; of decisions
+        before anything is written.
     """
-    make_audit(keep)
     dataset, splits = all_labels.merged(dataset)
+    whole = dataset.train
+    decided = decisions.of_samples(whole.ids, whole.class_names, whole.given) if decisions else None
+    make_audit(keep)
     test_images = dataset.test.images
     dataset = embedded(config, dataset, Devices(config.train.devices), folder or keep, say)
     train, manifest = dataset.train, dataset.manifest
@@ -175,7 +180,6 @@ def of_dataset(
         rows = np.array([rows_of[name] for name in train.ids])
         paths, contents = manifest.paths[rows], manifest.contents[rows]
         others = _others(manifest, rows)
-    decided = decisions.of_samples(train.ids, train.class_names, train.given) if decisions else None
     known = decided.label if decided and train.vector_size else None
     say(
         f"predicting each of {len(train.ids):,} labels by networks that have not seen it: "
@@ -198,6 +202,7 @@ def of_dataset(
         vectors=_vectors(train) if train.vector_size else None,
         test=eval_part.of_dataset(dataset, test_images),
         decided=decided,
+        fold_key=crossval.key(config, dataset, contents, folds, known),
     )
 
 

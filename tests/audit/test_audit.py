@@ -285,6 +285,8 @@ def test_class_names_are_printable(tmp_path):
     (("--probs=nowhere.npy", "--labels=l.csv"), "nowhere.npy: cannot be read"),
     (("--run=a", "--folds=1"), "folds"),
     (("--run=a", "--max_tail_false_alarms=2"), "max_tail_false_alarms"),
+    (("--run=a", "--max_tail_false_alarms=nan"), "--max_tail_false_alarms=nan is no number"),
+    (("--run=a", "--apply=x.csv", "--accept_above=NaN"), "--accept_above=nan is no number"),
 ])  # fmt: skip
 def test_refusals_are_one_line(arguments, words):
     found = command(*arguments)

@@ -191,7 +191,8 @@ def test_folds_of_earlier_decisions_do_not_pile_up(made, tmp_path):
     np.savez(tmp_path / "emb.npz", vectors=vectors, ids=ids, labels=NAMES[given])
     decided, out, kept = tmp_path / "decisions.csv", tmp_path / "a", set()
     for n in range(2):
-        decided.write_text("id,decision\n" + "".join(f"image {k},cow\n" for k in range(n + 1)))
+        other = NAMES[(given[n] + 1) % 3]
+        decided.write_text(f"id,decision\nimage {n},{other}\n")
         found = command(
             *(f"--embeddings={tmp_path / 'emb.npz'}", f"--decisions={decided}", f"--output={out}"),
             *("--folds=2", "--epochs=1"),

@@ -191,11 +191,36 @@ def test_files_of_one_name_are_kept_apart(samples, tmp_path):
 def test_imagefolder(samples, tmp_path):
     found, row = of(samples)
     write_back.chosen("imagefolder", tmp_path / "hf").write(tmp_path / "hf", found, False)
-    with (tmp_path / "hf/train/metadata.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
+    lines = (tmp_path / "hf/train/metadata.jsonl").read_text().splitlines()  # a class is =1
+    rows = [json.loads(line) for line in lines]
     assert len(rows) == 41 and {r["id"]: r["label"] for r in rows}["id10"] == row["id10"].label
     assert all((tmp_path / "hf/train" / r["file_name"]).is_file() for r in rows)
     assert len({r["file_name"] for r in rows}) == 41
+
+
+@pytest.mark.parametrize("field, text", [
+    ("file", "=p.png"), ("file", "@p.png"), ("label", '=HYPERLINK("http://x","y")'),
+    ("given", "@SUM(1)"), ("id", "+1-2"), ("id", "-x"), ("id", "\uff1dx"), ("id", "a\x1b[2J"),
+    ("id", "a\rb"), ("id", "a\udcff"), ("id", "plain"),
+])  # fmt: skip
+def test_an_imagefolder_has_no_formula_in_a_csv(tmp_path, field, text):
+    rows = []
+    for n in range(4):
+        image = tmp_path / (text if (field, n) == ("file", 3) else f"p{n}.png")
+        Image.new("RGB", (6, 5)).save(image)
+        label = ("cat", "dog")[n % 2]
+        row = corrections.Correction(
+            f"id {n}", image.name, str(image), label, label, "train", "kept", 0.1
+        )
+        rows.append(row._replace(**{field: text}) if n == 3 and field != "file" else row)
+    found = corrections.Corrections(rows, ("cat", "dog"))
+    write_back.chosen("imagefolder", tmp_path / "hf").write(tmp_path / "hf", found, False)
+    (path,) = (tmp_path / "hf/train").glob("metadata.*")
+    assert path.suffix == (".csv" if text == "plain" else ".jsonl")
+    if path.suffix == ".jsonl":
+        last = json.loads(path.read_text().splitlines()[-1])
+        wanted = text.encode("utf-8", "backslashreplace").decode()
+        assert last["file_name" if field == "file" else field] == wanted
 
 
 @pytest.mark.parametrize("copy", [False, True])

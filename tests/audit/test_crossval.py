@@ -11,6 +11,7 @@ from configs import folder as folder_recipe
 from dull_jax.audit import crossval, inputs, saved
 from dull_jax.data.prepare import prepare
 from dull_jax.errors import UserError
+from dull_jax.run_dir import layout
 
 
 def npy(array):
@@ -74,6 +75,7 @@ def audited(tmp_path_factory):
         ids = built.train.ids
         return crossval.predictions(other, built, ids, folds, keep, said.append, known)
 
+    find.config = config
     return built, find(), find, keep, said
 
 
@@ -106,6 +108,20 @@ def test_folds_of_other_settings_are_not_taken(audited):
     assert len(set(keep.glob("fold_*.npy")) - there) == 3
     assert find(folds=2, **{"train.epochs": 1}).shape == probs.shape
     assert find() is not probs and (find() == probs).all()
+
+
+def test_folds_of_other_keys_are_removed(audited, tmp_path):
+    built, _, find, keep, _ = audited
+    ids, config = built.train.ids, find.config
+    key = crossval.key(config, built, ids, 3)
+    assert len(list(keep.glob(f"fold_*_{key}.npy"))) == 3
+    assert key != crossval.key(config, built, ids, 2)
+    assert key != crossval.key(config, built, ids, 3, np.zeros(len(ids), np.int32))
+    kept = {layout.fold(tmp_path, n, key).name for n in (0, 12)} | {"fold_1_mine.npy", "fold_1.npy"}
+    for name in (*kept, layout.fold(tmp_path, 3, "0123abcd").name):
+        (tmp_path / name).touch()
+    crossval.remove_others(tmp_path, key)
+    assert {path.name for path in tmp_path.iterdir()} == kept
 
 
 def test_what_is_decided_teaches(audited):

@@ -217,6 +217,23 @@ def test_classes_that_are_numbers(tmp_path, names, cells, labels):
     assert known(path, "abcd", names).label.tolist() == labels
 
 
+def test_ids_that_look_like_something_else(tmp_path):
+    ids = ["nan", "NaN", "<NA>", "[Skip]", "null", "caf\u00e9"]
+    path = tmp_path / "decisions.csv"
+    decisions.append(path, [Decision(key, "nan", "dog") for key in ids])
+    found = known(path, ids, ("cat", "dog"))
+    assert found.label.tolist() == [1] * len(ids) and not found.notes
+    assert {row.given for row in decisions.read(path)} == {""}
+    path.write_text(f"id,decision\n nan ,cat\n{unicodedata.normalize('NFD', ids[-1])},cat\n")
+    assert known(path, ids, ("cat", "dog")).label.tolist() == [0, *[OPEN] * 4, 0]
+
+
+@pytest.mark.parametrize("names", [("cat", "dog", "cat "), ("caf\u00e9", " cafe\u0301", "dog")])
+def test_classes_that_no_decision_tells_apart(names):
+    with pytest.raises(UserError, match=r"cannot tell the classes '.*' and '.*' apart; rename one"):
+        decisions.of_samples("x", [Decision("a", "", "dog")], ["a"], names)
+
+
 def test_numbers_that_name_two_classes_or_none(tmp_path):
     path = tmp_path / "decisions.csv"
     path.write_text("id,decision\na,3.0\n")

@@ -1,14 +1,18 @@
 """Images of samples that have paths."""
 
 import dataclasses
+import os
+import unicodedata
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from dull_jax.audit import image_paths, saved
-from dull_jax.audit.inputs import AuditInput
+from dull_jax.audit.inputs import AuditInput, Other
 from dull_jax.errors import UserError
+
+FORMS = ("NFC", "NFD", "NFC")
 
 
 @pytest.fixture
@@ -36,6 +40,29 @@ def test_images_are_found_beside_the_table_or_here(samples, tmp_path, monkeypatc
     whole = dataclasses.replace(samples, paths=np.array([str(tmp_path / p) for p in samples.paths]))
     found, said = image_paths.found(whole, [tmp_path / "cat" / "labels.csv"])
     assert found.images[np.arange(2)][:, 9, 9, 0].tolist() == [100, 200] and said == ""
+
+
+@pytest.mark.parametrize("there", ["NFC", "NFD"])
+def test_paths_are_spelt_as_training_takes_them(tmp_path, there):
+    """Backslashes, blanks around them, accents composed or not."""
+    spelt = [f"cat {n}/{unicodedata.normalize(there, 'né')}.png" for n in range(4)]
+    for path in spelt:
+        (tmp_path / path).parent.mkdir()
+        Image.new("RGB", (3, 2)).save(tmp_path / path)
+    typed = [spelt[0], spelt[1].replace("/", "\\"), f" {spelt[2]} "]
+    typed = [unicodedata.normalize(form, path) for form, path in zip(FORMS, typed, strict=True)]
+    samples = AuditInput(
+        np.arange(3).astype(str), np.array(typed, object), np.zeros(3, int), np.eye(3), ("a", "b"),
+        others=(Other("3", spelt[3].replace("/", "\\"), "a", "test"), Other("4", "", "a", "test")),
+    )  # fmt: skip
+    found, said = image_paths.found(samples, [tmp_path / "labels.csv"])
+    for one in (image_paths.joined(samples, tmp_path), found):
+        assert one.paths.tolist() == one.images.paths.tolist() == spelt[:3] and said == ""
+        assert [other.path for other in one.others] == [spelt[3], ""]
+        assert all(map(os.path.isfile, saved.image_files(one.images, one.paths)))
+    (tmp_path / spelt[0]).unlink()
+    found, said = image_paths.found(samples, [tmp_path / "labels.csv"])
+    assert found.paths.tolist() == [typed[0], *spelt[1:3]] and "pictures of 1 of 3" in said
 
 
 def test_why_there_are_no_pictures_is_said_in_one_line(samples, tmp_path):

@@ -3,8 +3,8 @@
     datasets.load_dataset("imagefolder", data_dir=TARGET)
 
 The library reads a CSV by pandas, which guesses: 007 becomes 7, a class NA nothing at all, and
-splits whose columns are guessed differently are refused. Where it would guess wrong, the same is
-written as metadata.jsonl, in which text is text.
+splits whose columns are guessed differently are refused. A spreadsheet takes =1 for a formula.
+Where either would be wrong, the same is written as metadata.jsonl, in which text is text.
 """
 
 import csv
@@ -45,9 +45,9 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
 def _texts(parts: dict[str, list[tuple[str, Correction]]]) -> dict[pathlib.PurePath, str]:
     """The metadata of each split, all of one kind."""
     columns = [
-        [getattr(row, name) for _, row in part]
+        column
         for part in parts.values()
-        for name in ("label", "id", "given")
+        for column in zip(*((name, *_named(row)) for name, row in part), strict=True)
     ]
     if all(map(stays_text, columns)):
         return {pathlib.PurePath(split, f"{_NAME}.csv"): _csv(p) for split, p in parts.items()}
@@ -59,12 +59,20 @@ def _texts(parts: dict[str, list[tuple[str, Correction]]]) -> dict[pathlib.PureP
     }
 
 
+def _named(row: Correction) -> tuple[str, str, str]:
+    return row.label, row.id, row.given
+
+
 def stays_text(column: Sequence[str]) -> bool:
-    """Whether pandas reads the column of a CSV as the text that it is.
+    """Whether pandas and spreadsheets read the column of a CSV as the text that it is.
 
     >>> stays_text(["cat", "3"] + ["dog"] * 99), stays_text(["cat", "NA"]), stays_text(["007"])
     (True, False, False)
+    >>> stays_text(["cat", "=HYPERLINK(1)"])
+    False
     """
+    if any("\r" in text or csv_io.cell(text) != text for text in column):
+        return False
     if any(text.strip().casefold() in _MISSING for text in column):
         return False
     numbers = sum(csv_io.is_number(text) for text in column)
@@ -78,7 +86,7 @@ def _csv(part: list[tuple[str, Correction]]) -> str:
     writer.writerow(COLUMNS)
     for name, row in part:
         p = f"{row.p_wrong:.4f}" if row.audited else ""
-        writer.writerow((name, row.label, row.id, row.given, p))
+        writer.writerow((name, *_named(row), p))
     return text.getvalue()
 
 
@@ -86,6 +94,11 @@ def _jsonl(part: list[tuple[str, Correction]], names: Sequence[str]) -> str:
     lines = []
     for name, row in part:
         p = round(row.p_wrong, 4) if row.audited else None
-        cells = (name, row.label, row.id, row.given, p)
+        cells = (*map(_utf8, (name, *_named(row))), p)
         lines.append(json.dumps(dict(zip(names, cells, strict=False))) + "\n")
     return "".join(lines)
+
+
+def _utf8(text: str) -> str:
+    """The library refuses halves of pairs, which an id may have."""
+    return text.encode("utf-8", "backslashreplace").decode()

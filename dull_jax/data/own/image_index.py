@@ -111,11 +111,13 @@ def from_entries(
     Labels are compared composed (`names.composed`): two that differ in form alone are one class.
 
     Raises:
-      UserError: fewer than two classes, or two whose names look the same when `shown`.
+      UserError: fewer than two classes, or two whose names look the same when `shown`, or but for
+        blanks around them.
     """
     spellings: dict[str, set[str]] = defaultdict(set)
     for entry in entries:
         spellings[composed(entry.label)].add(entry.label)
+    _check_blanks(root, spellings)
     entries = [entry._replace(label=composed(entry.label)) for entry in entries]
     names = order({entry.label for entry in entries if entry.split != "test"})
     if len(names) < 2:
@@ -146,6 +148,17 @@ def from_entries(
         [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
         (*notices, *merged),
     )
+
+
+def _check_blanks(root: pathlib.Path, names: Iterable[str]) -> None:
+    """Raises UserError where two differ in blanks around them alone, which tables do not keep."""
+    bare: dict[str, str] = {}
+    for name in sorted(names):
+        if (other := bare.setdefault(name.strip(), name)) != name:
+            raise UserError(
+                f"{shown(str(root))}: the classes {quoted(other)} and {quoted(name)} differ in "
+                "blanks alone; rename one, or put their images together"
+            )
 
 
 def unlabelled(

@@ -45,7 +45,7 @@ def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
 
     Raises:
       UserError: no such folder, unreadable, folders that are all parts but no train part with class
-        folders, or fewer than two classes with images.
+        folders, fewer than two classes with images, or two whose names differ in blanks alone.
     """
     root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
     tree = ImageTree(str(root))

@@ -41,7 +41,7 @@ def _spelled(name: str, table: csv_io.Table, root: str, flag: str) -> Iterator[s
         if not (bare := cell.strip()):
             raise UserError(f"{name}, row {line}: the path is empty")
         slashes = bare.replace("\\", "/")
-        if path := _on_disk((cell, bare, slashes), root):
+        if path := on_disk(cell, root):
             yield path
             continue
         for pattern, what in _ELSEWHERE.items():
@@ -58,9 +58,10 @@ def _as_it_stands(cell: str) -> bool:
     return cell.isascii() and "\\" not in cell and ":" not in cell and cell.strip() == cell
 
 
-def _on_disk(spellings: tuple[str, ...], root: str) -> str | None:
-    """The first of the `spellings` that is there; relative if it was."""
-    for path in dict.fromkeys(spellings):
+def on_disk(cell: str, root: str) -> str | None:
+    """The first spelling of the cell that is there (see `column`); relative if it was."""
+    bare = cell.strip()
+    for path in dict.fromkeys((cell, bare, bare.replace("\\", "/"))):
         full = files.on_disk(os.path.join(root, path))
         if os.path.lexists(full):
             return full if os.path.isabs(path) else full[len(os.path.join(root, "")) :]

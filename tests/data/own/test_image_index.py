@@ -52,6 +52,15 @@ def test_labels_are_compared_composed():
     assert found.labels.tolist() == [2, 2, 0, 1, 1] and len(found.notices) == 2
 
 
+@pytest.mark.parametrize("one, other", [
+    ("cat", "cat "), (" cat", "cat"), ("\u00e9", "e\u0301 "), ("cat", "cat\u00a0"),
+])  # fmt: skip
+def test_names_that_differ_in_blanks_are_refused(one, other):
+    entries = [Entry("a", one, "train"), Entry("b", "dog", "train"), Entry("c", other, "test")]
+    with pytest.raises(UserError, match=r"^/data: the classes '.*' and '.*' differ in blanks"):
+        from_entries(ROOT, entries)
+
+
 def test_words_for_parts():
     words = {
         "train": "train Train TRAINING trainset train_set train-data seg_train trn train_images",

@@ -246,6 +246,12 @@ def test_a_class_spelt_in_two_ways_is_one(tmp_path):
     assert names(found, "test") == {f"test/{two}/2.jpg": one} and not found.problems
 
 
+def test_classes_that_differ_in_blanks_are_refused(tmp_path):
+    save(tmp_path, dict.fromkeys(["cat/1.jpg", "cat /2.jpg", "dog/3.jpg"], b""))
+    with pytest.raises(UserError, match="the classes 'cat' and 'cat ' differ in blanks alone"):
+        image_folder.read(tmp_path)
+
+
 def test_an_error_counts_what_was_left_out(tmp_path, monkeypatch):
     files = [f"{k}/{n}.{end}" for k in "ab" for n in range(4) for end in ("HEIC", "CR2")]
     save(tmp_path, dict.fromkeys([*files, "a/x.txt"], b""))
