@@ -18,7 +18,7 @@ from ml_collections import ConfigDict
 from scipy.special import softmax
 
 from dull_jax import config as recipe
-from dull_jax import methods, models
+from dull_jax import jax_settings, methods, models
 from dull_jax.data.dataset import TrainSet
 from dull_jax.data.own import decode
 from dull_jax.data.views.augment import AugmentSpec
@@ -34,6 +34,8 @@ from dull_jax.run_dir.leaves import Leaves, filled
 from dull_jax.run_dir.read import read_json, read_recipe
 from dull_jax.train.learner import augment_spec
 from dull_jax.train.state import NetState
+
+NOT_FINITE = "is not finite, or too large to compute with"  # a vector of a file, in messages
 
 _AT_ONCE = 256  # image files that are in memory together
 _CHANNELS = ("channel_mean", "channel_std")
@@ -114,7 +116,7 @@ class Classifier:
           images: as of `logits`; or paths of image files, which are brought to the networks' shape.
 
         Raises:
-          UserError: another type or shape, or a file that cannot be read, by its name.
+          UserError: as of `logits`; or a file that cannot be read, by its name.
         """
         if isinstance(images, np.ndarray):
             return self.probs(images)
@@ -140,35 +142,49 @@ class Classifier:
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return np.stack(list(threads.map(read, paths)))
 
-    def probs(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    def probs(self, images: np.ndarray, batch_size: int = 64, strict: bool = True) -> np.ndarray:
         """Class probabilities, float32 `[N, K]`; arguments and errors as for `logits`."""
-        return softmax(self.logits(images, batch_size), axis=1)
+        return softmax(self.logits(images, batch_size, strict), axis=1)
 
-    def logits(self, images: np.ndarray, batch_size: int = 64) -> np.ndarray:
+    @jax_settings.pinned()
+    def logits(self, images: np.ndarray, batch_size: int = 64, strict: bool = True) -> np.ndarray:
         """What the run's test accuracy was measured with, float32 `[N, K]`.
 
         Args:
           images: uint8 `[N, H, W, C]`; float32 `[N, D]` where it takes vectors.
           batch_size: images on the device at a time; every batch is padded to it, so that one
             program serves them all.
+          strict: whether a sample that is `NOT_FINITE` is refused; else its row is NaN.
 
         Raises:
-          UserError: `images` have another type or shape.
+          UserError: `images` have another type or shape, or one is `NOT_FINITE`; names its row.
         """
-        wanted = self.sample
+        wanted, kind = self.sample, "vectors" if self.vector_size else "images"
         if images.dtype != wanted.dtype or images.shape[1:] != wanted.shape:
-            kind, shape = "vectors" if self.vector_size else "images", map(str, wanted.shape)
+            shape = map(str, wanted.shape)
             raise UserError(
                 f"{kind} must be {wanted.dtype} [N, {', '.join(shape)}], "
                 f"these are {images.dtype} {list(images.shape)}"
             )
         parts = [np.zeros((0, len(self.class_names)), np.float32)]
         for start in range(0, len(images), batch_size):
-            batch = images[start : start + batch_size]
-            padding = ((0, batch_size - len(batch)), *[(0, 0)] * (batch.ndim - 1))
-            logits = self._program(self.variables, np.pad(batch, padding))
-            parts.append(np.asarray(logits)[: len(batch)])
-        return np.concatenate(parts)
+            parts.append(self._logits(images[start : start + batch_size], batch_size))
+        logits = np.concatenate(parts)
+        bad = np.flatnonzero(np.isnan(logits).any(1))
+        if strict and len(bad):
+            more = f" ({len(bad) - 1:,} more)" if len(bad) > 1 else ""
+            raise UserError(f"{kind}: row {bad[0]:,} (counted from 0) {NOT_FINITE}{more}")
+        return logits
+
+    def _logits(self, batch: np.ndarray, size: int) -> np.ndarray:
+        """Of a batch that is padded to `size`; NaN where a sample is `NOT_FINITE`."""
+        padding = ((0, size - len(batch)), *[(0, 0)] * (batch.ndim - 1))
+        logits = np.array(self._program(self.variables, np.pad(batch, padding)))[: len(batch)]
+        finite = np.isfinite(logits).all(1)
+        if self.vector_size:
+            finite &= np.isfinite(batch).all(1)
+        logits[~finite] = np.nan
+        return logits
 
     @functools.cached_property
     def _program(self):
@@ -188,6 +204,7 @@ class Classifier:
         return self.method.predict(nets, self.augment.view("plain", None, samples))
 
 
+@jax_settings.pinned()
 def load(run: str | os.PathLike) -> Classifier:
     """The classifier that a run has trained so far.
 

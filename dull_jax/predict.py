@@ -20,6 +20,7 @@ from dull_jax.data.own.image_tree import ImageTree
 from dull_jax.data.sources import csv as image_csv
 from dull_jax.data.tables import csv_io, table_paths
 from dull_jax.data.vectors import formats
+from dull_jax.data.vectors.vector_files import VectorFiles
 from dull_jax.errors import UserError, reason
 from dull_jax.inference import Classifier
 from dull_jax.names import shown
@@ -140,10 +141,11 @@ def _in_array(path: pathlib.Path) -> list[Item]:
 
 
 def _vectors(path: pathlib.Path) -> list[Item]:
-    """The plain vectors of a file of embeddings; see `data.vectors.formats`."""
+    """The plain vectors of a file of embeddings; see `data.vectors.formats` and `VectorFiles`."""
     found = formats.read(path)
     names = found.ids or map(str, range(len(found)))
-    plain = (row[0].astype(np.float32) for part in found.parts for row in part)
+    blocks = VectorFiles(found.parts).blocks()
+    plain = (row[0].astype(np.float32) for block in blocks for row in block)
     return [Item(name, vector) for name, vector in zip(names, plain, strict=True)]
 
 
@@ -153,12 +155,14 @@ def predictions(
     """What is on each image, in order."""
     for batch, images in _decoded(classifier, wanted, batch_size):
         good = [image for image in images if isinstance(image, np.ndarray)]
-        probs = iter(classifier.probs(np.stack(good), batch_size) if good else ())
+        probs = iter(classifier.probs(np.stack(good), batch_size, strict=False) if good else ())
         for item, image in zip(batch, images, strict=True):
             if isinstance(image, str):
                 yield Prediction(item.id, error=image)
+            elif np.isnan(row := next(probs)).any():
+                yield Prediction(item.id, error=inference.NOT_FINITE)
             else:
-                yield Prediction(item.id, _top(next(probs), classifier.class_names, top_k))
+                yield Prediction(item.id, _top(row, classifier.class_names, top_k))
 
 
 def _decoded(
@@ -203,7 +207,8 @@ def predict(
 ) -> list[Prediction]:
     """Predicts everything `source` means (see `items`) and writes the CSV file `output`.
 
-    Broken images are named on stderr and have a row with the reason in the column `error`.
+    Broken images and vectors that are not finite are named on stderr and have a row with the
+    reason in the column `error`.
 
     Args:
       data_dir: where the paths of a table start; "" means its folder.

@@ -3,17 +3,20 @@
 import os
 import pathlib
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from numbers import Integral
 
 import numpy as np
 
-from dull_jax.data.own import scan
+from dull_jax import jax_settings
+from dull_jax.data.own import decode, scan
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.image_tree import ImageTree
 from dull_jax.embed.cache import content_of_pixels, content_of_text
 from dull_jax.embed.embedding import Embedding, Images
 from dull_jax.embed.named import DEFAULT, SIZE, encoder_of
 from dull_jax.errors import UserError
+from dull_jax.fields import suggestion
 from dull_jax.files import expanded
 from dull_jax.names import shown
 from dull_jax.train.parallel import Devices
@@ -21,22 +24,27 @@ from dull_jax.train.parallel import Devices
 Say = Callable[[str], None]
 Folder = str | os.PathLike
 
+_WANTED = "images must be paths, or one array uint8 [N, H, W, 3]"
+
 
 def image_paths(folder: Folder) -> list[str]:
-    """The images below a folder, sorted; whatever else lies there is passed over.
+    """The images below a folder, sorted; whatever else lies there is passed over. Or one file.
 
     Raises:
-      UserError: there is no such folder, or no image in it.
+      UserError: there is no such folder or file, or no image in the folder.
     """
     folder = os.path.abspath(expanded(folder, "the folder"))
+    if os.path.isfile(folder):
+        return [folder]
     if not os.path.isdir(folder):
-        raise UserError(f"there is no folder {shown(folder)}")
+        raise UserError(f"there is no folder or file {shown(folder)}")
     found = sorted(ImageTree(folder).images(folder))
     if not found:
         raise UserError(f"{shown(folder)} holds no images")
     return [os.path.join(folder, path) for path in found]
 
 
+@jax_settings.pinned()
 def embed_images(
     images: Folder | Sequence[str | os.PathLike] | np.ndarray,
     *,
@@ -53,8 +61,8 @@ def embed_images(
         vectors = embed_images(paths)
 
     Args:
-      images: paths, in the order of the vectors; a folder, which means its `image_paths`; or an
-        array uint8 `[N, H, W, 3]`.
+      images: paths, in the order of the vectors, as a list or an array; a folder, which means its
+        `image_paths`; or an array uint8 `[N, H, W, 3]`.
       model: EfficientNet-Lite0, whose weights are installed; another network with `weights`, a
         safetensors file; or the path of an .onnx file.
       size: pixels of a side that files are brought to; 0: what the network was trained with.
@@ -63,11 +71,17 @@ def embed_images(
       say: receives lines of progress.
 
     Raises:
-      UserError: no such network or weights, or an image that cannot be read, by its name.
+      UserError: no such network or weights, an argument that is none of these, or an image that
+        cannot be read, by its name.
       Stopped: a signal came; what is done is in the cache.
     """
+    size = _checked(size, fit)
+    if isinstance(images, np.ndarray) and images.dtype.kind in "OU":
+        images = images.tolist()
     if isinstance(images, str | os.PathLike):
         images = image_paths(images)
+    if not isinstance(images, np.ndarray):
+        images = _paths(images)
     encoder = encoder_of(model, weights, size)
     pixels = encoder.input_size or size or SIZE
     part = _array(images) if isinstance(images, np.ndarray) else _files(images, pixels, fit, say)
@@ -77,10 +91,28 @@ def embed_images(
     return vectors[:, 0].astype(np.float32)
 
 
+def _checked(size: int, fit: str) -> int:
+    """The size, where both are sound. Raises UserError, which says what an argument may be."""
+    if not isinstance(size, Integral) or not 0 <= size <= decode.MAX_SIDE:
+        raise UserError(f"size must be a whole number from 0 to {decode.MAX_SIDE:,}, not {size!r}")
+    if fit not in decode.FITS:
+        raise UserError(f"fit={fit!r}: {suggestion(fit, decode.FITS)}")
+    return int(size)
+
+
+def _paths(images: Iterable[str | os.PathLike]) -> list[str | os.PathLike]:
+    """Them as a list. Raises UserError where one is no path."""
+    paths = list(images) if isinstance(images, Iterable) else [images]
+    for n, path in enumerate(paths):
+        if not isinstance(path, str | os.PathLike):
+            raise UserError(f"{_WANTED}; image {n} is of type {type(path).__name__}")
+    return paths
+
+
 def _array(images: np.ndarray) -> Images:
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] not in (1, 3):
         kind = f"{images.dtype} {list(images.shape)}"
-        raise UserError(f"images must be paths, or uint8 [N, H, W, 3]; these are {kind}")
+        raise UserError(f"{_WANTED}; these are {kind}")
     contents = [content_of_pixels(image) for image in images]
     return Images(images, np.array(contents, np.uint8).reshape(-1, 32), views=1)
 

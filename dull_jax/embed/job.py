@@ -13,6 +13,7 @@ import numpy as np
 from dull_jax import machine
 from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.manifest import Manifest
+from dull_jax.data.vectors.columns import MADE_OF
 from dull_jax.embed import cache as caches
 from dull_jax.embed import inputs, shards
 from dull_jax.embed.cache import content_of_text
@@ -76,7 +77,7 @@ class Job:
     ) -> None:
         """Writes the shard `path`, unless it is there."""
         rows, contents = shards.rows_of(manifest, share), manifest.contents[share].tolist()
-        about = self._about() | {"inputs_sha256": rows.digest(contents)}
+        about = self._about() | {MADE_OF: rows.digest(contents)}
         if shards.is_whole(path, about, len(share)):
             say(f"{path} is there already, of the same images and network")
             return

@@ -52,6 +52,19 @@ def test_vectors_are_in_the_order_of_the_paths(means, folder, tmp_path):
     assert any("2 are known" in line for line in said)
 
 
+@pytest.mark.parametrize("kind", [str, object])
+def test_an_array_of_paths_is_a_list(means, folder, kind):
+    paths = image_paths(folder)[:3]
+    found = embed_images(np.array(paths, kind), say=silent)
+    assert np.array_equal(found, embed_images(paths, say=silent))
+
+
+def test_one_file(means, folder):
+    path = image_paths(folder)[0]
+    assert image_paths(path) == [path]
+    assert np.array_equal(embed_images(path, say=silent), embed_images([path], say=silent))
+
+
 def test_arrays(means):
     images = np.zeros((5, 8, 8, 3), np.uint8)
     images[2, :, :, 1] = 255
@@ -65,12 +78,30 @@ def test_what_cannot_be_embedded(means, folder, tmp_path):
     (tmp_path / "empty").mkdir()
     for images, said in (
         ([str(broken), "gone.png"], r"image 0, .*broken.png.*\(1 more cannot be read\)"),
-        ("nowhere", "there is no folder"),
+        ("nowhere", "there is no folder or file"),
         (tmp_path / "empty", "holds no images"),
-        (np.zeros((2, 8, 8, 3)), r"images must be paths, or uint8 \[N, H, W, 3\]"),
+        (np.zeros((2, 8, 8, 3)), r"images must be paths, or one array uint8 \[N, H, W, 3\]"),
+        ([np.zeros((8, 8, 3), np.uint8)], r"or one array uint8 .*; image 0 is of type ndarray"),
+        (np.array([["a.png"]]), "images must be paths, .*; image 0 is of type list"),
+        (np.array(["a.png", np.nan], object), "images must be paths, .*; image 1 is of type float"),
+        (None, "images must be paths, .*; image 0 is of type NoneType"),
     ):
         with pytest.raises(UserError, match=said):
             embed_images(images, say=silent)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"fit": "croop"}, "fit='croop': did you mean 'crop'. one of crop, pad, stretch"),
+        ({"fit": None}, "fit=None: one of crop, pad, stretch"),
+        ({"size": -5}, "size must be a whole number from 0 to 65,535, not -5"),
+        ({"size": 32.5}, "size must be a whole number from 0 to 65,535, not 32.5"),
+    ],
+)
+def test_arguments_that_are_none(arguments, said):
+    with pytest.raises(UserError, match=said):
+        embed_images("nowhere", **arguments)
 
 
 def test_no_such_network():

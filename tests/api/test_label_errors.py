@@ -81,8 +81,11 @@ def test_labels_keep_their_type():
         (np.array(["a", NotKnown(), "a"]), {"embeddings": VECTORS[:3]}, "row 1 is missing"),
         (np.array(["a", "a", np.nan], object), {"embeddings": VECTORS[:3]}, "row 2 is missing"),
         (np.array(["a", "a", 3], object), {"embeddings": VECTORS[:3]}, "row 2 is 3, and row 0"),
-        (np.array(["a", "b", "x"], object), {"embeddings": VECTORS[:3], "classes": ["a", "b"]},
-         "row 2 is 'x', which is none"),
+        (
+            np.array(["a", "b", "x"], object),
+            {"embeddings": VECTORS[:3], "classes": ["a", "b"]},
+            "row 2 is 'x', which is none",
+        ),
         (GIVEN, {"embeddings": VECTORS, "classes": ["cat", "dog", "dog"]}, "'dog' is there twice"),
         (VECTORS[:, 0], {"embeddings": VECTORS}, "no class has a second label of the 140"),
         (GIVEN, {"embeddings": VECTORS, "seed": 0.5}, "seed = 0.5: must be a whole number"),

@@ -12,6 +12,7 @@ import commands
 import photos
 from configs import embeddings as recipe
 from dull_jax.data.own import decode
+from dull_jax.data.sources import embeddings
 from dull_jax.data.vectors import formats
 from dull_jax.data.views.augment import AugmentSpec
 from dull_jax.embed import __main__ as command
@@ -129,6 +130,23 @@ def test_a_cache_is_kept(folder, tmp_path):
     two, _, _ = embed(folder, tmp_path / "two.npz", encoder, cache=cache)
     assert encoder.seen == 0
     np.testing.assert_array_equal(one.parts[0], two.parts[0])
+
+
+@pytest.mark.parametrize("file", ["emb.parquet", "emb.npz"])
+@pytest.mark.parametrize(
+    "names", [("0", "1", "none"), ("1.0", "1.5", "2.0"), ("-1", "0", "1"), ("0", "1", "nan")]
+)
+def test_class_names_that_look_like_numbers_or_missing_labels(names, file, tmp_path):
+    for number, name in enumerate(names):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for n in range(3):
+            image = Image.new("RGB", (8, 8), (80 * number, 100, 10 * n))
+            image.save(tmp_path / "photos" / name / f"{n}.png")
+    embed(tmp_path / "photos", tmp_path / file)
+    source = embeddings.read(tmp_path / file)
+    assert source.class_names == names
+    for key, label in zip(source.train.ids, source.train.labels, strict=True):
+        assert source.paths[str(key)].split("/")[0] == names[label]
 
 
 def test_images_without_labels(folder, tmp_path):

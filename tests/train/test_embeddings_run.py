@@ -148,6 +148,34 @@ def test_the_head_predicts_vectors_and_is_exported_alone(made, tmp_path):
     assert export.about(classifier)["vector_size"] == plain.shape[1]
 
 
+@pytest.mark.filterwarnings("error")
+def test_vectors_that_are_not_finite_get_a_reason_and_no_class(made, tmp_path):
+    """Also those that are not once they are float32; the others are predicted as without them."""
+    classifier = inference.load(made[2])
+    plain = vectors()[:6, 0].astype(np.float64)
+    wanted = classifier.predict(plain.astype(np.float32)).tolist()
+    plain[1, 3], plain[2, :], plain[4, 0] = np.nan, -np.inf, 1e300
+    np.save(tmp_path / "x.npy", plain)
+    predict.predict(made[2], tmp_path / "x.npy", tmp_path / "preds.csv", batch_size=4, say=quiet)
+    rows = list(csv.DictReader((tmp_path / "preds.csv").read_text().splitlines()))
+    for n, row in enumerate(rows):
+        bad = n in (1, 2, 4)
+        assert row["predicted"] == ("" if bad else wanted[n])
+        assert row["error"] == (inference.NOT_FINITE if bad else "")
+    np.save(tmp_path / "x.npy", plain[1:3])
+    with pytest.raises(UserError, match=r"none of the 2 .*; the first, 0: is not finite"):
+        predict.predict(made[2], tmp_path / "x.npy", tmp_path / "none.csv", say=quiet)
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "logits"])
+def test_from_python_a_vector_that_is_not_finite_is_refused_by_its_row(made, method):
+    classifier = inference.load(made[2])
+    plain = vectors()[:100, 0].astype(np.float32)
+    plain[[70, 90], 2] = np.nan, np.inf
+    with pytest.raises(UserError, match=r"vectors: row 70 \(counted from 0\) .*\(1 more\)"):
+        getattr(classifier, method)(plain)
+
+
 def test_images_are_not_for_the_head_of_vectors(made, tmp_path):
     Image.new("RGB", (9, 9)).save(tmp_path / "one.png")
     with pytest.raises(UserError, match="is an image; this run takes vectors of"):

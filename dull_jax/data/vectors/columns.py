@@ -4,10 +4,11 @@ The same in every format. Rows are counted from 0, as arrays count them.
 """
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import numpy as np
 
+from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted
 
@@ -18,6 +19,7 @@ _NAMES = {
     "splits": ("splits", "split"),
     "paths": ("paths", "path"),
 }
+MADE_OF = "inputs_sha256"  # a key of what files of `dull-jax embed` say of themselves
 TEXTS = ("ids", "labels", "splits", "paths")
 _FLOATS = tuple(map(np.dtype, (np.float16, np.float32, np.float64)))
 
@@ -108,9 +110,19 @@ def as_text(name: str, what: str, array: np.ndarray) -> list[str]:
     return [composed(str(text)) for text in texts.tolist()]
 
 
-def gathered(name: str, vectors: np.ndarray, texts: dict[str, list[str]]) -> Embeddings:
-    """The whole, where all is of one length. Raises UserError where it is not."""
+def gathered(
+    name: str, vectors: np.ndarray, texts: dict[str, list[str]], about: Container[str] = ()
+) -> Embeddings:
+    """The whole, where all is of one length. Raises UserError where it is not.
+
+    Args:
+      about: keys of what the file says of itself. Labels of files of ours are names of classes as
+        they stand; in others, 'nan' may be a missing one that became text.
+    """
     for what, values in texts.items():
         if len(values) != len(vectors):
             raise UserError(f"{name}: {len(values):,} {what} for {len(vectors):,} vectors")
+    if "labels" in texts and MADE_OF in about:
+        names = {label: csv_io.Text(label) for label in set(texts["labels"])}
+        texts = texts | {"labels": [names[label] for label in texts["labels"]]}
     return Embeddings(name, (vectors,), **texts)

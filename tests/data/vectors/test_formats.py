@@ -140,6 +140,23 @@ def test_a_folder_of_shards_is_one_table(tmp_path):
     assert (found.ids, found.labels) == (IDS, NAMES)
 
 
+@pytest.mark.parametrize("pattern", ["part-{}-of-12", "shard_{}", "part-{:05}-of-00012", "s.{}.x"])
+def test_shards_are_read_in_order_of_their_numbers(pattern, tmp_path):
+    """Numbers without leading zeros too: rows are joined to a table by their place."""
+    for number in range(12):
+        column = lists(np.full((2, 1), number, np.float32))
+        pq.write_table(pa.table({"vector": column}), tmp_path / f"{pattern.format(number)}.parquet")
+    found = VectorFiles(formats.read(tmp_path).parts).in_memory()
+    assert found.ravel().tolist() == np.repeat(np.arange(12), 2).tolist()
+
+
+def test_a_file_without_a_number_comes_first(tmp_path):
+    for number, name in enumerate(["data", "data1", "data2", "data10"]):
+        column = lists(np.full((1, 1), number, np.float32))
+        pq.write_table(pa.table({"vector": column}), tmp_path / f"{name}.parquet")
+    assert formats.read(tmp_path).parts[0].ravel().tolist() == [0, 1, 2, 3]
+
+
 def test_shards_that_do_not_fit(tmp_path):
     with pytest.raises(UserError, match=r"no \.parquet file in this folder"):
         formats.read(tmp_path)
@@ -150,6 +167,10 @@ def test_shards_that_do_not_fit(tmp_path):
     shard(tmp_path, 0, 5)
     with pytest.raises(UserError, match="shards of different sets"):
         formats.read(tmp_path)
+    (tmp_path / "short").mkdir()
+    write_parquet(tmp_path / "short/part-0-of-2.parquet", vectors())
+    with pytest.raises(UserError, match=r"1 of 2 shards are missing, .* part-1-of-2\.parquet"):
+        formats.read(tmp_path / "short")
 
 
 def test_shards_of_another_width_or_other_columns(tmp_path):

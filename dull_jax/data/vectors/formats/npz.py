@@ -4,6 +4,7 @@ A member that `np.savez` has stored is mapped where it lies. A compressed one is
 memory, which is looked at first: a small file may claim to hold terabytes.
 """
 
+import json
 import math
 import pathlib
 import zipfile
@@ -36,7 +37,17 @@ def read(name: str, path: pathlib.Path) -> Embeddings:
             for what in TEXTS
             if what in column
         }
-    return gathered(name, vectors, texts)
+        about = _about(name, path, archive) if "about" in members else {}
+    return gathered(name, vectors, texts, about)
+
+
+def _about(name: str, path: pathlib.Path, archive: zipfile.ZipFile) -> dict[str, str]:
+    """What a file of ours says of itself, as `embed.shards` writes it; {} of anything else."""
+    try:
+        found = json.loads(str(_array(name, path, archive, archive.getinfo("about.npy"))))
+    except (KeyError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _array(

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from dull_jax.data.tables import class_labels
 from dull_jax.data.vectors import scratch
 from dull_jax.data.vectors.columns import TEXTS, Embeddings, as_text, as_vectors, chosen, gathered
 from dull_jax.errors import UserError
@@ -23,7 +24,7 @@ _SHARD = re.compile(r".*-(\d+)-of-(\d+)\.parquet")
 
 
 def read(name: str, path: pathlib.Path) -> Embeddings:
-    """Columns as `columns.chosen` names them; of a folder all shards, in order of their names.
+    """Columns as `columns.chosen` names them; of a folder all shards, in order of their numbers.
 
     Raises:
       UserError: a shard is missing, a column is not as it must be; or as pyarrow does.
@@ -42,14 +43,15 @@ def read(name: str, path: pathlib.Path) -> Embeddings:
         for what in TEXTS
         if what in columns[0]
     }
-    return gathered(name, vectors, texts)
+    return gathered(name, vectors, texts, set.intersection(*map(_about, tables)))
 
 
 def _shards(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
     """The shards of a folder; where they are numbered (part-00000-of-00002), all of them."""
-    paths = sorted(p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_")))
-    if not paths:
+    found = {p.stem: p for p in folder.glob("*.parquet") if not p.name.startswith((".", "_"))}
+    if not found:
         raise UserError(f"{name}: no .parquet file in this folder")
+    paths = [found[stem] for stem in class_labels.naturally(found)]  # part-2 before part-10
     numbered = [_SHARD.fullmatch(path.name) for path in paths]
     if not any(numbered):
         return paths
@@ -58,7 +60,8 @@ def _shards(name: str, folder: pathlib.Path) -> list[pathlib.Path]:
         raise UserError(f"{name}: shards of different sets; keep one set in the folder")
     (total,), there = totals, [int(match[1]) for match in numbered]
     if missing := sorted(set(range(total)) - set(there)):
-        first = paths[0].name.replace(f"-{numbered[0][1]}-of-", f"-{missing[0]:05}-of-")
+        number = numbered[0][1]
+        first = paths[0].name.replace(f"-{number}-of-", f"-{missing[0]:0{len(number)}}-of-")
         raise UserError(
             f"{name}: {len(missing)} of {total} shards are missing, the first is {shown(first)}"
         )
@@ -85,6 +88,11 @@ def _vectors(name: str, tables: Sequence, column: str) -> np.ndarray:
     if done < total:
         raise UserError(f"{name}: {done:,} rows instead of the {total:,} that it claims")
     return out
+
+
+def _about(table) -> set[str]:
+    """The keys of what a file says of itself."""
+    return {key.decode(errors="replace") for key in table.schema_arrow.metadata or {}}
 
 
 def _views(name: str, metadata: dict[bytes, bytes]) -> int:
