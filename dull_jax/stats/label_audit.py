@@ -32,7 +32,7 @@ from dull_jax.stats import (
 )
 
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
-TAIL_FALSE_ALARMS = 0.03  # of the tail's right labels, expected to be flagged; unless asked
+TAIL_FALSE_ALARMS = 0.01  # of the tail's right labels, expected to be flagged; up to 0.03 are
 IMAGE_TAIL_FALSE_ALARMS = 0.05  # where noise depends on the image: it flows into rare classes too
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class
@@ -132,7 +132,7 @@ def audit_labels(
       groups: group -> class ids, for thresholds and estimates. Head, medium and tail by the
         estimated true counts unless given (`data.groups.class_groups`): noise fills rare classes.
       max_tail_false_alarms: the largest expected share of the right labels of the group 'tail' that
-        may be flagged; 1 for no guard. None: 0.03, or 0.05 where noise depends on the image, and of
+        may be flagged; 1 for no guard. None: 0.01, or 0.05 where noise depends on the image, and of
         classes that are rare indeed, unless `groups` names them.
       known: `[N]`, true classes that a person has decided: int, -1 where nobody has, -2 for samples
         of none of the classes, -3 for samples that are put aside: they are not flagged, and nothing
