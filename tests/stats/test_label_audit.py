@@ -88,7 +88,17 @@ def test_noise_that_depends_on_the_class_is_found(by_class, audit):
     assert audit.groups["tail"] == [3, 4] and audit.estimated["all"].labels == len(given)
     assert abs(audit.estimated["all"].precision - wrong[audit.flagged].mean()) < 0.05
     assert abs(audit.estimated["all"].recall - audit.flagged[wrong].mean()) < 0.05
-    assert audit.estimated["tail"].false_alarm <= label_audit.TAIL_FALSE_ALARMS
+    assert audit.estimated["tail"].false_alarm <= label_audit.TAIL_FALSE_ALARMS["symmetric"]
+
+
+def test_noise_towards_frequent_classes_has_a_stricter_guard(headward, judged_once):
+    _, given, probs, _ = headward
+    default, strict, loose = (
+        audit_labels(probs, given, max_tail_false_alarms=budget) for budget in (None, 0.01, 0.03)
+    )
+    assert default.noise.startswith("tail-to-head")
+    np.testing.assert_array_equal(default.flagged, strict.flagged)
+    assert default.threshold["tail"] >= loose.threshold["tail"]
 
 
 def test_right_labels_of_the_tail_are_spared(headward):
@@ -229,7 +239,7 @@ def test_budget_is_kept_and_can_be_lifted(by_class, audit, judged_once):
     _, given, probs, _ = by_class
     free, strict, default = (
         audit_labels(probs, given, max_tail_false_alarms=budget)
-        for budget in (1, 0.001, label_audit.TAIL_FALSE_ALARMS)
+        for budget in (1, 0.001, label_audit.TAIL_FALSE_ALARMS["symmetric"])
     )
     assert free.threshold["tail"] == free.threshold["head"]
     assert strict.threshold["tail"] > audit.threshold["tail"] > free.threshold["tail"]
@@ -241,11 +251,11 @@ def test_budget_is_kept_and_can_be_lifted(by_class, audit, judged_once):
 
 def test_noise_of_images_has_a_budget_of_its_own(by_image, image_audit, judged_once):
     _, given, probs, _ = by_image
-    budget = label_audit.IMAGE_TAIL_FALSE_ALARMS
-    assert budget > label_audit.TAIL_FALSE_ALARMS
+    limits = label_audit.TAIL_FALSE_ALARMS
+    budget = limits["image"]
+    assert budget > limits["symmetric"] > limits["t2h"] == limits["joint"]
     other, same = (
-        audit_labels(probs, given, max_tail_false_alarms=x)
-        for x in (label_audit.TAIL_FALSE_ALARMS, budget)
+        audit_labels(probs, given, max_tail_false_alarms=x) for x in (limits["symmetric"], budget)
     )
     assert image_audit.estimated["tail"].false_alarm <= budget
     assert image_audit.threshold["tail"] > image_audit.threshold["head"], "the guard acts"
