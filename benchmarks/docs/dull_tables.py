@@ -146,9 +146,11 @@ def ceiling() -> tuple[str, list[Result]]:
 
 
 def cell(results: list[Result]) -> str:
-    """Mean ± sample deviation, and in brackets the tail's mean."""
+    """Mean ± sample deviation, and in brackets the tail's mean, where there is a tail."""
     check_one_setting(results)
-    return f"{table.mean_std(results, ('accuracy', 'last'), 1)} ({_mean(results, 'tail'):.1f})"
+    tail = all("tail" in result["accuracy"] for result in results)
+    brackets = f" ({_mean(results, 'tail'):.1f})" if tail else ""
+    return f"{table.mean_std(results, ('accuracy', 'last'), 1)}{brackets}"
 
 
 def check_one_setting(results: Sequence[Result]) -> None:
