@@ -26,7 +26,7 @@ LAYERS = (
     {"config"},
     {"train", "embed"},
     {"report", "inference"},
-    {"cli", "recipe_files"},
+    {"cli", "door", "recipe_files"},
     {"audit", "main", "prepare", "predict", "export"},
     {"review"},
     {"api"},
