@@ -54,6 +54,9 @@ HUMAN = ("random_label1", "aggre_label")
 DRAWN = {
     "t2h 0.3": {"name": "t2h", "rate": 0.3},
     "t2h 0.4, cap 0.9": {"name": "t2h", "rate": 0.4, "cap": 0.9},
+    "t2h 0.3, similar": {"name": "t2h", "rate": 0.3, "destination": "similar"},
+    "t2h 0.15, similar, even": {"name": "t2h", "rate": 0.15, "destination": "similar"}
+    | {"profile": "uniform"},
     "symmetric 0.4": {"name": "symmetric", "rate": 0.4},
     "symmetric 0.2": {"name": "symmetric", "rate": 0.2},
     "joint 0.3": {"name": "joint", "rate": 0.3},
@@ -109,13 +112,13 @@ def draw(features: np.ndarray, true: np.ndarray, labels: str, factor: int, seed:
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
     rows = np.sort(np.concatenate(chosen))
-    features, clean = features[rows], true[rows].astype(np.int64)
+    features, clean = features[rows] - features[rows].mean(0), true[rows].astype(np.int64)
     if labels in HUMAN:
         assert (human["clean_label"] == true).all(), "human labels are of other images"
         given = human[labels][rows].astype(np.int64)
     else:
-        given = corrupt(NoiseSpec(seed=seed, **DRAWN[labels]), clean, size).given
-    features = features - features.mean(0)
+        spec = NoiseSpec(seed=seed, **DRAWN[labels])
+        given = corrupt(spec, clean, size, features=lambda: features).given
     low = PCA(min(COMPONENTS, len(rows) // 2), random_state=0).fit_transform(features)
     low /= np.sqrt((low**2).mean())
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)

@@ -35,7 +35,10 @@ THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 # Share of the tail's right labels that may be flagged, by what is expected, unless asked. Where
 # noise flows to frequent classes, labels of rare ones are mostly right, and a strict guard costs
 # nothing; three times as many are flagged then. Noise of images flows into rare classes too.
-TAIL_FALSE_ALARMS = {"t2h": 0.01, "joint": 0.01, "symmetric": 0.03, "none": 0.03, "image": 0.05}
+TAIL_FALSE_ALARMS = {
+    **{"t2h": 0.01, "t2h-similar": 0.01, "joint": 0.01},
+    **{"symmetric": 0.03, "none": 0.03, "image": 0.05},
+}
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class
 KINDS = {
@@ -43,7 +46,14 @@ KINDS = {
     "symmetric": "symmetric",
     "joint": "joint (towards frequent classes)",
     "t2h": "tail-to-head",
+    "t2h-similar": "tail-to-head, towards look-alikes",
     "image": "between classes that look alike, depending on the image",
+}
+DETAILS = {
+    "rate": ", rate",
+    " cap": ", a class loses at most",
+    " evenly": ", the same share of every class",
+    " mostly": ", a few to rarer classes",
 }
 
 
@@ -296,9 +306,12 @@ def in_words(name: str) -> str:
 
     >>> in_words("t2h rate 0.30 cap 0.6")
     'tail-to-head, rate 0.30, a class loses at most 0.6'
+    >>> in_words("t2h-similar rate 0.12 mostly")
+    'tail-to-head, towards look-alikes, rate 0.12, a few to rarer classes'
     >>> in_words("image rate 0.17")
     'between classes that look alike, depending on the image, rate 0.17'
     """
     kind, _, rest = name.partition(" ")
-    rest = rest.replace("rate", ", rate").replace(" cap", ", a class loses at most")
+    for word, words in DETAILS.items():
+        rest = rest.replace(word, words)
     return KINDS[kind] + rest

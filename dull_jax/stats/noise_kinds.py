@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from dull_jax.data.noises.t2h import tailness
-from dull_jax.stats import image_noise
 
 CAPS = (0.6, 0.9)  # largest share that a class may lose, tail-to-head
 _FEW = 256  # classes up to which a product with a table is quicker than running sums
@@ -187,52 +186,26 @@ def t2h(counts: np.ndarray, rate: float, cap: float) -> Noise:
     first = np.searchsorted(-shares, -shares, side="left")
     last = np.searchsorted(-shares, -shares, side="right") - 1
     ahead = (np.cumsum(shares) - shares)[first]
-    lost = _lost(shares, tailness(shares) * (first > 0), rate, cap)
+    leaves = lost(shares, tailness(shares) * (first > 0), rate, cap)
     tied = (first != last).any()
     return Headward(
-        *(1 - lost, lost / np.maximum(ahead, 1e-12), shares, order, np.argsort(order)),
+        *(1 - leaves, leaves / np.maximum(ahead, 1e-12), shares, order, np.argsort(order)),
         *((first, last) if tied else (None, None)),
     )
 
 
-def _lost(shares: np.ndarray, slope: np.ndarray, rate: float, cap: float) -> np.ndarray:
-    """min(cap, c slope) `[K]` with the mean `rate` under `shares`; c by bisection."""
-    low, high = 0.0, cap / slope[slope > 0].min(initial=1.0)
-    for _ in range(60):
-        middle = (low + high) / 2
-        enough = shares @ np.minimum(cap, middle * slope) >= rate
-        low, high = (low, middle) if enough else (middle, high)
-    return np.minimum(cap, high * slope)
-
-
-def confusion(confused: np.ndarray, rate: float) -> Table:
-    """`confused` `[K, K]`, its off-diagonal parts scaled: class mean of wrong labels `rate`.
-
-    No class loses more than 0.95, so that the mean may fall short.
-
-    >>> table(confusion(np.array([[0.9, 0.1], [0.3, 0.7]]), rate=0.1)).round(3)
-    array([[0.95, 0.05],
-           [0.15, 0.85]])
-    """
-    away = confused * (1 - np.eye(len(confused)))
-    scale = rate / max(away.sum(1).mean(), 1e-12)
-    away = away * np.minimum(scale, 0.95 / np.maximum(away.sum(1, keepdims=True), 1e-12))
-    return Table(away + np.diag(1 - away.sum(1)))
-
-
-def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """`[K, K]`, rows sum to 1: how the samples that look most like class i are called.
-
-    The confident joint (Northcutt et al. 2021): a sample counts for the class whose probability
-    exceeds that class's mean among its own given labels, the most probable one where several do.
-    """
-    table = image_noise.counted(probs, given).table
-    table += np.eye(len(table))  # a class that nothing looks like keeps its name
-    return table / table.sum(1, keepdims=True)
+def lost(shares: np.ndarray, slope: np.ndarray, rate: float, cap: float) -> np.ndarray:
+    """What classes lose `[K]`: min(cap, c slope), mean `rate` under `shares`, or less."""
+    order = np.argsort(-slope, kind="stable")  # the first n lose `cap`, the others c slope
+    capped = np.concatenate([[0.0], cap * np.cumsum(shares[order])])
+    rest = np.append(np.cumsum((shares * slope)[order][::-1])[::-1], 0.0)
+    multiples = (rate - capped) / np.maximum(rest, 1e-300)
+    enough = multiples * np.append(slope[order], 0.0) <= cap
+    return np.minimum(cap, multiples[enough.argmax()] * slope)
 
 
 def kinds(counts: np.ndarray, rates: Sequence[float]) -> Iterator[tuple]:
-    """(kind, rate, true counts -> T) of everything that is searched, confusions aside.
+    """(kind, rate, true counts -> T) of all that is searched, but for `look_alikes`.
 
     counts: `[K]` of the given labels.
     """

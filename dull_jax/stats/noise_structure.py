@@ -6,30 +6,28 @@ the sample itself, say p(given | x). Under noise with the transition T they are 
 is undone (`clean_probs`) and redone; a T with too little noise, or with noise of another kind,
 allows what it should forbid and forbids what it should allow, and the likelihood of the given
 labels, which the predictions did not see, falls. Of what explains them about equally well, the
-typical amount is taken, or the most (`chosen`). The kinds are those of `noise_kinds`, and a mixture
-of the diagonal with the confusions that the predictions are sure of (pairs of classes, say). Array
-in, array out; N samples, K classes.
+typical amount is taken, or the most (`chosen`). The kinds are those of `noise_kinds`, which have
+few parameters, and those of `look_alikes`, read off the confusions that the predictions are sure
+of (pairs of classes, say): each part of the samples is explained by what the others show. Array in,
+array out; N samples, K classes.
 """
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Sequence
 from typing import NamedTuple
 
-import jax
 import numpy as np
 
-from dull_jax.stats import noise_kinds
+from dull_jax.stats import image_noise, look_alikes, noise_kinds
 from dull_jax.stats.noise_kinds import Noise
-from dull_jax.stats.noise_undone import Make, clean_probs, likelihood_gain, solved, tempered
-from dull_jax.stats.transition import LabelModel, class_shares
+from dull_jax.stats.noise_trials import Likelihood, LookAlikes, Trial, lead, tried
+from dull_jax.stats.noise_undone import clean_probs, likelihood_gain, solved, tempered
+from dull_jax.stats.transition import LabelModel
 
 RATES = tuple(np.arange(0.05, 0.61, 0.05).round(2))  # of the first search
 FINE = tuple(np.arange(-0.04, 0.05, 0.01).round(2))  # around the best of them, of the second
 SEARCHED = 20_000  # samples that the search looks at, at most; evenly spaced
 SEARCHED_NUMBERS = 2_000_000  # and of their predictions, where classes are many
-CONFUSED_CLASSES = 256  # more are not searched for confusions: their T has no quick products
-
-# (p(given | x) [n, K], given [n], noise, its model) -> (gains [n] as in `Trial`, temperature)
-Likelihood = Callable[[np.ndarray, np.ndarray, Noise, LabelModel], tuple[jax.Array, jax.Array]]
 
 
 class NoiseEstimate(NamedTuple):
@@ -41,16 +39,6 @@ class NoiseEstimate(NamedTuple):
     gain: float  # log-likelihood of a given label over that without noise, mean, nats; about 0
     # where predictions know the noise already, so no evidence for or against
     temperature: float  # of the predictions without the noise, chosen with it
-
-
-class Trial(NamedTuple):
-    """One kind and amount of noise, and how well it explains the given labels."""
-
-    kind: str
-    rate: float  # as it was asked for
-    realised: float  # what came of it: a cap may forbid the rate
-    gains: np.ndarray  # [n], nats
-    temperature: float
 
 
 def estimate(noisy_probs: np.ndarray, given: np.ndarray) -> tuple[NoiseEstimate, np.ndarray]:
@@ -97,14 +85,14 @@ def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> No
       given_counts: `[K]` of the given labels of all samples.
     """
     counts = np.asarray(given_counts, np.float64)
-    trials = tried(probs, given, counts, RATES)
-    without, best, evident = _best_simple(trials)
-    confused = max(trials, key=lambda t: t.gains.mean() if t.kind == "confused" else -np.inf)
-    if _lead(confused, best) > 4:  # its many parameters must earn their place
-        best = confused
-    if best.kind != "none":
-        best = chosen(tried(probs, given, counts, _near(best.rate), best.kind), evident)
-    return _named(best, without, probs, given, counts)
+    without, best, evident = _best_simple(tried(probs, given, counts, RATES))
+    look_alike = LookAlikes(probs, given, counts, likelihood_gain)
+    if look_alike.kinds:
+        counted = image_noise.counted(probs, given).rate
+        confused = look_alike.best(look_alikes.CONFUSED, RATES, counted)
+        if confused and lead(confused, best) > 4:  # its many parameters must earn their place
+            best = confused
+    return _refined(best, without, evident, probs, given, look_alike)
 
 
 def class_conditional(
@@ -114,129 +102,92 @@ def class_conditional(
     likelihood: Likelihood,
     counted: float,
 ) -> NoiseEstimate | None:
-    """The kind of few parameters that explains given labels better than confusions of classes do.
+    """The kind of noise that explains given labels better than confusions of classes do.
 
     Noise that depends on the class alone reaches every image of the class alike. Noise of people
     goes between look-alikes, and where it does the confusions that predictions show explain the
-    labels better than any kind of few parameters: then there is none here, and None is returned.
-    Overfitted predictions have confusions of their own; so a kind that explains at least three
-    quarters of the `counted` wrong labels may fall short of them by up to three standard errors.
-    None, too, where nothing explains the labels better than no noise does, by three standard
-    errors. Of many classes confusions are not tried (`CONFUSED_CLASSES`).
+    labels better than any kind that forbids some of them: then there is none here, and None is
+    returned (`decided`). Of many classes look-alikes are not tried (`noise_trials.MOST_CLASSES`).
 
     Args:
       probs, given, given_counts: as of `search`.  likelihood: of given labels under a noise.
       counted: share of wrong labels by another count, as of `image_noise.Confusions`.
     """
     counts = np.asarray(given_counts, np.float64)
-    trials = tried(probs, given, counts, RATES, likelihood=likelihood)
-    without, best, evident = _best_simple(trials)
-    confused = [t for t in trials if t.kind == "confused"]
-    if _lead(best, without) < 3:
+    without, simple, evident = _best_simple(tried(probs, given, counts, RATES, likelihood))
+    look_alike = LookAlikes(probs, given, counts, likelihood)
+    trials = {kind: look_alike.best(kind, RATES, counted) for kind in look_alike.kinds}
+    confused = trials.pop(look_alikes.CONFUSED, None)
+    to_head = max(filter(None, trials.values()), key=lambda t: t.gains.mean(), default=None)
+    best = decided(without, simple, to_head, confused, counted)
+    if best is None:
         return None
-    if confused:
-        rival = max(confused, key=lambda t: t.gains.mean())
-        ahead, as_many = _lead(best, rival), best.realised >= 0.75 * counted
-        if ahead <= (-3 if as_many else 0):
-            return None
-    fine = tried(probs, given, counts, _near(best.rate), best.kind, likelihood)
-    return _named(chosen(fine, evident), without, probs, given, counts)
+    return _refined(best, without, evident or best is to_head, probs, given, look_alike)
+
+
+def decided(
+    without: Trial, simple: Trial, to_head: Trial | None, confused: Trial | None, counted: float
+) -> Trial | None:
+    """Which of two kinds of noise is believed, if any; errors are standard errors.
+
+    It explains the labels better than no noise does, by three errors, and better than confusions
+    of any direction do. Overfitted predictions have confusions of their own; so a kind of few
+    parameters that explains three quarters of the `counted` wrong labels may be three errors
+    behind. A kind that explains less than half of them must be two ahead: what it leaves over has
+    to be the predictions' own errors. Noise towards more frequent look-alikes has to be ahead of
+    kinds of few parameters by one error.
+
+    Args:
+      without: no noise.  simple, to_head, confused: of few parameters, towards more frequent
+        look-alikes, between look-alikes; None where not tried.  counted: share of wrong labels.
+    """
+
+    def believed(trial: Trial, behind: float) -> bool:
+        share = trial.realised / max(counted, 1e-12)
+        least = behind if share >= 0.75 else 0 if share >= 0.5 else 2
+        return lead(trial, without) >= 3 and (confused is None or lead(trial, confused) > least)
+
+    if to_head and lead(to_head, simple) > 1 and believed(to_head, behind=0):
+        return to_head
+    return simple if believed(simple, behind=-3) else None
 
 
 def _best_simple(trials: Sequence[Trial]) -> tuple[Trial, Trial, bool]:
-    """(no noise, the best of the kinds with few parameters, whether noise is evident)."""
+    """(no noise, the best of all, whether noise is evident)."""
     without = next(t for t in trials if t.kind == "none")
-    simple = [t for t in trials if t.kind != "confused"]
-    evident = _lead(max(simple, key=lambda t: t.gains.mean()), without) > 1
-    return without, chosen(simple, evident), evident
+    evident = lead(max(trials, key=lambda t: t.gains.mean()), without) > 1
+    return without, chosen(trials, evident), evident
+
+
+def _refined(
+    best: Trial,
+    without: Trial,
+    evident: bool,
+    probs: np.ndarray,
+    given: np.ndarray,
+    look_alike: LookAlikes,
+) -> NoiseEstimate:
+    """The same kind, its amount searched finely; read off the confusions of all samples."""
+    counts, near = look_alike.counts, _near(best.rate)
+    if best.kind in look_alike.kinds:
+        best = chosen(look_alike.tried(best.kind, near), evident)
+        confused = look_alikes.confident_confusions(probs, given)
+        make = functools.partial(look_alike.kinds[best.kind], confused=confused, rate=best.rate)
+    else:
+        if best.kind != "none":
+            fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)
+            best = chosen(fine, evident)
+        make = {kind: make for kind, _, make in noise_kinds.kinds(counts, [best.rate])}[best.kind]
+    noise, model = solved(counts, make)
+    kind, _, how = best.kind.partition(" ")
+    name = f"{kind} rate {best.realised:.2f} {how}".strip() if best.rate else kind
+    gain = float((best.gains - without.gains).mean())
+    return NoiseEstimate(name, noise, model, gain, best.temperature)
 
 
 def _near(rate: float) -> list[float]:
     """Rates around one of the first search, itself too."""
     return [r for r in (round(rate + d, 2) for d in FINE) if 0 < r < 1]
-
-
-def _named(
-    best: Trial, without: Trial, probs: np.ndarray, given: np.ndarray, counts: np.ndarray
-) -> NoiseEstimate:
-    makes = {kind: make for kind, _, make in noise_kinds.kinds(counts, [best.rate])}
-    if best.kind == "confused":
-        confusions = noise_kinds.confident_confusions(probs, given)
-        makes["confused"] = lambda n: noise_kinds.confusion(confusions, best.rate)
-    noise, model = solved(counts, makes[best.kind])
-    kind, _, cap = best.kind.partition(" ")
-    name = f"{kind} rate {best.realised:.2f} {cap}".strip() if best.rate else kind
-    gain = float((best.gains - without.gains).mean())
-    return NoiseEstimate(name, noise, model, gain, best.temperature)
-
-
-def tried(
-    probs: np.ndarray,
-    given: np.ndarray,
-    counts: np.ndarray,
-    rates: Sequence[float],
-    only: str = "",
-    likelihood: Likelihood | None = None,
-) -> list[Trial]:
-    """Every kind (or `only` one) at every rate, confusions where classes are not too many.
-
-    likelihood: of the given labels under a noise, `likelihood_gain` if None.
-    """
-    likelihood = likelihood or likelihood_gain
-    trials = []
-    for kind, rate, make in noise_kinds.kinds(counts, rates):
-        if only in ("", kind):
-            noise, model = solved(counts, make)
-            if identifiable(model, counts):
-                gains, scale = likelihood(probs, given, noise, model)
-                trials.append(Trial(kind, rate, _realised(model), np.asarray(gains), float(scale)))
-    if only in ("", "confused") and len(given) > 1 and 1 < len(counts) <= CONFUSED_CLASSES:
-        trials += tried_confusions(probs, given, counts, rates, likelihood)
-    return trials
-
-
-def tried_confusions(
-    probs: np.ndarray,
-    given: np.ndarray,
-    counts: np.ndarray,
-    rates: Sequence[float],
-    likelihood: Likelihood,
-) -> list[Trial]:
-    """Each half of the samples is explained by the confusions that the other half shows."""
-    shown = [noise_kinds.confident_confusions(probs[other::2], given[other::2]) for other in (1, 0)]
-    trials = []
-    for rate in rates:
-        halves = [solved(counts, _always(noise_kinds.confusion(t, rate))) for t in shown]
-        if not all(identifiable(model, counts) for _, model in halves):
-            continue
-        gains, temperatures = np.empty(len(given), np.float32), []
-        for half, (noise, model) in enumerate(halves):
-            gain, temperature = likelihood(probs[half::2], given[half::2], noise, model)
-            gains[half::2] = gain
-            temperatures.append(float(temperature))
-        realised = float(np.mean([_realised(model) for _, model in halves]))
-        trials.append(Trial("confused", rate, realised, gains, float(np.mean(temperatures))))
-    return trials
-
-
-def _always(noise: Noise) -> Make:
-    return lambda counts: noise
-
-
-def _realised(model: LabelModel) -> float:
-    return float(1 - model.prior @ model.transition.diagonal())
-
-
-def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
-    """Whether names keep their meaning, and the model does lead to the given counts `[K]`.
-
-    A given label must be likeliest for its own class: beyond that, classes could swap names (two
-    classes at a rate of 0.4 and of 0.6 explain the same labels). EM may fail to find true counts.
-    """
-    own = model.transition.diagonal()
-    others = model.transition - np.diag(own)
-    missed = np.abs(model.prior @ model.transition - class_shares(given_counts)).sum() / 2
-    return bool((own > others.max(0)).all() and missed < 0.05)
 
 
 def chosen(trials: Sequence[Trial], evident: bool) -> Trial:
@@ -249,7 +200,7 @@ def chosen(trials: Sequence[Trial], evident: bool) -> Trial:
     and the most is taken (as in volume minimisation, Li et al. 2021).
     """
     best = max(trials, key=lambda t: t.gains.mean())
-    behind = {id(t): _lead(best, t) for t in trials}
+    behind = {id(t): lead(best, t) for t in trials}
     near = [t for t in trials if behind[id(t)] <= 1]
     if not evident:
         return max(near, key=lambda t: (t.realised, t.gains.mean()))
@@ -257,9 +208,3 @@ def chosen(trials: Sequence[Trial], evident: bool) -> Trial:
     amount = np.average([t.realised for t in trials], weights=weights)
     same = [t for t in near if t.kind == best.kind]
     return min(same, key=lambda t: (abs(t.realised - amount), -t.gains.mean()))
-
-
-def _lead(one: Trial, other: Trial) -> float:
-    """By how many standard errors of the difference `one` explains more than `other`."""
-    ahead = one.gains - other.gains
-    return float(ahead.mean() / max(ahead.std() / np.sqrt(len(ahead)), 1e-9))

@@ -7,7 +7,7 @@ import pytest
 
 from dull_jax.data.noise import NoiseSpec, corrupt
 from dull_jax.data.noises.t2h import tailness
-from dull_jax.stats import noise_kinds, noise_structure, noise_undone
+from dull_jax.stats import look_alikes, noise_kinds, noise_structure, noise_undone
 
 COUNTS = np.array([400, 200, 100, 50, 25])
 SIZE = len(COUNTS)
@@ -100,11 +100,11 @@ def test_kinds_are_those_of_the_noise_that_is_drawn():
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.9])
 def test_transitions_are_transitions(rate):
     counts = COUNTS.astype(float)
-    confused = noise_kinds.confident_confusions(
+    confused = look_alikes.confident_confusions(
         np.random.default_rng(0).dirichlet(np.ones(SIZE), 50), np.arange(50) % SIZE
     )
     made = {kind: make(counts) for kind, _, make in noise_kinds.kinds(counts, [rate])}
-    made["confused"] = noise_kinds.confusion(confused, rate)
+    made["confused"] = look_alikes.confusion(confused, rate)
     for name, noise in made.items():
         table = noise_kinds.table(noise)
         assert (table >= 0).all(), name

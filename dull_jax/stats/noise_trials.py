@@ -1,0 +1,128 @@
+"""How well each kind and amount of noise explains the given labels, sample by sample.
+
+Kinds of few parameters (`noise_kinds`) are tried on all samples. Those that are read off confusions
+(`look_alikes`) would explain the samples that showed them too well; so each part of the samples is
+explained by what the others show. Array in, array out; n samples, K classes.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+
+from dull_jax.stats import look_alikes, noise_kinds
+from dull_jax.stats.noise_kinds import Noise
+from dull_jax.stats.noise_undone import likelihood_gain, solved
+from dull_jax.stats.transition import LabelModel, class_shares
+
+FOLDS = 5  # of the samples, for `LookAlikes`
+MOST_CLASSES = 256  # of more, look-alikes are not tried: their T has no quick products
+
+# (p(given | x) [n, K], given [n], noise, its model) -> (gains [n] as in `Trial`, temperature)
+Likelihood: TypeAlias = Callable[
+    [np.ndarray, np.ndarray, Noise, LabelModel], tuple[jax.Array, jax.Array]
+]
+
+
+class Trial(NamedTuple):
+    """One kind and amount of noise, and how well it explains the given labels."""
+
+    kind: str
+    rate: float  # as it was asked for
+    realised: float  # what came of it: a cap may forbid the rate
+    gains: np.ndarray  # [n], nats
+    temperature: float
+
+
+def lead(one: Trial, other: Trial) -> float:
+    """By how many standard errors of the difference `one` explains more than `other`."""
+    ahead = one.gains - other.gains
+    return float(ahead.mean() / max(ahead.std() / np.sqrt(len(ahead)), 1e-9))
+
+
+def tried(
+    probs: np.ndarray,
+    given: np.ndarray,
+    counts: np.ndarray,
+    rates: Sequence[float],
+    likelihood: Likelihood = likelihood_gain,
+    only: str = "",
+) -> list[Trial]:
+    """Every kind of few parameters (or `only` one) at every rate."""
+    trials = []
+    for kind, rate, make in noise_kinds.kinds(counts, rates):
+        if only in ("", kind):
+            noise, model = solved(counts, make)
+            if identifiable(model, counts):
+                gains, scale = likelihood(probs, given, noise, model)
+                trials.append(Trial(kind, rate, _realised(model), np.asarray(gains), float(scale)))
+    return trials
+
+
+class LookAlikes:
+    """Trials of the kinds of `look_alikes`: confusions of a part are those that the others show."""
+
+    def __init__(
+        self, probs: np.ndarray, given: np.ndarray, counts: np.ndarray, likelihood: Likelihood
+    ):
+        """As of `tried`. There are no `kinds` where samples are few, or classes too many."""
+        self.counts, self.likelihood = counts, likelihood
+        searched = FOLDS <= len(given) and len(counts) <= MOST_CLASSES
+        self.kinds = look_alikes.kinds(counts) if searched else {}
+        self._fold = np.arange(len(given)) % FOLDS
+        self._parts, self._shown = [], []
+        for inside in (self._fold == k for k in range(FOLDS if searched else 0)):
+            self._parts.append((probs[inside], given[inside]))
+            others = look_alikes.confident_confusions(probs[~inside], given[~inside])
+            self._shown.append(others)
+
+    def tried(self, kind: str, rates: Sequence[float]) -> list[Trial]:
+        """A kind at every rate where names keep their meaning (`identifiable`)."""
+        return [trial for rate in rates if (trial := self._trial(kind, rate))]
+
+    def best(self, kind: str, rates: Sequence[float], start: float) -> Trial | None:
+        """Of the `rates`, which rise, the one that explains most: uphill from that next to `start`.
+
+        None where names do not keep their meaning at that rate, or below it.
+        """
+        at = functools.cache(lambda place: self._trial(kind, rates[place]))
+        place = int(np.abs(np.array(rates) - start).argmin())
+        while place and at(place) is None:
+            place -= 1
+        while at(place):
+            around = range(max(place - 1, 0), min(place + 2, len(rates)))
+            up = max((p for p in around if at(p)), key=lambda p: at(p).gains.mean())
+            if up == place:
+                break
+            place = up
+        return at(place)
+
+    def _trial(self, kind: str, rate: float) -> Trial | None:
+        makes = [functools.partial(self.kinds[kind], confused=c, rate=rate) for c in self._shown]
+        found = [solved(self.counts, make) for make in makes]
+        if not all(identifiable(model, self.counts) for _, model in found):
+            return None
+        gains, temperatures = np.empty(len(self._fold), np.float32), []
+        for k, (part, noise) in enumerate(zip(self._parts, found, strict=True)):
+            gains[self._fold == k], temperature = self.likelihood(*part, *noise)
+            temperatures.append(float(temperature))
+        realised = float(np.mean([_realised(model) for _, model in found]))
+        return Trial(kind, rate, realised, gains, float(np.mean(temperatures)))
+
+
+def _realised(model: LabelModel) -> float:
+    return float(1 - model.prior @ model.transition.diagonal())
+
+
+def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
+    """Whether names keep their meaning, and the model does lead to the given counts `[K]`.
+
+    A given label must be likeliest for its own class: beyond that, classes could swap names (two
+    classes at a rate of 0.4 and of 0.6 explain the same labels). EM may fail to find true counts.
+    """
+    own = model.transition.diagonal()
+    others = model.transition - np.diag(own)
+    missed = np.abs(model.prior @ model.transition - class_shares(given_counts)).sum() / 2
+    return bool((own > others.max(0)).all() and missed < 0.05)
