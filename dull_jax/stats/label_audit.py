@@ -37,7 +37,7 @@ THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 # nothing; three times as many are flagged then. Noise of images flows into rare classes too.
 TAIL_FALSE_ALARMS = {
     **{"t2h": 0.01, "t2h-similar": 0.01, "joint": 0.01},
-    **{"symmetric": 0.03, "none": 0.03, "image": 0.05},
+    **{"symmetric": 0.03, "asymmetric": 0.03, "none": 0.03, "image": 0.05},
 }
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class
@@ -47,13 +47,15 @@ KINDS = {
     "joint": "joint (towards frequent classes)",
     "t2h": "tail-to-head",
     "t2h-similar": "tail-to-head, towards look-alikes",
+    "asymmetric": "asymmetric (from a class to one look-alike)",
     "image": "between classes that look alike, depending on the image",
 }
 DETAILS = {
     "rate": ", rate",
     " cap": ", a class loses at most",
     " evenly": ", the same share of every class",
-    " mostly": ", a few to rarer classes",
+    " few": ", of few classes",
+    " mostly": ", now and then to rarer classes",
 }
 
 
@@ -307,7 +309,7 @@ def in_words(name: str) -> str:
     >>> in_words("t2h rate 0.30 cap 0.6")
     'tail-to-head, rate 0.30, a class loses at most 0.6'
     >>> in_words("t2h-similar rate 0.12 mostly")
-    'tail-to-head, towards look-alikes, rate 0.12, a few to rarer classes'
+    'tail-to-head, towards look-alikes, rate 0.12, now and then to rarer classes'
     >>> in_words("image rate 0.17")
     'between classes that look alike, depending on the image, rate 0.17'
     """

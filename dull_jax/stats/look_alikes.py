@@ -1,11 +1,11 @@
 """Kinds of label noise between classes that look alike: T is read off what predictions confuse.
 
 `confident_confusions` say how the samples that look most like a class are called. Part of that is
-noise, the rest are the predictions' own errors. Noise that leads from a class to its more frequent
-look-alikes (tail to head) is less than all confusions, so it can earn its place by explaining the
-labels better (`noise_structure`). How much of its labels a class loses may be what its confusions
-show, or the same for all, or grow with rarity. C `[K, K]` are confusions, T `[K, K]` holds P(given
-j | true i), NumPy float64.
+noise, the rest are the predictions' own errors. Noise that leads to more frequent look-alikes (tail
+to head) or to one look-alike alone (asymmetric) is less than all confusions, so it can earn its
+place by explaining the labels better (`noise_structure`). How much of its labels a class loses may
+be what its confusions show, or the same for all, or grow with rarity. C `[K, K]` are confusions,
+T `[K, K]` holds P(given j | true i), NumPy float64.
 """
 
 import functools
@@ -22,6 +22,7 @@ MOST = 0.95  # of a class's labels leave it; T may fall short of the rate then
 REVERSE = 0.2  # of the confusions that lead to rarer classes, beside those that do not
 CONFUSED = "confused"
 TO_HEAD = "t2h-similar"
+PAIRS = "asymmetric"
 
 Make: TypeAlias = Callable[[np.ndarray, np.ndarray, float], Table]  # (true counts [K], C, rate)
 
@@ -77,6 +78,27 @@ def towards(
     return _leaving(leaves[:, None] * weights / np.maximum(weights.sum(1, keepdims=True), 1e-12))
 
 
+def pairs(
+    counts: np.ndarray, confused: np.ndarray, rate: float, classes: str = "as shown"
+) -> Table:
+    """To the one class that C shows most; class mean of wrong labels `rate`.
+
+    Classes lose their labels "as shown" by C, all the same share, or "few" of them, those that C
+    shows to lose more than the mean. Counts mean nothing here.
+
+    >>> confused = np.array([[0.9, 0.1, 0], [0.2, 0.7, 0.1], [0, 0, 1]])
+    >>> pairs(np.ones(3), confused, rate=0.1).table.round(3)
+    array([[0.9, 0.1, 0. ],
+           [0.2, 0.8, 0. ],
+           [0. , 0. , 1. ]])
+    """
+    away = confused * (1 - np.eye(len(confused)))
+    most = away.max(1)
+    loses = {"as shown": most, "all": (most > 0) * 1.0, "few": most * (most > most.mean())}[classes]
+    single = np.eye(len(confused))[away.argmax(1)]
+    return _leaving(single * (loses * rate / max(loses.mean(), 1e-12))[:, None])
+
+
 def _larger(counts: np.ndarray) -> np.ndarray:
     """`[K, K]`: whether class j is more frequent than class i."""
     return counts > counts[:, None]
@@ -92,7 +114,9 @@ def kinds(counts: np.ndarray) -> dict[str, Make]:
     """Every kind that is searched. counts: `[K]` of the given labels."""
     if len(counts) < 2:
         return {}
-    makes: dict[str, Make] = {CONFUSED: functools.partial(headward, reverse=1)}
+    makes: dict[str, Make] = {CONFUSED: functools.partial(headward, reverse=1), PAIRS: pairs}
+    makes[f"{PAIRS} evenly"] = functools.partial(pairs, classes="all")
+    makes[f"{PAIRS} few"] = functools.partial(pairs, classes="few")
     if counts.max() > counts.min():
         makes[TO_HEAD] = headward
         makes[f"{TO_HEAD} mostly"] = functools.partial(headward, reverse=REVERSE)

@@ -118,15 +118,15 @@ def class_conditional(
     look_alike = LookAlikes(probs, given, counts, likelihood)
     trials = {kind: look_alike.best(kind, RATES, counted) for kind in look_alike.kinds}
     confused = trials.pop(look_alikes.CONFUSED, None)
-    to_head = max(filter(None, trials.values()), key=lambda t: t.gains.mean(), default=None)
-    best = decided(without, simple, to_head, confused, counted)
+    narrow = max(filter(None, trials.values()), key=lambda t: t.gains.mean(), default=None)
+    best = decided(without, simple, narrow, confused, counted)
     if best is None:
         return None
-    return _refined(best, without, evident or best is to_head, probs, given, look_alike)
+    return _refined(best, without, evident or best is narrow, probs, given, look_alike)
 
 
 def decided(
-    without: Trial, simple: Trial, to_head: Trial | None, confused: Trial | None, counted: float
+    without: Trial, simple: Trial, narrow: Trial | None, confused: Trial | None, counted: float
 ) -> Trial | None:
     """Which of two kinds of noise is believed, if any; errors are standard errors.
 
@@ -134,22 +134,24 @@ def decided(
     of any direction do. Overfitted predictions have confusions of their own; so a kind of few
     parameters that explains three quarters of the `counted` wrong labels may be three errors
     behind. A kind that explains less than half of them must be two ahead: what it leaves over has
-    to be the predictions' own errors. Noise towards more frequent look-alikes has to be ahead of
-    kinds of few parameters by one error.
+    to be the predictions' own errors. So must asymmetric noise be: people, too, confuse a class
+    with its one look-alike. Kinds that are read off confusions have to be ahead of those of few
+    parameters by one error.
 
     Args:
-      without: no noise.  simple, to_head, confused: of few parameters, towards more frequent
-        look-alikes, between look-alikes; None where not tried.  counted: share of wrong labels.
+      without: no noise.  simple: of few parameters.  narrow: of `look_alikes`, to some of them.
+      confused: to all of them. None where not tried.  counted: share of wrong labels.
     """
 
-    def believed(trial: Trial, behind: float) -> bool:
+    def believed(trial: Trial, least: float) -> bool:
         share = trial.realised / max(counted, 1e-12)
-        least = behind if share >= 0.75 else 0 if share >= 0.5 else 2
+        least = max(least, -3 if share >= 0.75 else 0 if share >= 0.5 else 2)
         return lead(trial, without) >= 3 and (confused is None or lead(trial, confused) > least)
 
-    if to_head and lead(to_head, simple) > 1 and believed(to_head, behind=0):
-        return to_head
-    return simple if believed(simple, behind=-3) else None
+    if narrow and lead(narrow, simple) > 1:
+        if believed(narrow, least=2 if narrow.kind.startswith(look_alikes.PAIRS) else 0):
+            return narrow
+    return simple if believed(simple, least=-3) else None
 
 
 def _best_simple(trials: Sequence[Trial]) -> tuple[Trial, Trial, bool]:

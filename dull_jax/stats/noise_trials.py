@@ -71,7 +71,7 @@ class LookAlikes:
         self.counts, self.likelihood = counts, likelihood
         searched = FOLDS <= len(given) and len(counts) <= MOST_CLASSES
         self.kinds = look_alikes.kinds(counts) if searched else {}
-        self._fold = np.arange(len(given)) % FOLDS
+        self._fold = np.random.default_rng(0).permutation(len(given)) % FOLDS  # rows have an order
         self._parts, self._shown = [], []
         for inside in (self._fold == k for k in range(FOLDS if searched else 0)):
             self._parts.append((probs[inside], given[inside]))

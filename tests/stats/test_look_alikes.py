@@ -8,6 +8,7 @@ from dull_jax.data.noise import NoiseSpec, corrupt
 from dull_jax.data.noises.t2h import tailness
 from dull_jax.stats import image_noise, look_alikes, noise_structure, temperature_scaling
 from dull_jax.stats.label_audit import audit_labels
+from dull_jax.stats.noise_kinds import Table
 
 COUNTS = np.array([60.0, 300.0, 20.0, 120.0])
 CONFUSED = np.array(
@@ -48,6 +49,20 @@ def test_towards_against_loops(cap):
     assert shares @ (1 - table.diagonal()) == pytest.approx(rate)
 
 
+@pytest.mark.parametrize(
+    ("classes", "lost"),
+    [("as shown", [0.2, 0.1, 0.3, 0.1]), ("all", [1, 1, 1, 1]), ("few", [0.2, 0, 0.3, 0])],
+)
+def test_pairs_against_loops(classes, lost):
+    expected, to = np.eye(4), [1, 0, 0, 1]
+    for i in range(4):
+        loses = 0.12 * lost[i] / np.mean(lost)
+        expected[i, i] -= loses
+        expected[i, to[i]] += loses
+    table = look_alikes.pairs(COUNTS, CONFUSED, 0.12, classes).table
+    np.testing.assert_allclose(table, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("rate", [0.02, 0.3, 0.9])
 @pytest.mark.parametrize("counts", [COUNTS, np.ones(4), np.array([5.0, 5, 5, 9])])
 def test_every_kind_is_a_transition(rate, counts):
@@ -56,31 +71,35 @@ def test_every_kind_is_a_transition(rate, counts):
         assert (table >= 0).all(), kind
         np.testing.assert_allclose(table.sum(1), 1, err_msg=kind)
         assert table.diagonal().min() >= 1 - look_alikes.MOST - 1e-9
-        if kind not in (look_alikes.CONFUSED, f"{look_alikes.TO_HEAD} mostly"):
-            assert (table[counts[:, None] >= counts] * ~np.eye(4, dtype=bool)[
-                counts[:, None] >= counts] == 0).all(), kind  # fmt: skip
+        if kind.startswith(look_alikes.TO_HEAD) and not kind.endswith("mostly"):
+            rarer = (counts[:, None] >= counts) & ~np.eye(4, dtype=bool)
+            assert (table[rarer] == 0).all(), kind
+        if kind.startswith(look_alikes.PAIRS):
+            assert ((table > 0).sum(1) <= 2).all(), kind
 
 
 def test_classes_that_nothing_tells_apart_have_fewer_kinds():
     assert look_alikes.kinds(np.array([7])) == {}
-    assert list(look_alikes.kinds(np.array([7, 7]))) == [look_alikes.CONFUSED]
+    equal = look_alikes.kinds(np.array([7, 7]))
+    assert look_alikes.CONFUSED in equal and look_alikes.TO_HEAD not in equal
 
 
-def similar_world(seed, profile, rate, scale=2):
-    """Gaussian classes on a line: neighbours resemble each other. (features, true, given)."""
-    rng = np.random.default_rng(seed)
-    counts = scale * np.array([400, 60, 150, 40, 250, 90])
-    true = np.repeat(np.arange(6), counts)
-    centres = 2.2 * np.stack([np.cos(np.arange(6)), np.sin(np.arange(6)), np.arange(6)], 1)
-    features = (centres[true] + rng.normal(size=(len(true), 3))).astype(np.float32)
-    gaps = np.linalg.norm(centres[:, None] - centres, axis=2)
-    spec = NoiseSpec("t2h", rate, seed, destination="similar", temperature=1.0, profile=profile)
-    return features, true, corrupt(spec, true, 6, similarity=-gaps).given
+CENTRES = 2.2 * np.stack([np.cos(np.arange(6)), np.sin(np.arange(6)), np.arange(6)], 1)
+
+
+def world(seed):
+    """Gaussian classes on a line: neighbours resemble each other. (features, true)."""
+    true = np.repeat(np.arange(6), 2 * np.array([400, 60, 150, 40, 250, 90]))
+    noise = np.random.default_rng(seed).normal(size=(len(true), 3))
+    return (CENTRES[true] + noise).astype(np.float32), true
 
 
 @pytest.mark.parametrize("profile", ["tailness", "uniform"])
 def test_tail_to_head_noise_towards_look_alikes_is_found(profile):
-    features, true, given = similar_world(0, profile, 0.2)
+    features, true = world(0)
+    gaps = np.linalg.norm(CENTRES[:, None] - CENTRES, axis=2)
+    spec = NoiseSpec("t2h", 0.2, destination="similar", temperature=1.0, profile=profile)
+    given = corrupt(spec, true, 6, similarity=-gaps).given
     probs = gaussians.cross_validated(features, given)
     audit = audit_labels(probs.astype(np.float32), given)
     wrong = given != true
@@ -90,6 +109,19 @@ def test_tail_to_head_noise_towards_look_alikes_is_found(profile):
     assert audit.wrong.mean() == pytest.approx(wrong.mean(), rel=0.25)
     tail = np.isin(true, [1, 3]) & ~wrong
     assert audit.flagged[tail].mean() < 0.03
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_asymmetric_noise_is_found(seed):
+    table = np.eye(5)
+    table[0, [0, 3]], table[2, [2, 0]] = [0.8, 0.2], [0.65, 0.35]
+    counts = 4 * np.array([400, 200, 100, 50, 25])
+    true, positions, given = gaussians.class_noise(counts, lambda n: Table(table), seed=seed)
+    audit = audit_labels(gaussians.cross_validated(positions, given).astype(np.float32), given)
+    assert audit.noise.startswith("asymmetric"), audit.noise
+    wrong, caught = given != true, (audit.flagged & (given != true)).sum()
+    assert caught / audit.flagged.sum() > 0.85 and caught / wrong.sum() > 0.65
+    assert audit.wrong.mean() == pytest.approx(wrong.mean(), rel=0.15)
 
 
 def test_noise_of_both_directions_is_not_taken_for_it():

@@ -166,7 +166,7 @@ def trial(kind, place, ahead, realised=0.3):
 
 
 @pytest.mark.parametrize(
-    ("simple", "to_head", "confused", "counted", "kept"),
+    ("simple", "narrow", "confused", "counted", "kept"),
     [
         (2.5, None, 0, 0.3, None),  # three standard errors above no noise are asked for
         (3.5, None, 0, 0.3, "simple"),
@@ -178,20 +178,20 @@ def trial(kind, place, ahead, realised=0.3):
         (9, None, 12.5, 0.3, None),
         (9, None, 9.5, 0.45, None),  # and more were counted
         (9, 9.5, 5, 0.3, "simple"),  # look-alikes must be ahead by one
-        (9, 10.5, 5, 0.3, "to_head"),
-        (9, 10.5, 10, 0.3, "to_head"),
+        (9, 10.5, 5, 0.3, "narrow"),
+        (9, 10.5, 10, 0.3, "narrow"),
         (9, 10.5, 11, 0.3, "simple"),  # and ahead of confusions
         (2, 2.9, 0, 0.3, None),
-        (0, 3.1, 0, 0.3, "to_head"),
+        (0, 3.1, 0, 0.3, "narrow"),
         (9, 10.5, 9, 0.65, None),
-        (3.5, 5, None, 0.9, "to_head"),  # confusions are not tried of many classes
+        (3.5, 5, None, 0.9, "narrow"),  # confusions are not tried of many classes
     ],
 )
-def test_a_kind_earns_its_place(simple, to_head, confused, counted, kept):
+def test_a_kind_earns_its_place(simple, narrow, confused, counted, kept):
     def made(kind, place, ahead):
         return None if ahead is None else trial(kind, place, ahead)
 
-    others = made("to_head", 2, to_head), made("confused", 3, confused)
+    others = made("narrow", 2, narrow), made("confused", 3, confused)
     without = trial("none", 0, 0, realised=0)
     found = structure.decided(without, trial("simple", 1, simple), *others, counted)
     assert (found and found.kind) == kept
