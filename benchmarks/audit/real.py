@@ -119,13 +119,16 @@ def draw(features: np.ndarray, true: np.ndarray, labels: str, factor: int, seed:
     else:
         spec = NoiseSpec(seed=seed, **DRAWN[labels])
         given = corrupt(spec, clean, size, features=lambda: features).given
-    low = PCA(min(COMPONENTS, len(rows) // 2), random_state=0).fit_transform(features)
+    return Drawn(features, clean, given, cross_validated(features, given, seed))
+
+
+def cross_validated(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """`[N, K]` of a logistic regression on the first principal components."""
+    low = PCA(min(COMPONENTS, len(labels) // 2), random_state=0).fit_transform(features)
     low /= np.sqrt((low**2).mean())
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
-    probs = cross_val_predict(
-        LogisticRegression(max_iter=150), low, given, cv=folds, method="predict_proba"
-    )
-    return Drawn(features, clean, given, probs)
+    model = LogisticRegression(max_iter=150)
+    return cross_val_predict(model, low, labels, cv=folds, method="predict_proba")
 
 
 def votes(drawn: Drawn) -> np.ndarray:

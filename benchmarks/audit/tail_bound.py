@@ -1,16 +1,17 @@
-"""Measures what the tail's guard could reach at best: flags of our ranking, cut with the truth.
+"""Measures what the tail's guard could reach at best under symmetric noise, with the truth at hand.
 
-    python -m benchmarks.audit.tail_bound [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
-        [--cache=DIR] [--out=FILE]
+    python -m benchmarks.audit.tail_bound [--seeds=0,1,2] [--only=TEXT] [--cache=DIR] [--out=FILE]
 
 Takes about ten minutes on two cores where the cache of `audit/real.py` is at hand.
 Writes benchmarks/results/audit/tail_bound.json, which docs/own_data.md shows. Goes on where it was.
 
-The sets are the long-tailed ones of `audit/real.py`. Two thresholds are chosen with the true
-labels: for labels of tail classes the lowest at which no more right ones are flagged than allowed
-(3 %, of human labels a third of cleanlab's share), for all others the lowest at which precision is
-still cleanlab's. So no guard of the same ranking, one threshold for each of the two groups, has
-more recall at that precision.
+The sets are those of `audit/real.py`. Rankings: our audit's, and that of an oracle, whose opinions
+(predictions, neighbours, Gaussian classes, all cross-validated) learnt from the true labels, and
+who knows how much noise there is. Of each ranking two measures, both by the truth:
+
+  at cleanlab's precision: of labels of tail classes as many are flagged as put no more than 3 % of
+    the right ones among them, of all others as many as keep the precision of cleanlab's flags.
+  at any precision: all labels of other classes are flagged.
 """
 
 import numpy as np
@@ -18,17 +19,23 @@ import numpy as np
 from benchmarks import result_file
 from benchmarks.audit import real
 from dull_jax.data.groups import class_groups
+from dull_jax.stats import label_evidence
 from dull_jax.stats.label_audit import audit_labels
 
 ALLOWED = 0.03
 
 
-def cut(drawn: real.Drawn, ranking: np.ndarray, precision: float, allowed: float) -> np.ndarray:
-    """Flags `[N]` of the two thresholds. precision, allowed: shares, in [0, 1]."""
+def in_tail(drawn: real.Drawn) -> np.ndarray:
+    """`[N]`, whether the given class is of the tail."""
     counts = np.bincount(drawn.true, minlength=drawn.num_classes)
-    tail = np.isin(drawn.given, class_groups(counts)[0]["tail"])
+    return np.isin(drawn.given, class_groups(counts)[0]["tail"])
+
+
+def cut(drawn: real.Drawn, ranking: np.ndarray, precision: float) -> np.ndarray:
+    """Flags `[N]` of the two thresholds. precision: in [0, 1]."""
+    tail = in_tail(drawn)
     right = np.sort(ranking[tail & ~drawn.wrong])[::-1]
-    flagged = tail & (ranking > right[int(allowed * len(right))])
+    flagged = tail & (ranking > right[int(ALLOWED * len(right))])
     rest = np.flatnonzero(~tail)
     rest = rest[np.argsort(-ranking[rest], kind="stable")]
     caught = (flagged & drawn.wrong).sum() + drawn.wrong[rest].cumsum()
@@ -37,23 +44,44 @@ def cut(drawn: real.Drawn, ranking: np.ndarray, precision: float, allowed: float
     return flagged
 
 
-def measure(drawn: real.Drawn, human: bool) -> dict[str, dict[str, float | None]]:
-    """Scores of cleanlab, of our defaults, and of the cut."""
+def oracle(drawn: real.Drawn, rate: float, seed: int) -> np.ndarray:
+    """P(wrong) `[N]` of symmetric noise of a known rate, by who has learnt from true labels."""
+    names = [str(k) for k in range(drawn.num_classes)]
+    probs = real.cross_validated(drawn.features, drawn.true, seed)
+    evidence, _ = label_evidence.gathered(probs, drawn.true, drawn.features, names, None)
+    true = np.asarray(evidence.at(np.arange(len(drawn.true))), np.float64)
+    own = true[np.arange(len(true)), drawn.given]
+    away = rate / (drawn.num_classes - 1)
+    return 1 - own * (1 - rate) / (own * (1 - rate) + (1 - own) * away)
+
+
+def bounds(drawn: real.Drawn, ranking: np.ndarray, precision: float) -> dict[str, float | None]:
+    """Percent, by the two thresholds; and the most recall there is at any precision."""
+    flagged = cut(drawn, ranking, precision)
+    scores = real.score(drawn, flagged, ranking)
+    kept = {name: scores[name] for name in ("recall", "clean_tail_flagged")}
+    everything = flagged | ~in_tail(drawn)
+    return kept | {"at any precision": real.score(drawn, everything, ranking)["recall"]}
+
+
+def measure(drawn: real.Drawn, rate: float, seed: int) -> dict[str, dict[str, float | None]]:
+    """Scores of cleanlab, and the bounds of both rankings."""
     names = [str(k) for k in range(drawn.num_classes)]
     audit = audit_labels(drawn.probs, drawn.given, features=drawn.features, class_names=names)
     theirs = real.score(drawn, *real.others_flags(drawn)["cleanlab"])
-    allowed = theirs["clean_tail_flagged"] / 300 if human else ALLOWED
-    best = cut(drawn, audit.wrong, theirs["precision"] / 100, allowed)
-    found = {"cleanlab": theirs, "ours": real.score(drawn, audit.flagged, audit.wrong)}
-    return found | {"best cut": real.score(drawn, best, audit.wrong)}
+    rankings = {"ours": audit.wrong, "oracle": oracle(drawn, rate, seed)}
+    precision = theirs["precision"] / 100
+    return {"cleanlab": theirs} | {
+        name: bounds(drawn, ranking, precision) for name, ranking in rankings.items()
+    }
 
 
 def main() -> None:
     args = real.arguments(__doc__)
-    tails = [cell for cell in real.CELLS if cell[1] != "none" and cell[2] > 1]
-    for cell, seed, drawn in real.missing(args, tails):
-        found = measure(drawn, human=cell.endswith(real.HUMAN))
-        args.cells.setdefault(cell, {})[seed] = found
+    cells = [cell for cell in real.CELLS if cell[1].startswith("symmetric")]
+    for cell, seed, drawn in real.missing(args, cells):
+        rate = real.DRAWN[cell.split(", ")[-1]]["rate"]
+        args.cells.setdefault(cell, {})[seed] = found = measure(drawn, rate, int(seed))
         shown = {arm: round(scores["recall"], 1) for arm, scores in found.items()}
         print(cell, seed, shown, flush=True)
         result_file.save(args.out, {"cells": args.cells})

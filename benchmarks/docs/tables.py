@@ -121,10 +121,14 @@ def _features_all() -> str:
 def _feature_runs() -> tuple[dict[tuple, dict[str, list]], list]:
     """({(set, imbalance, noise): {method: its runs}}, all of them), of CIFAR's frozen features."""
     cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
-    for result in (used := table.load([RESULTS / "features"])):
-        noise = result["noise"]
-        name = f"{_NOISES.get(noise['name'], noise['name'])} {noise.get('rate') or ''}".strip()
-        cells[result["dataset"], result["imbalance_factor"], name][result["method"]].append(result)
+    used = []
+    for folder, destination in (("features", ""), ("features_similar", ", look-alikes")):
+        for result in table.load([RESULTS / folder]):
+            noise, used = result["noise"], [*used, result]
+            kind = _NOISES.get(noise["name"], noise["name"])
+            name = f"{kind} {noise.get('rate') or ''}".strip() + destination
+            cell = cells[result["dataset"], result["imbalance_factor"], name]
+            cell[result["method"]].append(result)
     return cells, used
 
 

@@ -47,7 +47,7 @@ KINDS = {
     "joint": "joint (towards frequent classes)",
     "t2h": "tail-to-head",
     "t2h-similar": "tail-to-head, towards look-alikes",
-    "asymmetric": "asymmetric (from a class to one look-alike)",
+    "asymmetric": "asymmetric (from a class to one other)",
     "image": "between classes that look alike, depending on the image",
 }
 DETAILS = {

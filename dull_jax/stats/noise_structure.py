@@ -134,24 +134,27 @@ def decided(
     of any direction do. Overfitted predictions have confusions of their own; so a kind of few
     parameters that explains three quarters of the `counted` wrong labels may be three errors
     behind. A kind that explains less than half of them must be two ahead: what it leaves over has
-    to be the predictions' own errors. So must asymmetric noise be: people, too, confuse a class
-    with its one look-alike. Kinds that are read off confusions have to be ahead of those of few
-    parameters by one error.
+    to be the predictions' own errors. Kinds that are read off confusions have to be ahead of those
+    of few parameters by one error, and of all confusions by two, unless three quarters are
+    explained. Asymmetric noise has to be even then: people, too, confuse a class with its one
+    look-alike.
 
     Args:
       without: no noise.  simple: of few parameters.  narrow: of `look_alikes`, to some of them.
       confused: to all of them. None where not tried.  counted: share of wrong labels.
     """
 
-    def believed(trial: Trial, least: float) -> bool:
+    def believed(trial: Trial, most: float, half: float) -> bool:
+        """By how much it must be ahead if it explains three quarters, or half, of them."""
         share = trial.realised / max(counted, 1e-12)
-        least = max(least, -3 if share >= 0.75 else 0 if share >= 0.5 else 2)
+        least = most if share >= 0.75 else half if share >= 0.5 else 2
         return lead(trial, without) >= 3 and (confused is None or lead(trial, confused) > least)
 
     if narrow and lead(narrow, simple) > 1:
-        if believed(narrow, least=2 if narrow.kind.startswith(look_alikes.PAIRS) else 0):
+        asymmetric = narrow.kind.startswith(look_alikes.PAIRS)
+        if believed(narrow, most=2 if asymmetric else 0, half=2):
             return narrow
-    return simple if believed(simple, least=-3) else None
+    return simple if believed(simple, most=-3, half=0) else None
 
 
 def _best_simple(trials: Sequence[Trial]) -> tuple[Trial, Trial, bool]:

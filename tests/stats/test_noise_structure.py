@@ -165,6 +165,13 @@ def trial(kind, place, ahead, realised=0.3):
     return noise_trials.Trial(kind, 0.3, realised, gains, 1.0)
 
 
+@pytest.mark.parametrize(("ahead", "kept"), [(2.5, True), (1.5, False)])
+def test_asymmetric_noise_is_more_than_what_people_confuse(ahead, kept):
+    pairs, confused = trial("asymmetric few", 2, 5), trial("confused", 3, 5 - ahead)
+    without, simple = trial("none", 0, 0, realised=0), trial("simple", 1, 0)
+    assert (structure.decided(without, simple, pairs, confused, 0.3) is pairs) == kept
+
+
 @pytest.mark.parametrize(
     ("simple", "narrow", "confused", "counted", "kept"),
     [
@@ -184,6 +191,9 @@ def trial(kind, place, ahead, realised=0.3):
         (2, 2.9, 0, 0.3, None),
         (0, 3.1, 0, 0.3, "narrow"),
         (9, 10.5, 9, 0.65, None),
+        (0, 5, 4, 0.3, "narrow"),
+        (0, 5, 4, 0.5, None),  # by two where it explains less than three quarters
+        (0, 5, 2.5, 0.5, "narrow"),
         (3.5, 5, None, 0.9, "narrow"),  # confusions are not tried of many classes
     ],
 )
