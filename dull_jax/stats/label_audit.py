@@ -34,7 +34,7 @@ from dull_jax.stats import (
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 # Share of the tail's right labels that may be flagged, by what is expected, unless asked. Where
 # noise flows to frequent classes, labels of rare ones are mostly right, and a strict guard costs
-# nothing; three times as many are flagged then. Noise of images flows into rare classes too.
+# nothing; three times as many are flagged then. Other noise flows into rare classes too.
 TAIL_FALSE_ALARMS = {
     **{"t2h": 0.01, "t2h-similar": 0.01, "joint": 0.01},
     **{"symmetric": 0.03, "asymmetric": 0.03, "none": 0.03, "image": 0.05},
@@ -53,7 +53,7 @@ KINDS = {
 DETAILS = {
     "rate": ", rate",
     " cap": ", a class loses at most",
-    " evenly": ", the same share of every class",
+    " evenly": ", the same share of every class that loses any",
     " few": ", of few classes",
     " mostly": ", now and then to rarer classes",
 }

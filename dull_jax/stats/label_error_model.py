@@ -1,7 +1,7 @@
 """P(wrong) of every label, under the noise that explains the labels.
 
-Either a kind of few parameters that depends on the class alone (`noise_structure`), undone by
-Bayes' rule, or noise that depends on the image (`image_noise`). N samples, K classes.
+Either noise that depends on the class alone (`noise_structure`), undone by Bayes' rule, or noise
+that depends on the image (`image_noise`). N samples, K classes.
 """
 
 from typing import NamedTuple

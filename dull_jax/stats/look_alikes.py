@@ -2,7 +2,7 @@
 
 `confident_confusions` say how the samples that look most like a class are called. Part of that is
 noise, the rest are the predictions' own errors. Noise that leads to more frequent look-alikes (tail
-to head) or to one look-alike alone (asymmetric) is less than all confusions, so it can earn its
+to head) or to one look-alike alone (asymmetric) is a part of the confusions, so it can earn its
 place by explaining the labels better (`noise_structure`). How much of its labels a class loses may
 be what its confusions show, or the same for all, or grow with rarity. C `[K, K]` are confusions,
 T `[K, K]` holds P(given j | true i), NumPy float64.
@@ -18,13 +18,13 @@ from dull_jax.data.noises.t2h import tailness
 from dull_jax.stats import image_noise
 from dull_jax.stats.noise_kinds import CAPS, Table, lost
 
-MOST = 0.95  # of a class's labels leave it; T may fall short of the rate then
-REVERSE = 0.2  # of the confusions that lead to rarer classes, beside those that do not
+MOST = 0.95  # largest share of a class's labels that leaves it; the rate may not be reached
+REVERSE = 0.2  # share kept of confusions that lead to classes that are not more frequent
 CONFUSED = "confused"
 TO_HEAD = "t2h-similar"
 PAIRS = "asymmetric"
 
-Make: TypeAlias = Callable[[np.ndarray, np.ndarray, float], Table]  # (true counts [K], C, rate)
+Shape: TypeAlias = Callable[[np.ndarray, np.ndarray, float], Table]  # (true counts [K], C, rate)
 
 
 def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -62,7 +62,7 @@ def headward(counts: np.ndarray, confused: np.ndarray, rate: float, reverse: flo
 def towards(
     counts: np.ndarray, confused: np.ndarray, rate: float, cap: float | None = None
 ) -> Table:
-    """To more frequent classes as C says; how much of a class, C does not say.
+    """To more frequent classes as C says; C does not say how much a class loses.
 
     The share that a class loses grows with rarity, up to `cap`, as of `noise_kinds.t2h`; None: it
     is the same for all but the most frequent. Their mean over all samples is `rate`.
@@ -84,7 +84,7 @@ def pairs(
     """To the one class that C shows most; class mean of wrong labels `rate`.
 
     Classes lose their labels "as shown" by C, all the same share, or "few" of them, those that C
-    shows to lose more than the mean. Counts mean nothing here.
+    shows to lose more than the mean. `counts` are not used.
 
     >>> confused = np.array([[0.9, 0.1, 0], [0.2, 0.7, 0.1], [0, 0, 1]])
     >>> pairs(np.ones(3), confused, rate=0.1).table.round(3)
@@ -110,11 +110,11 @@ def _leaving(away: np.ndarray) -> Table:
     return Table(away + np.diag(1 - away.sum(1)))
 
 
-def kinds(counts: np.ndarray) -> dict[str, Make]:
+def kinds(counts: np.ndarray) -> dict[str, Shape]:
     """Every kind that is searched. counts: `[K]` of the given labels."""
     if len(counts) < 2:
         return {}
-    makes: dict[str, Make] = {CONFUSED: functools.partial(headward, reverse=1), PAIRS: pairs}
+    makes: dict[str, Shape] = {CONFUSED: functools.partial(headward, reverse=1), PAIRS: pairs}
     makes[f"{PAIRS} evenly"] = functools.partial(pairs, classes="all")
     makes[f"{PAIRS} few"] = functools.partial(pairs, classes="few")
     if counts.max() > counts.min():

@@ -92,6 +92,7 @@ def search(probs: np.ndarray, given: np.ndarray, given_counts: np.ndarray) -> No
         confused = look_alike.best(look_alikes.CONFUSED, RATES, counted)
         if confused and lead(confused, best) > 4:  # its many parameters must earn their place
             best = confused
+            evident = True
     return _refined(best, without, evident, probs, given, look_alike)
 
 
@@ -118,43 +119,46 @@ def class_conditional(
     look_alike = LookAlikes(probs, given, counts, likelihood)
     trials = {kind: look_alike.best(kind, RATES, counted) for kind in look_alike.kinds}
     confused = trials.pop(look_alikes.CONFUSED, None)
-    narrow = max(filter(None, trials.values()), key=lambda t: t.gains.mean(), default=None)
+    narrow = [trial for trial in trials.values() if trial]
     best = decided(without, simple, narrow, confused, counted)
     if best is None:
         return None
-    return _refined(best, without, evident or best is narrow, probs, given, look_alike)
+    return _refined(best, without, evident or best is not simple, probs, given, look_alike)
 
 
 def decided(
-    without: Trial, simple: Trial, narrow: Trial | None, confused: Trial | None, counted: float
+    without: Trial, simple: Trial, narrow: Sequence[Trial], confused: Trial | None, counted: float
 ) -> Trial | None:
-    """Which of two kinds of noise is believed, if any; errors are standard errors.
+    """Which kind of noise is believed, if any; errors are standard errors.
 
-    It explains the labels better than no noise does, by three errors, and better than confusions
-    of any direction do. Overfitted predictions have confusions of their own; so a kind of few
-    parameters that explains three quarters of the `counted` wrong labels may be three errors
-    behind. A kind that explains less than half of them must be two ahead: what it leaves over has
-    to be the predictions' own errors. Kinds that are read off confusions have to be ahead of those
-    of few parameters by one error, and of all confusions by two, unless three quarters are
-    explained. Asymmetric noise has to be even then: people, too, confuse a class with its one
-    look-alike.
+    It explains the labels better than no noise does, by three errors. Against confusions of any
+    direction:
+
+    - Kinds of few parameters may be three errors behind if they explain three quarters of the
+      `counted` wrong labels: overfitted predictions have confusions of their own. If they explain
+      half, they must be ahead.
+    - Kinds that are read off confusions must be ahead if they explain three quarters, and else by
+      two. Asymmetric noise must be by two in any case: people, too, confuse a class with its one
+      look-alike. They must also be ahead of kinds of few parameters, by one.
+    - A kind that explains less than half must be ahead by two: what it leaves over has to be the
+      predictions' own errors.
 
     Args:
       without: no noise.  simple: of few parameters.  narrow: of `look_alikes`, to some of them.
-      confused: to all of them. None where not tried.  counted: share of wrong labels.
+      confused: to all of them; None where not tried.  counted: share of wrong labels.
     """
 
-    def believed(trial: Trial, most: float, half: float) -> bool:
-        """By how much it must be ahead if it explains three quarters, or half, of them."""
+    def believed(trial: Trial, if_most: float, if_half: float) -> bool:
+        """Ahead of confusions by more, where three quarters, or half, are explained."""
         share = trial.realised / max(counted, 1e-12)
-        least = most if share >= 0.75 else half if share >= 0.5 else 2
+        least = if_most if share >= 0.75 else if_half if share >= 0.5 else 2
         return lead(trial, without) >= 3 and (confused is None or lead(trial, confused) > least)
 
-    if narrow and lead(narrow, simple) > 1:
-        asymmetric = narrow.kind.startswith(look_alikes.PAIRS)
-        if believed(narrow, most=2 if asymmetric else 0, half=2):
-            return narrow
-    return simple if believed(simple, most=-3, half=0) else None
+    for trial in sorted(narrow, key=lambda t: -t.gains.mean()):
+        asymmetric = trial.kind.startswith(look_alikes.PAIRS)
+        if lead(trial, simple) > 1 and believed(trial, if_most=2 if asymmetric else 0, if_half=2):
+            return trial
+    return simple if believed(simple, if_most=-3, if_half=0) else None
 
 
 def _best_simple(trials: Sequence[Trial]) -> tuple[Trial, Trial, bool]:

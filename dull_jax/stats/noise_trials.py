@@ -75,8 +75,8 @@ class LookAlikes:
         self._parts, self._shown = [], []
         for inside in (self._fold == k for k in range(FOLDS if searched else 0)):
             self._parts.append((probs[inside], given[inside]))
-            others = look_alikes.confident_confusions(probs[~inside], given[~inside])
-            self._shown.append(others)
+            confused = look_alikes.confident_confusions(probs[~inside], given[~inside])
+            self._shown.append(confused)
 
     def tried(self, kind: str, rates: Sequence[float]) -> list[Trial]:
         """A kind at every rate where names keep their meaning (`identifiable`)."""
@@ -91,22 +91,22 @@ class LookAlikes:
         place = int(np.abs(np.array(rates) - start).argmin())
         while place and at(place) is None:
             place -= 1
-        while at(place):
+        for _ in rates:
             around = range(max(place - 1, 0), min(place + 2, len(rates)))
-            up = max((p for p in around if at(p)), key=lambda p: at(p).gains.mean())
-            if up == place:
-                break
-            place = up
+            tried_there = {p: trial.gains.mean() for p in around if (trial := at(p))}
+            place = max(tried_there, key=lambda p: tried_there[p], default=place)
         return at(place)
 
     def _trial(self, kind: str, rate: float) -> Trial | None:
         makes = [functools.partial(self.kinds[kind], confused=c, rate=rate) for c in self._shown]
-        found = [solved(self.counts, make) for make in makes]
-        if not all(identifiable(model, self.counts) for _, model in found):
-            return None
+        found = []
+        for make in makes:
+            found.append(solved(self.counts, make))
+            if not identifiable(found[-1][1], self.counts):
+                return None
         gains, temperatures = np.empty(len(self._fold), np.float32), []
-        for k, (part, noise) in enumerate(zip(self._parts, found, strict=True)):
-            gains[self._fold == k], temperature = self.likelihood(*part, *noise)
+        for k, (part, found_here) in enumerate(zip(self._parts, found, strict=True)):
+            gains[self._fold == k], temperature = self.likelihood(*part, *found_here)
             temperatures.append(float(temperature))
         realised = float(np.mean([_realised(model) for _, model in found]))
         return Trial(kind, rate, realised, gains, float(np.mean(temperatures)))

@@ -34,7 +34,7 @@ def solved(given_counts: np.ndarray, make: Make, iterations: int = 200) -> tuple
         ratio = noise.sorted(given_counts) / np.maximum(called, 1e-12)
         back = counts * noise.named(noise.backward(ratio))
         before, counts = counts, (counts + np.maximum(back, 0.5)) / 2
-        if np.abs(counts - before).max() < 1e-7 * counts.max():
+        if (np.abs(counts - before) < 1e-6 * counts).all():
             break
     noise, shares = noise_kinds.quickest(make(counts)), counts / counts.sum()
     model = LabelModel(noise_kinds.table(noise).astype(np.float32), shares.astype(np.float32))

@@ -36,3 +36,10 @@ def test_what_a_path_belongs_to(tmp_path):
     for name in ("metrics.jsonl", "checkpoints/3/x", "report/index.html", ".lock"):
         assert layout.owner(tmp_path / "run" / name) == tmp_path / "run"
     assert layout.owner(tmp_path / "run" / "audit" / "mine.csv") is None
+
+
+def test_the_page_of_run_folders_names_every_file():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "runs.md").read_text()
+    files = [*layout.FILES, *layout.AUDIT_FILES, layout.DECISIONS]
+    folders = [f"{name}/" for name in (*layout.FOLDERS, layout.AUDIT)]
+    assert [name for name in files + folders if f"`{name}`" not in page] == []

@@ -6,9 +6,10 @@ import pytest
 import gaussians
 from dull_jax.data.noise import NoiseSpec, corrupt
 from dull_jax.data.noises.t2h import tailness
-from dull_jax.stats import image_noise, look_alikes, noise_structure, temperature_scaling
-from dull_jax.stats.label_audit import audit_labels
+from dull_jax.stats import look_alikes, noise_kinds
+from dull_jax.stats.label_audit import TAIL_FALSE_ALARMS, audit_labels, in_words
 from dull_jax.stats.noise_kinds import Table
+from dull_jax.stats.noise_trials import LookAlikes, Trial
 
 COUNTS = np.array([60.0, 300.0, 20.0, 120.0])
 CONFUSED = np.array(
@@ -126,12 +127,32 @@ def test_asymmetric_noise_is_found(seed):
     assert audit.wrong.mean() == pytest.approx(wrong.mean(), rel=0.15)
 
 
-def test_noise_of_both_directions_is_not_taken_for_it():
-    """Of people: between look-alikes, wherever an image lies between them."""
-    _, positions, given = gaussians.image_noise(np.array([800, 400, 200, 100, 50]), 0.1)
-    probs = noise_structure.positive(gaussians.cross_validated(positions, given))
-    counted = image_noise.counted(probs, given).rate
-    found = noise_structure.class_conditional(
-        probs, given, np.bincount(given), temperature_scaling.likelihood_gain, counted
-    )
-    assert found is None
+@pytest.mark.parametrize(
+    ("gains", "start", "found"),
+    [
+        ([1, 2, 3, 4], 0.1, 3),  # uphill to the right
+        ([4, 3, 2, 1], 0.4, 0),  # and to the left
+        ([1, 5, 2, 3], 0.2, 1),
+        ([2, 2, 2, 2], 0.3, 0),  # ties: less noise
+        ([1, 3, None, None], 0.4, 1),  # so much noise cannot be
+        ([None] * 4, 0.3, None),
+    ],
+)
+def test_the_best_rate_is_uphill(monkeypatch, gains, start, found):
+    def trial(self, kind, rate):
+        gain = gains[round(10 * rate) - 1]
+        return None if gain is None else Trial(kind, rate, rate, np.array([float(gain)]), 1.0)
+
+    monkeypatch.setattr(LookAlikes, "_trial", trial)
+    trials = LookAlikes(np.full((9, 3), 1 / 3), np.arange(9) % 3, np.ones(3), None)
+    best = trials.best(look_alikes.CONFUSED, (0.1, 0.2, 0.3, 0.4), start)
+    assert (best and round(10 * best.rate) - 1) == found
+
+
+def test_every_kind_has_words_and_a_guard():
+    kinds = [*look_alikes.kinds(COUNTS), *(kind for kind, _, _ in noise_kinds.kinds(COUNTS, [0.1]))]
+    for kind in set(kinds) - {look_alikes.CONFUSED}:  # which an audit takes for noise of images
+        name, _, how = kind.partition(" ")
+        assert name in TAIL_FALSE_ALARMS
+        words = in_words(f"{name} rate 0.10 {how}".strip())
+        assert "rate 0.10" in words and (not how or len(words.split(", ")) > 2), words
