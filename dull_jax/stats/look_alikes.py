@@ -9,8 +9,7 @@ T `[K, K]` holds P(given j | true i), NumPy float64.
 """
 
 import functools
-from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol
 
 import numpy as np
 
@@ -24,7 +23,11 @@ CONFUSED = "confused"
 TO_HEAD = "t2h-similar"
 PAIRS = "asymmetric"
 
-Shape: TypeAlias = Callable[[np.ndarray, np.ndarray, float], Table]  # (true counts [K], C, rate)
+
+class Shape(Protocol):
+    """True counts `[K]`, C, rate -> T."""
+
+    def __call__(self, counts: np.ndarray, confused: np.ndarray, rate: float) -> Table: ...
 
 
 def confident_confusions(probs: np.ndarray, given: np.ndarray) -> np.ndarray:
