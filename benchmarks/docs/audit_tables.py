@@ -16,7 +16,6 @@ ORDERS = {  # see audit/review_effort.py
     "margin": "disagreement",
     "chance": "chance",
 }
-TAIL = "clean_tail_flagged"
 ALONE = ("ours, predictions alone", "ours, features alone")
 
 
@@ -138,8 +137,8 @@ def tail_bound() -> str:
     heads += [f"{name}: {column}" for name in bounds.values() for column in columns.values()]
     lines = [f"| labels | n | {' | '.join(heads)} |", "|---|--:|" + "--:|" * len(heads)]
     for cell, seeds in read("audit/tail_bound.json")["cells"].items():
-        runs, keys = list(seeds.values()), [("cleanlab", "recall"), ("cleanlab", TAIL)]
-        keys += [(name, column) for name in bounds for column in columns]
+        runs, keys = list(seeds.values()), [("cleanlab", key) for key in list(columns)[:2]]
+        keys += [(name, key) for name in bounds for key in columns]
         cells = [_average(run[arm][key] for run in runs) for arm, key in keys]
         lines.append(f"| {_named(cell)} | {len(runs)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\nPercent, means over the seeds."

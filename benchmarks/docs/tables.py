@@ -123,8 +123,9 @@ def _feature_runs() -> tuple[dict[tuple, dict[str, list]], list]:
     cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
     used = []
     for folder, destination in (("features", ""), ("features_similar", ", look-alikes")):
-        for result in table.load([RESULTS / folder]):
-            noise, used = result["noise"], [*used, result]
+        used += (results := table.load([RESULTS / folder]))
+        for result in results:
+            noise = result["noise"]
             kind = _NOISES.get(noise["name"], noise["name"])
             name = f"{kind} {noise.get('rate') or ''}".strip() + destination
             cell = cells[result["dataset"], result["imbalance_factor"], name]

@@ -36,8 +36,13 @@ THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 # noise flows to frequent classes, labels of rare ones are mostly right, and a strict guard costs
 # nothing; three times as many are flagged then. Other noise flows into rare classes too.
 TAIL_FALSE_ALARMS = {
-    **{"t2h": 0.01, "t2h-similar": 0.01, "joint": 0.01},
-    **{"symmetric": 0.03, "asymmetric": 0.03, "none": 0.03, "image": 0.05},
+    "t2h": 0.01,
+    "t2h-similar": 0.01,
+    "joint": 0.01,
+    "symmetric": 0.03,
+    "asymmetric": 0.03,
+    "none": 0.03,
+    "image": 0.05,
 }
 RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class

@@ -99,7 +99,7 @@ def pairs(
     most = away.max(1)
     loses = {"as shown": most, "all": (most > 0) * 1.0, "few": most * (most > most.mean())}[classes]
     single = np.eye(len(confused))[away.argmax(1)]
-    return _leaving(single * (loses * rate / max(loses.mean(), 1e-12))[:, None])
+    return confusion(single * loses[:, None], rate)
 
 
 def _larger(counts: np.ndarray) -> np.ndarray:
