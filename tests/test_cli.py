@@ -2,8 +2,10 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -164,8 +166,17 @@ def test_a_path_flag_that_is_empty(tmp_path, command, flag):
     assert done.stderr.count("\n") == 1 and not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def readable_package():
+    """Where everybody may read a copy of the package; a checkout may be private."""
+    with tempfile.TemporaryDirectory() as place:
+        shutil.copytree(pathlib.Path(ROOT, "dull_jax"), pathlib.Path(place, "dull_jax"))
+        os.chmod(place, 0o755)
+        yield place
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="needs root to be nobody")
-def test_a_user_without_name_and_home(call, tmp_path):
+def test_a_user_without_name_and_home(call, readable_package, tmp_path):
     """`docker run -u 54321`: no cache, no traceback."""
     environ = {k: v for k, v in os.environ.items() if k not in ("HOME", "XDG_CACHE_HOME")}
     become = "main([])  # imports what nobody may read\nos.setgid(54321); os.setuid(54321)\n"
@@ -176,7 +187,7 @@ def test_a_user_without_name_and_home(call, tmp_path):
         text=True,
         timeout=LONG,
         cwd=tmp_path,
-        env=environ | {"PYTHONPATH": ROOT},
+        env=environ | {"PYTHONPATH": readable_package},
     )
     assert done.returncode == 0 and done.stderr == "", done.stderr
 
