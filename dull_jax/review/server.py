@@ -1,10 +1,12 @@
 """The server of a review: at an address of its own, which it says."""
 
 import socket
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+import uvicorn
 
 from dull_jax.errors import UserError
-from dull_jax.review import access
+from dull_jax.review import access, app
 from dull_jax.review.session import Session
 
 _GRACE = 3  # seconds that a picture under way may take when the server ends
@@ -15,7 +17,7 @@ class Page(NamedTuple):
 
     session: Session
     address: str
-    server: Any  # uvicorn.Server; it ends where its `should_exit` is set
+    server: uvicorn.Server  # it ends where its `should_exit` is set
     socket: socket.socket
 
     def run(self) -> None:
@@ -33,18 +35,8 @@ def listening(
       command: what the page names as the next one, when all is decided.
 
     Raises:
-      UserError: the port or address cannot be had, or what serves it is not installed.
+      UserError: the port or address cannot be had.
     """
-    try:
-        import uvicorn
-
-        from dull_jax.review import app
-    except ImportError as error:
-        if (error.name or "").startswith("dull_jax"):
-            raise
-        raise UserError(
-            f'the review needs {error.name}; run: pip install "dull_jax[review]"'
-        ) from None
     server = _socket(host, port)
     port, token = server.getsockname()[1], access.new_token()
     config = uvicorn.Config(

@@ -43,12 +43,6 @@ def test_killed_and_started_again(own_audit, tmp_path):
     assert f"python -m dull_jax.audit --run='{run}' --decisions='{path}'" in said
 
 
-def test_without_what_serves_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(UserError, match=r'needs uvicorn; run: pip install "dull_jax\[review\]"'):
-        listening(None, "x")
-
-
 def test_a_port_that_is_taken(page):
     port = int(page.address.split(":")[2].split("/")[0])
     with pytest.raises(UserError, match=f"--port={port}: cannot listen there"):

@@ -39,8 +39,7 @@ def _labels(run: Run) -> list[Step]:
         ),
         (
             "Decide about them",
-            "Opens a page that shows one doubtful label at a time; each decision takes one key. It "
-            'needs pip install "dull_jax[review]" once.',
+            "Opens a page that shows one doubtful label at a time; each decision takes one key.",
             [*_command("review", run=here), "--open"],
         ),
         (
