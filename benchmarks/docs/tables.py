@@ -71,6 +71,11 @@ def _lead(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 _ON_FEATURES = ("dull", "two_stage", "la", "elr", "ldam_drw", "ce")
 _NOISES = {"t2h": "T2H", "file": "human labels"}
+_OF_FEATURES = (  # folders of results, and what the noise of a name is in them
+    ("features", {"file": ", 17 % wrong"}),
+    ("features_aggregate", {"file": ", 9 % wrong"}),
+    ("features_similar", {"t2h": ", look-alikes"}),
+)
 
 
 def _features() -> str:
@@ -122,12 +127,12 @@ def _feature_runs() -> tuple[dict[tuple, dict[str, list]], list]:
     """({(set, imbalance, noise): {method: its runs}}, all of them), of CIFAR's frozen features."""
     cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
     used = []
-    for folder, destination in (("features", ""), ("features_similar", ", look-alikes")):
+    for folder, details in _OF_FEATURES:
         used += (results := table.load([RESULTS / folder]))
         for result in results:
             noise = result["noise"]
             kind = _NOISES.get(noise["name"], noise["name"])
-            name = f"{kind} {noise.get('rate') or ''}".strip() + destination
+            name = f"{kind} {noise.get('rate') or ''}".strip() + details.get(noise["name"], "")
             cell = cells[result["dataset"], result["imbalance_factor"], name]
             cell[result["method"]].append(result)
     return cells, used
