@@ -168,20 +168,21 @@ class Method(semisup.CoTraining):
     def _targets(self, params, own, peer, batch):
         """3. (labelled `[b, K]`, unlabelled `[b, K]`): both networks guess on the weak view.
 
-        A labelled sample's guess is the mean of both networks and both classifiers.
+        A labelled sample's guess is the mean of both networks and both classifiers. Batch
+        normalisation sees the labelled and the unlabelled samples one after the other, as in the
+        released code, since their classes differ: together, a poor split costs rare classes more.
         """
         x, u, temperature = batch["labelled"], batch["unlabelled"], self.config.semisup.temperature
-        weak = jnp.concatenate([x.views[WEAK], u.views[WEAK]])
-        seen = (
-            semisup.own_outputs(self.network, params, own, weak)[0],
-            semisup.peer_outputs(self.network, peer, weak),
-        )
-        probs = sum(jax.nn.softmax(o["logits"]) for o in seen) / 2
-        balanced = sum(jax.nn.softmax(o["balanced_logits"]) for o in seen) / 2
-        b = len(x.given)
-        guess = (probs[:b] + balanced[:b]) / 2
-        target_x = mixmatch.refined(x.given, x.columns["trust"], guess, temperature)
-        return target_x, mixmatch.sharpen(probs[b:], temperature)
+
+        def guess(side, classifier):
+            images = side.views[WEAK]
+            mine, _ = semisup.own_outputs(self.network, params, own, images)
+            theirs = semisup.peer_outputs(self.network, peer, images)
+            return sum(jax.nn.softmax(seen[classifier]) for seen in (mine, theirs)) / 2
+
+        guess_x = (guess(x, "logits") + guess(x, "balanced_logits")) / 2
+        target_x = mixmatch.refined(x.given, x.columns["trust"], guess_x, temperature)
+        return target_x, mixmatch.sharpen(guess(u, "logits"), temperature)
 
     def _sbcl(self, outputs, targets):
         """4. SBCL `[b]`: against the projections of the global batch and the prototypes."""
