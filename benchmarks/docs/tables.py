@@ -155,7 +155,7 @@ def _tuning(setting: str, runs: Sequence[Mapping[str, Any]]) -> str:
     """What a noisy hold-out of CIFAR's features says of a setting's values, method by method."""
     values = sorted({run[setting] for run in runs})
     known = {(run["method"], run[setting]): f"{run['holdout_class_mean']:.1f}" for run in runs}
-    lines = [f"| method | {' | '.join(f'{value:g}' for value in values)} |"]
+    lines = [f"| method | {' | '.join(map(str, values))} |"]
     lines.append("|---|" + "--:|" * len(values))
     for method in sorted({run["method"] for run in runs}):
         cells = " | ".join(known.get((method, value), "") for value in values)
@@ -292,6 +292,7 @@ TABLES = {
     "features": _features,
     "features-all": _features_all,
     "features-tuning": lambda: _tuning("lr", read("features/tuning.json")["runs"]),
+    "features-probe": lambda: _tuning("probe", read("features/tuning.json")["probe"]["runs"]),
     "features-warmup": lambda: _tuning("warmup", read("features/tuning.json")["warmup"]["runs"]),
     "speed": _speed,
     "embedding": _embedding,
