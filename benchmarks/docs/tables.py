@@ -24,8 +24,8 @@ _SCALING = "scaling/cpu-2-cores.json"
 def _runs(folder: str, overview: bool = False) -> str:
     results = table.load([RESULTS / folder])
     text = (table.overview if overview else table.markdown)(results)
-    if overview or folder.startswith("digits"):
-        text = text.split("\n", 2)[2].strip()  # one table: its heading stands in the document
+    if overview or text.count("### ") == 1:  # of one table the heading stands in the document
+        text = text.split("\n", 2)[2].strip()
     return _with_source(text, results)
 
 
@@ -289,6 +289,7 @@ TABLES = {
     "mini": lambda: _runs("mini"),
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
+    "resnet": lambda: _runs("resnet"),
     "features": _features,
     "features-all": _features_all,
     "features-tuning": lambda: _tuning("lr", read("features/tuning.json")["runs"]),
