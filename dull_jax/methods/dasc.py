@@ -174,15 +174,17 @@ class Method(semisup.CoTraining):
         """
         x, u, temperature = batch["labelled"], batch["unlabelled"], self.config.semisup.temperature
 
-        def guess(side, classifier):
+        def guesses(side):
             images = side.views[WEAK]
             mine, _ = semisup.own_outputs(self.network, params, own, images)
-            theirs = semisup.peer_outputs(self.network, peer, images)
-            return sum(jax.nn.softmax(seen[classifier]) for seen in (mine, theirs)) / 2
+            seen = mine, semisup.peer_outputs(self.network, peer, images)
+            classifiers = ("logits", "balanced_logits")
+            return [sum(jax.nn.softmax(one[name]) for one in seen) / 2 for name in classifiers]
 
-        guess_x = (guess(x, "logits") + guess(x, "balanced_logits")) / 2
-        target_x = mixmatch.refined(x.given, x.columns["trust"], guess_x, temperature)
-        return target_x, mixmatch.sharpen(guess(u, "logits"), temperature)
+        plain, balanced = guesses(x)
+        trust, guess = x.columns["trust"], (plain + balanced) / 2
+        target_x = mixmatch.refined(x.given, trust, guess, temperature)
+        return target_x, mixmatch.sharpen(guesses(u)[0], temperature)
 
     def _sbcl(self, outputs, targets):
         """4. SBCL `[b]`: against the projections of the global batch and the prototypes."""
