@@ -6,9 +6,11 @@ import json
 import pathlib
 import re
 
+import numpy as np
 import pytest
 
 from benchmarks import result_file, timing
+from benchmarks.audit import simulated_people
 from benchmarks.speed import scan
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -74,3 +76,16 @@ def test_a_result_begins_with_its_machine(tmp_path):
 def test_without_a_path_nothing_is_written():
     args = result_file.parser("Measures nothing.").parse_args([])
     result_file.save(args.out, {"cases": [1]})
+
+
+def test_simulated_people_err_as_often_as_asked_and_where_images_are_hard():
+    rng = np.random.default_rng(0)
+    true, size = np.repeat(np.arange(5), 400), 2000
+    features = np.eye(5)[true] + 0.1 * rng.normal(size=(size, 5))
+    hard = rng.random(size) < 0.5
+    scores = np.log(np.where(hard[:, None], 0.2, 0.96 * np.eye(5)[true] + 0.01)).astype(np.float32)
+    given = simulated_people.labels(scores, features, true, 0.3, 0)
+    wrong = given != true
+    assert abs(wrong.mean() - 0.3) < 0.002 and wrong[hard].mean() > 2 * wrong[~hard].mean()
+    assert (given == simulated_people.labels(scores, features, true, 0.3, 0)).all()
+    assert (given != simulated_people.labels(scores, features, true, 0.3, 1)).any()

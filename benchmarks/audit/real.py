@@ -1,4 +1,4 @@
-"""Measures audits of CIFAR on pretrained features: human labels, and drawn noise.
+"""Measures audits of CIFAR on pretrained features: human labels, simulated ones, drawn noise.
 
     python -m benchmarks.audit.real [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
         [--cache=DIR] [--out=FILE]
@@ -8,10 +8,10 @@ Writes benchmarks/results/audit/real.json, which docs/own_data.md shows. It goes
 
 Human labels are those of CIFAR-N (Wei et al., ICLR 2022): `--human` is an .npz with clean_label,
 random_label1 and aggre_label of CIFAR-10's 50,000 train images in official order; without it the
-drawn noises alone are measured. A seed draws the long tail (by true class), the noise, and the
-folds. Features: EfficientNet-Lite0 at 112 pixels. Predictions: a 5-fold logistic regression on
-their first 256 principal components. All methods read the same predictions, and those that look
-at neighbours the same features:
+others alone are measured. Simulated people label CIFAR-100 (`simulated_people`). A seed draws the
+long tail (by true class), the noise, and the folds. Features: EfficientNet-Lite0 at 112 pixels.
+Predictions: a 5-fold logistic regression on their first 256 principal components. All methods read
+the same predictions, and those that look at neighbours the same features:
 
   cleanlab: find_label_issues at its defaults; confident: its filter_by="confident_learning".
   disagreement: another class is predicted.
@@ -38,6 +38,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from benchmarks import result_file
+from benchmarks.audit import simulated_people
 from benchmarks.audit.gaussian import cleanlab_version, reliability
 from dull_jax import config as recipe
 from dull_jax.data import prepare
@@ -51,6 +52,7 @@ from dull_jax.train.parallel import Devices
 
 COMPONENTS, VOTERS = 256, 10
 HUMAN = ("random_label1", "aggre_label")
+SIMULATED = {"simulated people 0.4": 0.4}  # share of wrong labels
 DRAWN = {
     "t2h 0.3": {"name": "t2h", "rate": 0.3},
     "t2h 0.4, cap 0.9": {"name": "t2h", "rate": 0.4, "cap": 0.9},
@@ -64,7 +66,17 @@ DRAWN = {
 }
 Cell = tuple[str, str, int]  # data set, labels, imbalance factor
 CELLS: list[Cell] = [("cifar10", labels, factor) for labels in HUMAN for factor in (1, 20, 100)]
+CELLS += [("cifar100", labels, factor) for labels in SIMULATED for factor in (20, 100)]
 CELLS += [(name, labels, 100) for name in ("cifar10", "cifar100") for labels in DRAWN]
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """A data set before anything is drawn, its 50,000 train images in official order."""
+
+    features: np.ndarray  # float32 [N, D]
+    true: np.ndarray  # int64 [N]
+    people: np.ndarray | None  # [N, K], what a simulated person makes of an image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,30 +104,43 @@ class Drawn:
         return np.isin(self.true, class_groups(counts)[0][name])
 
 
-def all_features(name: str, cache: pathlib.Path) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 `[50000, D]`, true labels) of the train images, in official order."""
+def load(name: str, cache: pathlib.Path) -> Images:
+    """The train images of a set, embedded once."""
     config = recipe.defaults()
     config.data.name, config.data.profile, config.noise.name = name, "none", "none"
     config.model.name, config.model.frozen = "efficientnet_lite0", True
     config.model.input_size, config.model.views, config.model.cache = 112, 1, str(cache)
     config, dataset = prepare.prepare(config)
+    images = dataset.train.images
     dataset = embedded(config, dataset, Devices(0), cache)
     order = np.argsort([int(str(key).rsplit("_", 1)[-1]) for key in dataset.train.ids])
-    return dataset.train.images[order, 0].astype(np.float32), dataset.clean[order]
+    features = dataset.train.images[order, 0].astype(np.float32)
+    true = dataset.clean[order].astype(np.int64)
+    people, kept = None, cache / f"people_{name}.npy"
+    if name == "cifar100":
+        if not kept.exists():
+            np.save(kept, simulated_people.scores(images[order], features, true))
+        people = np.load(kept)
+    return Images(features, true, people)
 
 
-def draw(features: np.ndarray, true: np.ndarray, labels: str, factor: int, seed: int, human: dict):
+def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Drawn:
     """One data set of a cell."""
+    true = images.true
     size = int(true.max()) + 1
     counts = class_counts("exponential", int(np.bincount(true).max()), factor, size)
     warnings.filterwarnings("ignore", category=ConvergenceWarning)  # 150 steps do as well as more
     rng = np.random.default_rng(seed)
     chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
     rows = np.sort(np.concatenate(chosen))
-    features, clean = features[rows] - features[rows].mean(0), true[rows].astype(np.int64)
+    features, clean = images.features[rows] - images.features[rows].mean(0), true[rows]
     if labels in HUMAN:
         assert (human["clean_label"] == true).all(), "human labels are of other images"
         given = human[labels][rows].astype(np.int64)
+    elif labels in SIMULATED:
+        assert images.people is not None, "nobody has looked at this set"
+        rate = SIMULATED[labels]
+        given = simulated_people.labels(images.people, images.features, true, rate, seed)[rows]
     else:
         spec = NoiseSpec(seed=seed, **DRAWN[labels])
         given = corrupt(spec, clean, size, features=lambda: features).given
@@ -235,7 +260,7 @@ def arguments(doc: str) -> argparse.Namespace:
 def missing(args: argparse.Namespace, cells: Iterable[Cell]) -> Iterator[tuple[str, str, Drawn]]:
     """(cell, seed, its data set) of what `args.cells` does not have."""
     human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
-    features: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    images: dict[str, Images] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, labels, factor in cells:
             cell = f"{name}, IF {factor}, {labels}"
@@ -244,9 +269,9 @@ def missing(args: argparse.Namespace, cells: Iterable[Cell]) -> Iterator[tuple[s
             for seed in args.seeds.split(","):
                 if seed in args.cells.get(cell, {}):
                     continue
-                if name not in features:
-                    features = {name: all_features(name, args.cache or pathlib.Path(folder))}
-                yield cell, seed, draw(*features[name], labels, factor, int(seed), human)
+                if name not in images:
+                    images = {name: load(name, args.cache or pathlib.Path(folder))}
+                yield cell, seed, draw(images[name], labels, factor, int(seed), human)
 
 
 def main() -> None:

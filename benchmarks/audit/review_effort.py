@@ -136,7 +136,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the next audit goes on
     human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
-    cells, features = known.get("cells", {}), {}
+    cells, images = known.get("cells", {}), {}
 
     def keep(cell: str, seed: str, make: Callable[[], real.Drawn], every: int) -> None:
         if args.only not in cell or seed in cells.get(cell, {}):
@@ -146,10 +146,10 @@ def main() -> None:
         result_file.save(args.out, {"cells": cells})
 
     def drawn(name: str, labels: str, factor: int, seed: str) -> real.Drawn:
-        if name not in features:
-            features.clear()
-            features[name] = real.all_features(name, args.cache)
-        return real.draw(*features[name], labels, factor, int(seed), human)
+        if name not in images:
+            images.clear()
+            images[name] = real.load(name, args.cache)
+        return real.draw(images[name], labels, factor, int(seed), human)
 
     with tempfile.TemporaryDirectory() as folder:
         args.cache = args.cache or pathlib.Path(folder)

@@ -33,7 +33,7 @@ class Calibration(NamedTuple):
         Args:
           score: `[N]` P(wrong) before.  group: int `[N]`, number of the group of each label.
         """
-        z = _logit(score)
+        z = _logit(score, float(np.finfo(np.float32).tiny))  # beyond the knots the order stays
         shift = np.empty(len(z))
         for number, values in enumerate(self.values):
             members = group == number
@@ -54,7 +54,7 @@ def fit(score: np.ndarray, wrong: np.ndarray, group: np.ndarray, num_groups: int
     >>> found.apply(np.array([0.5, 0.001]), np.zeros(2, int)).round(3)
     array([0.79 , 0.001], dtype=float32)
     """
-    z, y = _logit(score), np.asarray(wrong, np.float64)
+    z, y = _logit(score, expit(KNOTS[0])), np.asarray(wrong, np.float64)
     left = np.clip(np.searchsorted(KNOTS, z, "right") - 1, 0, len(KNOTS) - 2)
     share = z - KNOTS[left]
     rows = np.arange(len(z))
@@ -80,7 +80,7 @@ def fit(score: np.ndarray, wrong: np.ndarray, group: np.ndarray, num_groups: int
     return Calibration(functions(minimize(loss, start, jac=True, method="L-BFGS-B").x))
 
 
-def _logit(score: np.ndarray) -> np.ndarray:
-    """Within the knots."""
-    edge = expit(KNOTS[0])
-    return logit(np.clip(np.asarray(score, np.float64), edge, 1 - edge))
+def _logit(score: np.ndarray, least: float) -> np.ndarray:
+    """Of scores no nearer to 0 or 1 than `least` and float64 allow."""
+    score = np.asarray(score, np.float64)
+    return logit(np.clip(score, least, 1 - max(least, np.finfo(np.float64).eps)))

@@ -9,16 +9,16 @@ labelled rightly: p(given | x) is the same. So two assumptions are made, and wri
      is counted for the class whose probability exceeds its mean among that class's given labels;
      shares of the true classes are those of the likeliest class, and not, as in the original, of
      the given label, which on long-tailed labels finds too many (`Confusions`).
-  2. Which. The true class is p(given | x) sharpened, r^sharpness; noise is as little as the two
-     distributions allow (a maximal coupling: the given label j is right with probability
-     min(1, sharp_j / r_j)), and the sharpness is that under which this gives as many wrong labels
-     as 1. Annotators see half of what the sharpened predictions see: the odds that label j is wrong
-     are c_j sqrt((1 - sharp_j) / sharp_j). One c for all j would follow from 1; the confident joint
-     also says how many of the labels j are wrong, and c_j gives the share half-way between the two
-     (in log odds).
+  2. Which. The true class is p(given | x) sharpened, r^sharpness, so that its likeliest class is
+     right as often as it can be (`accuracy`). It contradicts more labels than are wrong by 1: there
+     it is wrong itself. And it is right no more often than two opinions name the same class, if
+     there are two. Annotators see some of what the sharpened predictions see: the odds that label j
+     is wrong are c_j ((1 - sharp_j) / sharp_j)^0.6. One c for all j would follow from 1; the
+     confident joint also says how many of the labels j are wrong, and c_j gives the share half-way
+     between the two (in log odds).
 
-On human labels of CIFAR-10 this logistic in half the log odds is calibrated, though the truth had
-no part in it (docs/own_data.md). Arrays in, arrays out; N samples, K classes.
+The exponent was chosen on human labels of CIFAR-10 (docs/own_data.md). No truth is needed
+otherwise. Arrays in, arrays out; N samples, K classes.
 """
 
 from collections.abc import Callable
@@ -29,6 +29,7 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit, logsumexp
 
 SHARPEST = 30.0
+SEEN = 0.6  # of the log odds of the sharpened predictions, by annotators
 LOWEST, HIGHEST, HIGHEST_OF_CLASS = -50.0, 0.0, 2.0  # log odds of a wrong label at margin 0
 
 
@@ -96,19 +97,19 @@ def counted(probs: np.ndarray, given: np.ndarray) -> Confusions:
 
 
 class Model(NamedTuple):
-    """2. log odds of a wrong label j = log_odds_j + `half_logit` of the sharpened predictions."""
+    """2. log odds of a wrong label j = log_odds_j + `doubts` of the sharpened predictions."""
 
     sharpness: float
     log_odds: np.ndarray  # [K]
 
     def label_error_prob(self, scores: np.ndarray, given: np.ndarray) -> np.ndarray:
-        """float32 `[N]` of scores `[N]`, as of `half_logit`, and given labels `[N]`."""
+        """float32 `[N]` of scores `[N]`, as of `doubts`, and given labels `[N]`."""
         return expit(self.log_odds[given] + scores).astype(np.float32)
 
     def posterior(self, probs: np.ndarray, given: np.ndarray) -> np.ndarray:
         """float32 `[n, K]`: P(true | x, given); the wrong part is spread as r^sharpness is."""
         rows = np.arange(len(given))
-        wrong = self.label_error_prob(half_logit(probs, given, self.sharpness)[0], given)
+        wrong = self.label_error_prob(doubts(probs, given, self.sharpness)[0], given)
         scores = self.sharpness * np.log(probs.astype(np.float64))
         scores[rows, given] = -np.inf
         spread = np.exp(scores - np.maximum(logsumexp(scores, axis=1, keepdims=True), -1e300))
@@ -117,13 +118,13 @@ class Model(NamedTuple):
         return posterior.astype(np.float32)
 
 
-def half_logit(
+def doubts(
     probs: np.ndarray, given: np.ndarray, power: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Half the log odds against the given label, and the likeliest other class.
+    """What annotators see of the log odds against the given label, and the likeliest other class.
 
     Returns:
-      (log sqrt(sum_{k != j} r_k^power / r_j^power) float32 `[n]`, -inf where there is no other
+      (`SEEN` log(sum_{k != j} r_k^power / r_j^power) float32 `[n]`, -inf where there is no other
       class; the likeliest other class int32 `[n]`; its part of that sum float32 `[n]`).
     """
     rows = np.arange(len(given))
@@ -134,22 +135,33 @@ def half_logit(
     largest = np.maximum(others[rows, runner_up], -1e30)
     with np.errstate(divide="ignore"):
         rest = np.log(np.exp(others - largest[:, None]).sum(1))
-    return ((rest + largest - own) / 2).astype(np.float32), runner_up, np.exp(-np.abs(rest))
+    return (SEEN * (rest + largest - own)).astype(np.float32), runner_up, np.exp(-np.abs(rest))
 
 
-def sharpness(probs: np.ndarray, given: np.ndarray, rate: float) -> float:
-    """The power of r under which the least noise that explains it is `rate`; from 1 to 30.
+def accuracy(probs: np.ndarray, given: np.ndarray, rate: float, agreement: float) -> float:
+    """How often the likeliest class is right, at most.
 
     Args:
-      probs: positive `[n, K]`, of as many samples as tell.  given: `[n]`.
+      probs: `[n, K]`.  given: `[n]`.  rate: share of wrong labels.
+      agreement: how often two opinions name the same class; 1 if there is one only.
+    """
+    contradicted = float(np.mean(probs.argmax(1) != given))
+    return min(agreement, 1 - max(contradicted - rate, 0.0))
+
+
+def sharpness(probs: np.ndarray, accuracy: float) -> float:
+    """The power of r, from 1 to 30, under which the likeliest class is right so often.
+
+    That is the mean of max_k r_k^power / sum_k r_k^power.
+
+    Args:
+      probs: positive `[n, K]`, of as many samples as tell.
     """
     logs = np.log(probs.astype(np.float64))
-    own = logs[np.arange(len(given)), given]
+    logs -= logs.max(1, keepdims=True)
 
     def excess(log_power: float) -> float:
-        power = np.exp(log_power)
-        sharp = power * own - logsumexp(power * logs, axis=1)
-        return float(np.mean(1 - np.exp(np.minimum(sharp - own, 0)))) - rate
+        return float(np.mean(1 / np.exp(np.exp(log_power) * logs).sum(1))) - accuracy
 
     return float(np.exp(_root(excess, 0.0, np.log(SHARPEST))))
 
@@ -160,7 +172,7 @@ def fit(scores: np.ndarray, given: np.ndarray, power: float, found: Confusions) 
     The label that is likeliest is rather right than wrong, whatever was counted: `HIGHEST`.
 
     Args:
-      scores: `[N]` of `half_logit` with the same power.  given: `[N]`.
+      scores: `[N]` of `doubts` with the same power.  given: `[N]`.
     """
     scores = scores.astype(np.float64)
     one = _log_odds(scores, np.zeros(len(scores), int), np.array([found.rate]), HIGHEST)[0]

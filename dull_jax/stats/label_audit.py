@@ -44,7 +44,7 @@ TAIL_FALSE_ALARMS = {
     "none": 0.03,
     "image": 0.05,
 }
-RARE = 0.5  # a class of the tail is guarded if it has less than this part of the largest's samples
+RARE = 0.5  # a class is rare if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class
 KINDS = {
     "none": "none",
@@ -182,15 +182,15 @@ def audit_labels(
     known = np.full(len(given), UNDECIDED) if known is None else np.asarray(known)
 
     counts = judged.prior * len(given)
-    rare = np.ones(len(counts), bool) if groups is not None else counts < RARE * counts.max()
+    rare, named = (counts < RARE * counts.max())[given], groups is not None
     groups = check_probs.grouped(groups, np.rint(counts), class_names)
     decided = known != UNDECIDED
     inside = {group: np.isin(given, ids) & ~decided for group, ids in groups.items()}
-    guard = inside.get("tail", np.zeros(len(given), bool)) & rare[given]
+    guard = inside.get("tail", np.zeros(len(given), bool)) & (rare | named)
     by_image, wrong = judged.noise.startswith("image"), judged.wrong
     if not by_image:  # whose transition is that of P(wrong) itself, and says no more
-        bounded = rule_of_succession.bounded(wrong, given, judged.transition, judged.prior)
-        wrong = np.where(guard, bounded, wrong)
+        smoothed = rule_of_succession.smoothed(wrong, given, judged.transition, judged.prior)
+        wrong = np.where(rare | guard, smoothed, wrong)
     if (told := decided & (known != ASIDE)).any():
         wrong = _calibrated(wrong, known, told, given, groups)
     if budget is None:

@@ -73,7 +73,7 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
         counted=image_noise.counted(seen, labels).rate,
     )
     if noise is None:
-        return _by_image(evidence, seen, labels, out)
+        return _by_image(evidence, rows, seen, labels, out)
     clean = noise_undone.clean_probs(seen, noise.noise)
     scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
     model = PosteriorModel(noise.noise, noise.model, scaling, size)
@@ -118,17 +118,24 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
     return label_posterior(clean / prior, given, posterior_model.model)
 
 
-def _by_image(evidence: Evidence, seen: np.ndarray, labels: np.ndarray, out: _Verdicts) -> Judged:
-    """Noise that depends on the image: two passes to count it, one to tell it."""
+def _by_image(
+    evidence: Evidence, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, out: _Verdicts
+) -> Judged:
+    """Noise that depends on the image: two passes to count it, one to tell it.
+
+    Args:
+      rows: positions of samples that tell.  seen, labels: their p(given | x) and given labels.
+    """
     confusions = image_noise.Confusions(evidence.num_classes)
     for _, probs, given in evidence.blocks():
         confusions.add_to_thresholds(probs, given)
     for _, probs, given in evidence.blocks():
         confusions.add(probs, given)
-    power = image_noise.sharpness(seen, labels, confusions.rate)
+    accuracy = image_noise.accuracy(seen, labels, confusions.rate, evidence.agreement(rows))
+    power = image_noise.sharpness(seen, accuracy)
     scores = np.empty(len(evidence.given), np.float32)
     for here, probs, given in evidence.blocks():
-        scored = image_noise.half_logit(probs, given, power)
+        scored = image_noise.doubts(probs, given, power)
         scores[here], out.other[here], out.part[here] = scored
         out.rank(here, probs)
     model = image_noise.fit(scores, evidence.given, power, confusions)

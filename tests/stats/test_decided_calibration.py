@@ -81,3 +81,9 @@ def test_few_decisions_move_little_and_none_nothing():
 def test_certain_scores_stay_finite(edge):
     found = calibration.fit(np.full(9, edge), np.arange(9) < 3, np.zeros(9, int), 1)
     assert np.isfinite(found.apply(np.array([0.0, 1.0]), np.zeros(2, int))).all()
+
+
+def test_scores_beyond_the_knots_keep_their_order():
+    found = calibration.fit(np.full(9, 0.9), np.zeros(9, bool), np.zeros(9, int), 1)
+    low = np.logspace(-12, -2, 40)
+    assert (np.diff(found.apply(low, np.zeros(40, int)).astype(np.float64)) > 0).all()

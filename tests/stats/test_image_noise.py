@@ -81,58 +81,53 @@ def test_right_labels_are_exactly_none_wrong():
 # 2. Which ----------------------------------------------------------------------------------------
 
 
-def coupled(given_shares, true_shares):
-    """A joint table P(true, given) with these margins, whose diagonal is as large as can be."""
-    joint = np.diag(np.minimum(given_shares, true_shares))
-    more, fewer = true_shares - joint.diagonal(), given_shares - joint.diagonal()
-    if more.sum() > 0:
-        joint += np.outer(more, fewer) / more.sum()
-    np.testing.assert_allclose(joint.sum(1), true_shares, atol=1e-9)
-    np.testing.assert_allclose(joint.sum(0), given_shares, atol=1e-9)
-    return joint
+def right_when_sharpened(probs, power):
+    """Mean of the largest of r^power, normalised."""
+    sharp = probs.astype(np.float64) ** power
+    return (sharp.max(1) / sharp.sum(1)).mean()
 
 
-def wrong_when_coupled(probs, given, power):
-    """Mean P(true is not the given label) of the coupling of r and r^power."""
-    wrong = []
-    for p, label in zip(probs.astype(np.float64), given, strict=True):
-        p = p / p.sum()
-        joint = coupled(p, p**power / (p**power).sum())
-        wrong.append(1 - joint[label, label] / joint[:, label].sum())
-    return np.mean(wrong)
-
-
-@pytest.mark.parametrize("rate", [0.02, 0.1, 0.2])
-def test_sharpness_gives_the_rate_when_coupled(world, rate):
-    probs, given, _ = world
-    power = image_noise.sharpness(probs, given, rate)
+@pytest.mark.parametrize("accuracy", [0.85, 0.9, 0.99])
+def test_sharpened_predictions_are_right_as_often_as_asked(world, accuracy):
+    power = image_noise.sharpness(world[0], accuracy)
     assert 1 < power < image_noise.SHARPEST
-    assert wrong_when_coupled(probs, given, power) == pytest.approx(rate, abs=2e-4)
+    assert right_when_sharpened(world[0], power) == pytest.approx(accuracy, abs=1e-4)
 
 
 def test_sharpness_has_an_end_on_either_side(world):
-    probs, given, _ = world
-    assert image_noise.sharpness(probs, given, 0.0) == 1
-    assert image_noise.sharpness(probs, given, 0.9) == pytest.approx(image_noise.SHARPEST)
-    assert wrong_when_coupled(probs, given, image_noise.SHARPEST) < 0.9
+    assert right_when_sharpened(world[0], 1) > 0.3 and image_noise.sharpness(world[0], 0.3) == 1
+    assert image_noise.sharpness(world[0], 1.0) == pytest.approx(image_noise.SHARPEST)
+
+
+@pytest.mark.parametrize(
+    ("rate", "agreement", "expected"),
+    [
+        (0.25, 1.0, 0.95),  # of 30 % that are contradicted 25 % are wrong
+        (0.25, 0.9, 0.9),  # opinions disagree more often
+        (0.4, 1.0, 1.0),  # more are wrong than are contradicted
+    ],
+)
+def test_predictions_are_right_as_often_as_can_be(rate, agreement, expected):
+    probs, given = np.tile([0.6, 0.4], (100, 1)), np.repeat([0, 1], [70, 30])
+    assert image_noise.accuracy(probs, given, rate, agreement) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("power", [1.0, 2.7, 30.0])
-def test_half_logit_against_a_loop(world, power):
+def test_doubts_against_a_loop(world, power):
     probs, given, _ = world
-    scores, others, parts = image_noise.half_logit(probs, given, power)
+    scores, others, parts = image_noise.doubts(probs, given, power)
     assert scores.dtype == np.float32 and others.dtype == np.int32
     for n in range(0, 400, 7):
         sharp = probs[n].astype(np.float64) ** power
         rest = np.delete(sharp, given[n])
-        assert scores[n] == pytest.approx(0.5 * np.log(rest.sum() / sharp[given[n]]), abs=2e-4)
+        assert scores[n] == pytest.approx(0.6 * np.log(rest.sum() / sharp[given[n]]), abs=2e-4)
         assert others[n] != given[n] and sharp[others[n]] == rest.max()
         assert parts[n] == pytest.approx(rest.max() / rest.sum(), rel=1e-3)
 
 
 def fitted(probs, given, found):
-    power = image_noise.sharpness(probs, given, found.rate)
-    scores = image_noise.half_logit(probs, given, power)[0]
+    power = image_noise.sharpness(probs, 0.95)
+    scores = image_noise.doubts(probs, given, power)[0]
     model = image_noise.fit(scores, given, power, found)
     return model, scores, model.label_error_prob(scores, given)
 

@@ -4,39 +4,42 @@ import numpy as np
 import pytest
 
 from dull_jax.stats.label_audit import audit_labels
-from dull_jax.stats.rule_of_succession import bounded
+from dull_jax.stats.rule_of_succession import smoothed
 
 PRIOR = np.array([0.1, 0.9])
 FEW_WRONG = np.array([[0.9, 0.1], [0.01, 0.99]])
 
 
-def test_the_bound_is_the_prior_odds_over_right_labels_plus_two():
+@pytest.mark.parametrize("wrong", [0.0, 0.2, 0.9, 1.0])
+def test_the_odds_of_a_right_label_grow_by_the_prior_odds_over_right_labels_plus_two(wrong):
     given = np.array([0] * 100 + [1] * 900)
-    right, wrong = 0.1 * 0.9, 0.9 * 0.01
-    odds = right / wrong / (1000 * right + 2)
-    most = bounded(np.ones(1000), given, FEW_WRONG, PRIOR)[0]
-    assert most == pytest.approx(1 / (1 + odds), abs=1e-12)
+    right, other = 0.1 * 0.9, 0.9 * 0.01
+    odds = right / other / (1000 * right + 2)
+    for_right, for_wrong = 1 - wrong + wrong * odds, wrong
+    found = smoothed(np.full(1000, wrong), given, FEW_WRONG, PRIOR)[0]
+    assert found == pytest.approx(for_wrong / (for_wrong + for_right), abs=1e-12)
 
 
-def test_less_sure_labels_stay_as_they_are():
-    given, wrong = np.array([0, 1] * 50), np.full(100, 0.2, np.float32)
-    assert bounded(wrong, given, FEW_WRONG, PRIOR).tolist() == wrong.tolist()
-    assert bounded(wrong, given, FEW_WRONG, PRIOR).dtype == np.float32
+def test_the_order_of_a_class_stays_and_nothing_grows():
+    given, wrong = np.zeros(101, int), np.linspace(0, 1, 101, dtype=np.float32)
+    found = smoothed(wrong, given, FEW_WRONG, PRIOR)
+    assert found.dtype == np.float32 and (np.diff(found) > 0).all()
+    assert (found <= wrong).all() and found[0] == 0
 
 
 def test_the_larger_a_class_the_surer_its_labels_can_be_wrong():
-    most = [bounded(np.ones(n), np.zeros(n, int), FEW_WRONG, PRIOR)[0] for n in (50, 500, 5000)]
+    most = [smoothed(np.ones(n), np.zeros(n, int), FEW_WRONG, PRIOR)[0] for n in (50, 500, 5000)]
     assert most == sorted(most) and most[-1] > 0.97
 
 
 def test_a_class_of_mostly_wrong_labels_is_not_spared():
     mostly_wrong = np.array([[0.9, 0.1], [0.5, 0.5]])
-    assert bounded(np.ones(100), np.zeros(100, int), mostly_wrong, PRIOR).min() == 1
+    assert smoothed(np.ones(100), np.zeros(100, int), mostly_wrong, PRIOR).min() == 1
 
 
 @pytest.mark.parametrize("transition", [np.eye(2), np.array([[0.0, 1.0], [0.0, 1.0]])])
 def test_no_noise_and_classes_without_a_label_give_numbers(transition):
-    found = bounded(np.ones(4), np.array([0, 0, 1, 1]), transition, PRIOR)
+    found = smoothed(np.ones(4), np.array([0, 0, 1, 1]), transition, PRIOR)
     assert np.isfinite(found).all() and (found >= 0).all() and (found <= 1).all()
 
 
@@ -59,7 +62,7 @@ def test_right_labels_of_a_rare_class_that_look_like_another_are_spared():
     assert np.mean(alarms) < 0.05, alarms
 
 
-def test_balanced_small_sets_are_not_bounded():
+def test_balanced_small_sets_are_left_alone():
     """A wrong label among twenty of its class is as suspicious as among thousands."""
     true = np.repeat(np.arange(5), 20)
     given = true.copy()
