@@ -24,6 +24,7 @@ margins. Clean tail: share of the right labels of tail classes that are flagged.
 
 import argparse
 import dataclasses
+import functools
 import json
 import pathlib
 import tempfile
@@ -76,7 +77,12 @@ class Images:
 
     features: np.ndarray  # float32 [N, D]
     true: np.ndarray  # int64 [N]
-    people: np.ndarray | None  # [N, K], what a simulated person makes of an image
+    pixels: np.ndarray  # uint8 [N, 32, 32, 3]
+
+    @functools.cached_property
+    def people(self) -> np.ndarray:
+        """`[N, K]`, what a simulated person makes of the images."""
+        return simulated_people.scores(self.pixels, self.features, self.true)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,17 +117,11 @@ def load(name: str, cache: pathlib.Path) -> Images:
     config.model.name, config.model.frozen = "efficientnet_lite0", True
     config.model.input_size, config.model.views, config.model.cache = 112, 1, str(cache)
     config, dataset = prepare.prepare(config)
-    images = dataset.train.images
+    pixels = dataset.train.images
     dataset = embedded(config, dataset, Devices(0), cache)
     order = np.argsort([int(str(key).rsplit("_", 1)[-1]) for key in dataset.train.ids])
     features = dataset.train.images[order, 0].astype(np.float32)
-    true = dataset.clean[order].astype(np.int64)
-    people, kept = None, cache / f"people_{name}.npy"
-    if name == "cifar100":
-        if not kept.exists():
-            np.save(kept, simulated_people.scores(images[order], features, true))
-        people = np.load(kept)
-    return Images(features, true, people)
+    return Images(features, dataset.clean[order].astype(np.int64), pixels[order])
 
 
 def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Drawn:
@@ -138,7 +138,6 @@ def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Dr
         assert (human["clean_label"] == true).all(), "human labels are of other images"
         given = human[labels][rows].astype(np.int64)
     elif labels in SIMULATED:
-        assert images.people is not None, "nobody has looked at this set"
         rate = SIMULATED[labels]
         given = simulated_people.labels(images.people, images.features, true, rate, seed)[rows]
     else:

@@ -1,11 +1,11 @@
 """Labels of simulated people: wrong where an image is hard for them, towards what they see in it.
 
-A person sees the image at 8 x 8 pixels and 20 principal components of its features. What he makes
-of it is a logistic regression's log p(class | that), of folds it has not seen, halved. He thinks of
-the four classes whose mean feature is most like the true one's (`ALIKE` is added), and mixes some
-classes up for no reason (a Gumbel number for every two classes). Of the sum and another Gumbel
-number the largest is his label; the true class is raised until as many labels as asked are wrong.
-He has not heard of the long tail: it is drawn from his labels afterwards.
+A person sees 60 principal components of 8 x 8 pixels, fourfold, and 20 of the features. What he
+makes of them is a logistic regression's log p(class | them), of folds it has not seen, halved. He
+thinks of the four classes whose mean feature is most like the true one's (`ALIKE` is added), and
+mixes some classes up for no reason (a Gumbel number for every two classes). Of the sum and another
+Gumbel number the largest is his label; the true class is raised until as many labels as asked are
+wrong. He has not heard of the long tail: he labels the balanced set, of which it is drawn.
 """
 
 import numpy as np
@@ -14,12 +14,16 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 PIXELS, COMPONENTS, LOOKS_LIKE, ALIKE = 60, 20, 4, 2.0
+PIXEL_WEIGHT = 4.0
 
 
 def scores(images: np.ndarray, features: np.ndarray, true: np.ndarray) -> np.ndarray:
     """What he makes of uint8 images `[N, 32, 32, 3]`, features `[N, D]`: float32 `[N, K]`."""
     coarse = images.reshape(len(images), 8, 4, 8, 4, 3).mean((2, 4), dtype=np.float32)
-    parts = [(coarse.reshape(len(images), -1) / 255, PIXELS, 4.0), (features, COMPONENTS, 1.0)]
+    parts = [
+        (coarse.reshape(len(images), -1) / 255, PIXELS, PIXEL_WEIGHT),
+        (features, COMPONENTS, 1.0),
+    ]
     seen = np.hstack(
         [weight * PCA(n, random_state=0).fit_transform(part) for part, n, weight in parts]
     )

@@ -33,7 +33,7 @@ class Calibration(NamedTuple):
         Args:
           score: `[N]` P(wrong) before.  group: int `[N]`, number of the group of each label.
         """
-        z = _logit(score, float(np.finfo(np.float32).tiny))  # beyond the knots the order stays
+        z = _logit(score, float(np.finfo(np.float32).tiny))  # below the knots the order stays
         shift = np.empty(len(z))
         for number, values in enumerate(self.values):
             members = group == number
@@ -81,6 +81,5 @@ def fit(score: np.ndarray, wrong: np.ndarray, group: np.ndarray, num_groups: int
 
 
 def _logit(score: np.ndarray, least: float) -> np.ndarray:
-    """Of scores no nearer to 0 or 1 than `least` and float64 allow."""
-    score = np.asarray(score, np.float64)
-    return logit(np.clip(score, least, 1 - max(least, np.finfo(np.float64).eps)))
+    """Of scores of `least` or more, up to the last knot: what is decided there holds above it."""
+    return logit(np.clip(np.asarray(score, np.float64), least, expit(KNOTS[-1])))

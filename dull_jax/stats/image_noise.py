@@ -11,11 +11,12 @@ labelled rightly: p(given | x) is the same. So two assumptions are made, and wri
      the given label, which on long-tailed labels finds too many (`Confusions`).
   2. Which. The true class is p(given | x) sharpened, r^sharpness, so that its likeliest class is
      right as often as it can be (`accuracy`). It contradicts more labels than are wrong by 1: there
-     it is wrong itself. And it is right no more often than two opinions name the same class, if
-     there are two. Annotators see some of what the sharpened predictions see: the odds that label j
-     is wrong are c_j ((1 - sharp_j) / sharp_j)^0.6. One c for all j would follow from 1; the
-     confident joint also says how many of the labels j are wrong, and c_j gives the share half-way
-     between the two (in log odds).
+     it is wrong itself. And it is taken to be right no more often than two opinions name the same
+     class, if there are two: a poor opinion makes the audit timid. Annotators see some of what the
+     sharpened predictions see: the odds that label j is wrong are
+     c_j ((1 - sharp_j) / sharp_j)^0.6. One c for all j would follow from 1; the confident joint
+     also says how many of the labels j are wrong, and c_j gives the share half-way between the two
+     (in log odds).
 
 The exponent was chosen on human labels of CIFAR-10 (docs/own_data.md). No truth is needed
 otherwise. Arrays in, arrays out; N samples, K classes.
@@ -139,7 +140,7 @@ def doubts(
 
 
 def accuracy(probs: np.ndarray, given: np.ndarray, rate: float, agreement: float) -> float:
-    """How often the likeliest class is right, at most.
+    """How often the likeliest class is right: the lesser of a bound and of the agreement.
 
     Args:
       probs: `[n, K]`.  given: `[n]`.  rate: share of wrong labels.
@@ -152,7 +153,7 @@ def accuracy(probs: np.ndarray, given: np.ndarray, rate: float, agreement: float
 def sharpness(probs: np.ndarray, accuracy: float) -> float:
     """The power of r, from 1 to 30, under which the likeliest class is right so often.
 
-    That is the mean of max_k r_k^power / sum_k r_k^power.
+    That is the mean of max_k r_k^power / sum_k r_k^power; where no power gives it, the nearer end.
 
     Args:
       probs: positive `[n, K]`, of as many samples as tell.

@@ -104,7 +104,7 @@ class LabelAudit:
         which there can be none.
       estimated: group and 'all' -> GroupEstimate, of the labels that are not decided.
       candidates: int32 `[N, n]`, the likeliest classes, the likeliest first, if asked.
-      posterior: float32 `[N, K]`, if asked.
+      posterior: float32 `[N, K]`, if asked, before the rule of succession and decisions.
     """
 
     suggested: np.ndarray
@@ -250,7 +250,7 @@ def flags(
 
     Args:
       wrong: `[N]` P(wrong).  inside: group -> `[N]`, whether the given class is in it.
-      guard: `[N]`, whether it is of the tail, and rare indeed.  budget: see `guarded`.
+      guard: `[N]`, whether it is of the tail, and rare or named.  budget: see `guarded`.
     """
     lowest = best_threshold(wrong)
     flagged = wrong > lowest

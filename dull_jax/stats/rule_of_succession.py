@@ -18,8 +18,8 @@ def smoothed(
 ) -> np.ndarray:
     """P(the given label is wrong) `[N]`, where looks that were never seen have a probability too.
 
-    odds of a right label = (1 - wrong) / wrong + odds before the image was seen / (n + 2). The
-    order of the labels of a class stays as it is.
+    odds of a right label = (1 - wrong) / wrong + odds before the image was seen / (n + 2), the
+    latter of classes whose labels are mostly right. The order of a class's labels stays.
 
     Args:
       wrong: `[N]` in [0, 1].  given: `[N]` labels.

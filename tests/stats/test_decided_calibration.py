@@ -83,7 +83,12 @@ def test_certain_scores_stay_finite(edge):
     assert np.isfinite(found.apply(np.array([0.0, 1.0]), np.zeros(2, int))).all()
 
 
-def test_scores_beyond_the_knots_keep_their_order():
+def test_the_surest_are_believed_as_far_as_those_that_were_decided():
+    found = calibration.fit(np.full(300, 1.0), np.arange(300) < 210, np.zeros(300, int), 1)
+    assert found.apply(np.array([0.9999, 1.0]), np.zeros(2, int)) == pytest.approx(0.72, abs=0.06)
+
+
+def test_scores_below_the_knots_keep_their_order():
     found = calibration.fit(np.full(9, 0.9), np.zeros(9, bool), np.zeros(9, int), 1)
     low = np.logspace(-12, -2, 40)
     assert (np.diff(found.apply(low, np.zeros(40, int)).astype(np.float64)) > 0).all()

@@ -39,7 +39,10 @@ def test_what_is_decided_is_known_and_not_listed(world):
 
 
 def test_the_others_are_judged_about_as_well(world):
-    """The predictions of these classes are as good as can be, so there is little to learn."""
+    """The predictions of these classes are as good as can be, so there is little to learn.
+
+    How many of the others are wrong is within 0.3 here, and within 0.2 as a mean of four seeds.
+    """
     true, given, *_, first, known, second = world
     rest = known < 0
     wrong = (true != given)[rest]

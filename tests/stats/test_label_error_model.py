@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dull_jax.stats import label_error_model, noise_kinds
+import gaussians
+from dull_jax.stats import label_error_model, label_evidence, noise_kinds
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel
@@ -33,7 +34,10 @@ def test_the_posterior_of_a_row_is_bayes_rule():
 
 
 def test_a_label_that_is_probably_wrong_may_still_be_the_likeliest():
-    """Two other classes share P(wrong): neither is suggested for certain."""
+    """Two other classes share P(wrong): neither is suggested for certain.
+
+    Of hard images all three are about as likely: were one much less so, it alone would be doubted.
+    """
     rng, size = np.random.default_rng(1), 900
     probs = np.full((size, 3), 0.1) + 0.7 * np.eye(3)[rng.integers(0, 3, size)]
     hard = np.arange(0, size, 3)
@@ -45,3 +49,17 @@ def test_a_label_that_is_probably_wrong_may_still_be_the_likeliest():
     between_two = (audit.wrong > 0.5) & (audit.posterior.argmax(1) == given)
     assert between_two.any() and audit.flagged[between_two].all()
     assert audit.ambiguous[between_two].all() and not audit.replaceable[between_two].any()
+
+
+def test_the_less_opinions_agree_the_less_sure_is_the_audit(monkeypatch):
+    _, positions, given = gaussians.image_noise(np.array([300, 300, 200, 200]), 0.2, seed=3)
+    probs = gaussians.cross_validated(positions, given)
+    evidence, _ = label_evidence.gathered(probs, given, positions, None, None)
+    entropies = []
+    for agreement in (0.99, 0.9, 0.8):
+        monkeypatch.setattr(label_evidence.Evidence, "agreement", lambda *_, x=agreement: x)
+        found = label_error_model.judged(evidence, keep=False)
+        assert found.noise.startswith("image")
+        wrong = np.clip(found.wrong.astype(np.float64), 1e-12, 1 - 1e-12)
+        entropies.append(-(wrong * np.log(wrong) + (1 - wrong) * np.log1p(-wrong)).mean())
+    assert entropies == sorted(entropies) and entropies[0] < 0.9 * entropies[-1]
