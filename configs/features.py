@@ -6,7 +6,7 @@ from configs import base
 from dull_jax.config import parse_arg
 
 # Share of training before the first split: of 0.3, 0.6 and 0.9, on a noisy hold-out of CIFAR-10.
-WARMUP = {"sfa": 0.9, "dividemix": 0.3, "tabasco": 0.3}
+WARMUP = {"sfa": 0.9, "dividemix": 0.3, "tabasco": 0.3, "dasc": 0.9}
 
 
 def probe(config: ConfigDict) -> None:
