@@ -13,6 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
+from dull_jax.data.noises.resemblance import class_similarity
+
 PIXELS, COMPONENTS, LOOKS_LIKE, ALIKE = 60, 20, 4, 2.0
 PIXEL_WEIGHT = 4.0
 
@@ -39,14 +41,12 @@ def labels(
 ) -> np.ndarray:
     """int64 `[N]`, of which the share `rate` is wrong."""
     rng, rows, size = np.random.default_rng(seed), np.arange(len(true)), scores.shape[1]
-    means = np.stack([features[true == k].mean(0) for k in range(size)])
-    means -= means.mean(0)
-    means /= np.linalg.norm(means, axis=1, keepdims=True)
-    near = np.argsort(-(means @ means.T), axis=1)[:, 1 : LOOKS_LIKE + 1]
+    similarity = class_similarity(features - features.mean(0), true, size)
+    near = np.argsort(-similarity, axis=1)[:, 1 : LOOKS_LIKE + 1]
     habits = rng.gumbel(size=(size, size)).astype(np.float32)
     np.add.at(habits, (np.arange(size)[:, None], near), ALIKE)
     total = scores + habits[true] + rng.gumbel(size=scores.shape).astype(np.float32)
     own = total[rows, true].copy()
     total[rows, true] = -np.inf
-    raised = np.quantile(total.max(1) - own, 1 - rate)
-    return np.where(total.max(1) > own + raised, total.argmax(1), true).astype(np.int64)
+    lead = total.max(1) - own  # of the likeliest other class
+    return np.where(lead > np.quantile(lead, 1 - rate), total.argmax(1), true).astype(np.int64)
