@@ -9,7 +9,13 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from dull_jax.stats import image_noise, noise_structure, noise_undone, temperature_scaling
+from dull_jax.stats import (
+    image_noise,
+    noise_structure,
+    noise_undone,
+    opinion_pool,
+    temperature_scaling,
+)
 from dull_jax.stats.label_evidence import Evidence
 from dull_jax.stats.noise_kinds import Noise
 from dull_jax.stats.temperature_scaling import Scaling
@@ -65,7 +71,8 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
     """
     size, num_classes = len(evidence.given), evidence.num_classes
     rows = noise_structure.searched(size, num_classes)
-    seen, labels = evidence.at(rows), evidence.given[rows]
+    opinions, labels = evidence.opinions(rows), evidence.given[rows]
+    seen = evidence.pooled(opinions)
     counts = np.bincount(evidence.given, minlength=num_classes)
     out = _Verdicts(evidence, keep, candidates)
     noise = noise_structure.class_conditional(
@@ -73,7 +80,8 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
         counted=image_noise.counted(seen, labels).rate,
     )
     if noise is None:
-        return _by_image(evidence, rows, seen, labels, out)
+        agreement = opinion_pool.agreement(opinions)
+        return _by_image(evidence, seen, labels, agreement, out)
     clean = noise_undone.clean_probs(seen, noise.noise)
     scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
     model = PosteriorModel(noise.noise, noise.model, scaling, size)
@@ -119,19 +127,20 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
 
 
 def _by_image(
-    evidence: Evidence, rows: np.ndarray, seen: np.ndarray, labels: np.ndarray, out: _Verdicts
+    evidence: Evidence, seen: np.ndarray, labels: np.ndarray, agreement: float, out: _Verdicts
 ) -> Judged:
     """Noise that depends on the image: two passes to count it, one to tell it.
 
     Args:
-      rows: positions of samples that tell.  seen, labels: their p(given | x) and given labels.
+      seen, labels: p(given | x) and given labels of the samples that were searched.
+      agreement: of the opinions of these.
     """
     confusions = image_noise.Confusions(evidence.num_classes)
     for _, probs, given in evidence.blocks():
         confusions.add_to_thresholds(probs, given)
     for _, probs, given in evidence.blocks():
         confusions.add(probs, given)
-    accuracy = image_noise.accuracy(seen, labels, confusions.rate, evidence.agreement(rows))
+    accuracy = image_noise.accuracy(seen, labels, confusions.rate, agreement)
     power = image_noise.sharpness(seen, accuracy)
     scores = np.empty(len(evidence.given), np.float32)
     for here, probs, given in evidence.blocks():

@@ -6,7 +6,6 @@ classes (`discriminant`), the last two from features. None has seen the label th
 Rows are read in blocks, so that `[N, K]` need not fit into memory. N samples, K classes.
 """
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -38,17 +37,15 @@ class Evidence(NamedTuple):
 
     def at(self, where: slice | np.ndarray) -> np.ndarray:
         """Calibrated p(given | x), float32 `[n, K]`, of the samples at `where`."""
-        parts = [source(where) for source in self.sources]
-        return np.asarray(opinion_pool.pooled(parts, self.pool.weights, self.pool.biases))
+        return self.pooled(self.opinions(where))
 
-    def agreement(self, where: slice | np.ndarray) -> float:
-        """How often two opinions of the samples at `where` name the same class, all pairs' mean.
+    def opinions(self, where: slice | np.ndarray) -> list[np.ndarray]:
+        """What every source says of the samples at `where`, float32 `[n, K]` each."""
+        return [source(where) for source in self.sources]
 
-        1 of a single opinion: nothing contradicts it.
-        """
-        named = [source(where).argmax(1) for source in self.sources]
-        pairs = [float(np.mean(a == b)) for a, b in itertools.combinations(named, 2)]
-        return float(np.mean(pairs or [1.0]))
+    def pooled(self, opinions: Sequence[np.ndarray]) -> np.ndarray:
+        """`at`, of `opinions` that were asked for before."""
+        return np.asarray(opinion_pool.pooled(opinions, self.pool.weights, self.pool.biases))
 
 
 def gathered(

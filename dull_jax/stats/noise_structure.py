@@ -25,7 +25,7 @@ from dull_jax.stats.noise_undone import clean_probs, likelihood_gain, solved, te
 from dull_jax.stats.transition import LabelModel
 
 RATES = tuple(np.arange(0.05, 0.61, 0.05).round(2))  # of the first search
-FINE = tuple(np.arange(-0.04, 0.05, 0.01).round(2))  # around the best of them, of the second
+FINE = (-0.04, -0.03, -0.02, -0.01, 0.01, 0.02, 0.03, 0.04)  # around the best, of the second
 SEARCHED = 20_000  # samples that the search looks at, at most; evenly spaced
 SEARCHED_NUMBERS = 2_000_000  # and of their predictions, where classes are many
 
@@ -179,13 +179,13 @@ def _refined(
     """The same kind, its amount searched finely; read off the confusions of all samples."""
     counts, near = look_alike.counts, _near(best.rate)
     if best.kind in look_alike.kinds:
-        best = chosen(look_alike.tried(best.kind, near), evident)
+        best = chosen([best, *look_alike.tried(best.kind, near)], evident)
         confused = look_alikes.confident_confusions(probs, given)
         make = functools.partial(look_alike.kinds[best.kind], confused=confused, rate=best.rate)
     else:
         if best.kind != "none":
             fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)
-            best = chosen(fine, evident)
+            best = chosen([best, *fine], evident)
         make = {kind: make for kind, _, make in noise_kinds.kinds(counts, [best.rate])}[best.kind]
     noise, model = solved(counts, make)
     kind, _, how = best.kind.partition(" ")
@@ -195,7 +195,7 @@ def _refined(
 
 
 def _near(rate: float) -> list[float]:
-    """Rates around one of the first search, itself too."""
+    """Rates around one of the first search."""
     return [r for r in (round(rate + d, 2) for d in FINE) if 0 < r < 1]
 
 

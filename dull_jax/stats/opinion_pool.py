@@ -14,6 +14,7 @@ hardly depends on how the predictions were regularised or scaled before. Arrays 
 samples, K classes, M sources.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -113,6 +114,19 @@ def pooled(sources: Sequence[jax.Array], weights: jax.Array, biases: jax.Array) 
     logs = sum(weight * _log(source) for weight, source in zip(weights, sources, strict=True))
     probs = jnp.maximum(jax.nn.softmax(logs + biases), _LEAST)
     return probs / probs.sum(1, keepdims=True)
+
+
+def agreement(opinions: Sequence[np.ndarray]) -> float:
+    """How often two opinions `[n, K]` name the same class for a sample, all pairs' mean.
+
+    1 of a single opinion: nothing contradicts it.
+
+    >>> agreement([np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.6, 0.4], [0.7, 0.3]])])
+    0.5
+    """
+    named = [opinion.argmax(1) for opinion in opinions]
+    pairs = [float(np.mean(a == b)) for a, b in itertools.combinations(named, 2)]
+    return float(np.mean(pairs or [1.0]))
 
 
 def _log(probs: jax.Array | np.ndarray) -> jax.Array:

@@ -3,7 +3,7 @@
 import numpy as np
 
 import gaussians
-from dull_jax.stats import label_error_model, label_evidence, noise_kinds
+from dull_jax.stats import label_error_model, label_evidence, noise_kinds, opinion_pool
 from dull_jax.stats.label_audit import audit_labels
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel
@@ -57,7 +57,7 @@ def test_the_less_opinions_agree_the_less_sure_is_the_audit(monkeypatch):
     evidence, _ = label_evidence.gathered(probs, given, positions, None, None)
     entropies = []
     for agreement in (0.99, 0.9, 0.8):
-        monkeypatch.setattr(label_evidence.Evidence, "agreement", lambda *_, x=agreement: x)
+        monkeypatch.setattr(opinion_pool, "agreement", lambda _, x=agreement: x)
         found = label_error_model.judged(evidence, keep=False)
         assert found.noise.startswith("image")
         wrong = np.clip(found.wrong.astype(np.float64), 1e-12, 1 - 1e-12)

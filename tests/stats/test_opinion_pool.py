@@ -159,3 +159,17 @@ def test_extremes_stay_finite(shape, kernel):
         assert np.isfinite(pool.weights).all() and np.isfinite(pool.biases).all()
         assert (pooled > 0).all()
         np.testing.assert_allclose(pooled.sum(1), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        ([[0, 1, 2, 0], [0, 1, 2, 0]], 1.0),
+        ([[0, 1, 2, 0], [0, 1, 0, 1]], 0.5),
+        ([[0, 1, 2, 0], [0, 1, 0, 1], [0, 0, 0, 0]], (2 / 4 + 2 / 4 + 2 / 4) / 3),
+        ([[0, 1, 2, 0]], 1.0),
+    ],
+)
+def test_agreement_is_the_mean_over_pairs(named, expected):
+    opinions = [np.eye(3, dtype=np.float32)[classes] for classes in named]
+    assert opinion_pool.agreement(opinions) == pytest.approx(expected)
