@@ -133,7 +133,7 @@ def main(argv: Sequence[str]) -> None:
     classifier = inference.load(run)
     print(classifier)
     if classifier.vector_size:
-        print("the head alone: vectors in, since no backbone of dull_jax made them")
+        print("the head alone, as the run was trained: vectors in")
     size = write(classifier, output)
     print(f"model: {output}, {size / 1e6:.1f} MB, for {', '.join(PLATFORMS)}")
     if weights:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import result_file, timing
-from benchmarks.audit import simulated_people
+from benchmarks.audit import simulated_people, worst_of_three
 from benchmarks.speed import scan
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -89,3 +89,21 @@ def test_simulated_people_err_as_often_as_asked_and_where_images_are_hard():
     assert abs(wrong.mean() - 0.3) < 0.002 and wrong[hard].mean() > 2 * wrong[~hard].mean()
     assert (given == simulated_people.labels(scores, features, true, 0.3, 0)).all()
     assert (given != simulated_people.labels(scores, features, true, 0.3, 1)).any()
+
+
+def test_the_worst_of_three_is_wrong_where_any_of_them_is():
+    rng = np.random.default_rng(0)
+    true, size = np.repeat(np.arange(4), 500), 2000
+    features = rng.normal(size=(size, 64)) + 3 * np.eye(4, 64)[true]
+    first = np.where(rng.random(size) < 0.2, (true + 1) % 4, true)
+    outvoted = (first == true) & (rng.random(size) < 0.05)
+    majority = np.where(outvoted, (true + 2) % 4, first)
+    seen = worst_of_three.annotator(features, true, first)
+    np.testing.assert_allclose(seen.sum(1), 1, atol=1e-6)
+    assert np.average(seen[np.arange(size), (true + 1) % 4]) == pytest.approx(0.2, abs=0.02)
+    given = worst_of_three.labels(seen, true, first, majority, 0)
+    wrong = given != true
+    assert wrong[(first != true) | outvoted].all()
+    assert (given[outvoted] == majority[outvoted]).all()
+    assert wrong.mean() == pytest.approx(1 - 0.95 * 0.8**3, abs=0.03)
+    assert (given != worst_of_three.labels(seen, true, first, majority, 1)).any()

@@ -8,10 +8,11 @@ Writes benchmarks/results/audit/real.json, which docs/own_data.md shows. It goes
 
 Human labels are those of CIFAR-N (Wei et al., ICLR 2022): `--human` is an .npz with clean_label,
 random_label1 and aggre_label of CIFAR-10's 50,000 train images in official order; without it the
-others alone are measured. Simulated people label CIFAR-100 (`simulated_people`). A seed draws the
-long tail (by true class), the noise, and the folds. Features: EfficientNet-Lite0 at 112 pixels.
-Predictions: a 5-fold logistic regression on their first 256 principal components. All methods read
-the same predictions, and those that look at neighbours the same features:
+others alone are measured. Two more people are simulated for `worst_of_three`, and the people who
+label CIFAR-100 (`simulated_people`). A seed draws the long tail (by true class), the noise, and the
+folds. Features: EfficientNet-Lite0 at 112 pixels. Predictions: a 5-fold logistic regression on
+their first 256 principal components. All methods read the same predictions, and those that look at
+neighbours the same features:
 
   cleanlab: find_label_issues at its defaults; confident: its filter_by="confident_learning".
   disagreement: another class is predicted.
@@ -39,7 +40,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from benchmarks import result_file
-from benchmarks.audit import simulated_people
+from benchmarks.audit import simulated_people, worst_of_three
 from benchmarks.audit.gaussian import cleanlab_version, reliability
 from dull_jax import config as recipe
 from dull_jax.data import prepare
@@ -52,7 +53,8 @@ from dull_jax.stats.label_audit import LabelAudit, audit_labels
 from dull_jax.train.parallel import Devices
 
 COMPONENTS, VOTERS = 256, 10
-HUMAN = ("random_label1", "aggre_label")
+WORST = "worst of three"
+HUMAN = ("random_label1", "aggre_label", WORST)
 SIMULATED = {"simulated people 0.4": 0.4}  # share of wrong labels
 DRAWN = {
     "t2h 0.3": {"name": "t2h", "rate": 0.3},
@@ -136,7 +138,7 @@ def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Dr
     features, clean = images.features[rows] - images.features[rows].mean(0), true[rows]
     if labels in HUMAN:
         assert (human["clean_label"] == true).all(), "human labels are of other images"
-        given = human[labels][rows].astype(np.int64)
+        given = _human(labels, images, human, seed)[rows]
     elif labels in SIMULATED:
         rate = SIMULATED[labels]
         given = simulated_people.labels(images.people, images.features, true, rate, seed)[rows]
@@ -144,6 +146,16 @@ def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Dr
         spec = NoiseSpec(seed=seed, **DRAWN[labels])
         given = corrupt(spec, clean, size, features=lambda: features).given
     return Drawn(features, clean, given, cross_validated(features, given, seed))
+
+
+def _human(labels: str, images: Images, human: dict, seed: int) -> np.ndarray:
+    """int64 `[N]`."""
+    if labels != WORST:
+        return human[labels].astype(np.int64)
+    first, majority = (human[name].astype(np.int64) for name in HUMAN[:2])
+    if "annotator" not in human:  # the same for all cells
+        human["annotator"] = worst_of_three.annotator(images.features, images.true, first)
+    return worst_of_three.labels(human["annotator"], images.true, first, majority, seed)
 
 
 def cross_validated(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from dull_jax.data.dataset import Dataset
 from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
+from dull_jax.names import composed
 
 _UPDATES, _BATCH = 1000, (8, 128)  # that a head needs: small sets have small batches for them,
 _MOST = 300  # and the smallest have more epochs
@@ -29,7 +30,7 @@ class Labels(NamedTuple):
 
 
 def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
-    """The classes of labels `[N]`, numbers or text.
+    """The classes of labels `[N]`, numbers or text, of which blanks around it are no part.
 
     Args:
       classes: `[K]`, in the order of columns of probabilities; None: those that occur, sorted by
@@ -45,10 +46,12 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     labels = np.asarray(labels)
     if labels.ndim != 1 or not len(labels):
         raise UserError(f"labels must be [N], N >= 1; these are {list(labels.shape)}")
-    values = labels.tolist()
+    values = [_stripped(value) for value in labels.tolist()]
     if (row := next((row for row, value in enumerate(values) if _is_missing(value)), -1)) >= 0:
         raise UserError(f"labels: row {row} is missing ({values[row]})")
-    known = _sorted(labels, values) if classes is None else np.asarray(classes)
+    known = (
+        _sorted(labels, values) if classes is None else np.asarray(list(map(_stripped, classes)))
+    )
     position = {name: k for k, name in enumerate(known.tolist())}
     if len(position) < len(known):
         twice = next(name for name, count in Counter(known.tolist()).items() if count > 1)
@@ -60,10 +63,14 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     return Labels(known, np.array(number, np.int32))
 
 
+def _stripped(value: object) -> object:
+    return composed(value.strip()) if isinstance(value, str) else value
+
+
 def _is_missing(value: object) -> bool:
-    """None, not a number, infinite, or what pandas has for them."""
+    """None, no text, not a number, infinite, or what pandas has for them."""
     try:
-        return value is None or value != value or value in (math.inf, -math.inf)
+        return value is None or value == "" or value != value or value in (math.inf, -math.inf)
     except TypeError:  # pandas.NA compares to itself
         return True
 
@@ -73,9 +80,9 @@ def _sorted(labels: np.ndarray, values: list) -> np.ndarray:
     text = isinstance(values[0], str)
     if (row := next((n for n, v in enumerate(values) if isinstance(v, str) != text), -1)) >= 0:
         raise UserError(f"labels: row {row} is {values[row]!r}, and row 0 is {values[0]!r}")
-    classes = np.unique(labels)
     if not text:
-        return classes
+        return np.unique(labels)
+    classes = np.unique(np.array(values, object if labels.dtype == object else None))
     names = classes.tolist()
     return classes[[names.index(name) for name in class_labels.in_order(names)]]
 

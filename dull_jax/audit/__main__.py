@@ -109,14 +109,18 @@ def main(argv: Sequence[str]) -> None:
             *("data_dir", "data_file", "decisions", "apply", "output"),
         ),
     )
-    if (
-        bool(run) == bool(probs or vectors)
-        or (probs and not labels)
-        or (run and (labels or images))
-    ):
+    if run and (probs or vectors or labels or images):
+        raise UserError("--run says all; --probs, --embeddings, --labels, --images are without it")
+    if not (run or probs or vectors) or (probs and not labels):
         raise UserError(
             "give --run, or --embeddings, or --probs and --labels; see "
             f"{invocation.named('audit')} --help"
+        )
+    if classes and not probs:
+        raise UserError("--classes names the columns of --probs; give both, or neither")
+    if not run and (data_dir or data_file):
+        raise UserError(
+            "--data_dir and --data_file are for --run; images lie below --images=FOLDER"
         )
     output = output or (run / layout.AUDIT if run else files.parsed(layout.AUDIT))
     read = [probs, vectors, labels, classes, images, data_dir, data_file, decided]

@@ -48,10 +48,9 @@ def check_embeddings(file: str, labels: str, folder: Path) -> None:
 
     Args: file, labels: as of `audit.embeddings.of_files`.
     """
-    source = embeddings.read(file, labels)
-    parts = (source.train, source.test) if source.test_drawn else (source.train,)
-    ids = np.concatenate([part.ids for part in parts]).tolist()
-    _all_there(np.array([source.paths.get(key, "") for key in ids], object), folder)
+    source = embeddings.read(file, labels, share=0)
+    paths = [source.paths.get(key, "") for key in source.train.ids.tolist()]
+    _all_there(np.array(paths, object), folder)
 
 
 def _all_there(paths: np.ndarray, folder: Path) -> list[str]:

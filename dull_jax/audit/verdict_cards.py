@@ -83,19 +83,24 @@ def sections(
     return {
         _KINDS[verdict].id: (
             _KINDS[verdict].title,
-            _section(samples, listed, verdict, [cards[n] for n in rows.tolist()]),
+            _section(samples, audit, listed, verdict, [cards[n] for n in rows.tolist()]),
         )
         for verdict, rows in shown.items()
         if len(rows) or verdict == verdicts.WRONG
     }
 
 
-def _section(samples: AuditInput, listed: Listed, verdict: str, cards: list[Markup]) -> Markup:
+def _section(
+    samples: AuditInput, audit: LabelAudit, listed: Listed, verdict: str, cards: list[Markup]
+) -> Markup:
     kind = _KINDS[verdict]
     rows = listed.of(verdict)
     said = kind.explained
-    if verdict == verdicts.WRONG and (in_test := int(samples.held_out[rows].sum())):
-        said += f" {in_test:,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+    in_test = samples.held_out[rows]
+    if verdict == verdicts.WRONG and (rare := int((~audit.replaceable[rows] & ~in_test).sum())):
+        said += f" {rare:,} of them are of rare classes, whose labels --apply keeps."
+    if verdict == verdicts.WRONG and in_test.any():
+        said += f" {in_test.sum():,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
     if verdict == verdicts.WRONG and isinstance(samples.images, ImageFiles):
         said += f" Paths begin in {os.path.abspath(samples.images.root)}."
     if len(rows) > len(cards):

@@ -47,8 +47,8 @@ def main(argv: Sequence[str]) -> None:
     if folder is None or (run and audit):
         raise UserError(f"give --run or --audit; see {invocation.named('review')} --help")
     path = decided or folder / layout.DECISIONS
-    overwrite.check_output("decisions", path, (".csv",))
     found = saved.read(folder)
+    overwrite.check_output("decisions", path, (".csv",))
     found = pictures.below(found, images) if images else found
     if found.pictures is None and not any(found.files):
         say("no images are known; add --images=FOLDER, the one below which their paths lie")

@@ -6,9 +6,10 @@ labelled rightly: p(given | x) is the same. So two assumptions are made, and wri
 
   1. How many. Of the images that the predictions are sure of, those whose label disagrees are
      wrong, and among the rest as many are: the confident joint (Northcutt et al. 2021). Each image
-     is counted for the class whose probability exceeds its mean among that class's given labels;
-     shares of the true classes are those of the likeliest class, and not, as in the original, of
-     the given label, which on long-tailed labels finds too many (`Confusions`).
+     is counted for the class whose probability exceeds its mean among that class's given labels; of
+     a class that no label names, the largest of these means. Shares of the true classes are those
+     of the likeliest class, and not, as in the original, of the given label, which on long-tailed
+     labels finds too many (`Confusions`).
   2. Which. The true class is p(given | x) sharpened, r^sharpness, so that its likeliest class is
      right as often as it can be (`accuracy`). It contradicts more labels than are wrong by 1: there
      it is wrong itself. And it is taken to be right no more often than two opinions name the same
@@ -52,7 +53,8 @@ class Confusions:
     def add(self, probs: np.ndarray, given: np.ndarray) -> None:
         """Second pass."""
         size = len(self.own)
-        threshold = np.where(self.given > 0, self.own / np.maximum(self.given, 1), np.inf)
+        threshold = self.own / np.maximum(self.given, 1)
+        threshold[self.given == 0] = threshold.max()  # of a class that no label names
         above = np.where(probs >= threshold, probs, -1)
         sure = above.max(1) > 0
         cells = above.argmax(1)[sure] * size + given[sure]

@@ -7,7 +7,7 @@
 3. A label is flagged where P(wrong) exceeds a threshold, the one that promises the best F1. Rare
    classes are what an audit accuses first. So their labels are called wrong no surer than few
    examples allow (`rule_of_succession`), and the tail's threshold rises until the expected share
-   of its right labels that are flagged is within a budget.
+   of its right labels that are flagged is within a budget, or to `CERTAIN`.
 4. Labels that a person has decided are known: they teach 1 and 2, and calibrate P(wrong) of the
    others (`decided_calibration`).
 
@@ -44,6 +44,9 @@ TAIL_FALSE_ALARMS = {
     "none": 0.03,
     "image": 0.05,
 }
+# Where noise depends on the image, labels that are wrong so surely are flagged whatever the guard,
+# which would miss nine wrong ones for each right one that it spares.
+CERTAIN = 0.9
 RARE = 0.5  # a class is rare if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class
 KINDS = {
@@ -151,8 +154,8 @@ def audit_labels(
       groups: group -> class ids, for thresholds and estimates. Head, medium and tail by the
         estimated true counts unless given (`data.groups.class_groups`): noise fills rare classes.
       max_tail_false_alarms: the largest expected share of the right labels of the group 'tail' that
-        may be flagged; 1 for no guard. None: by the kind of noise (`TAIL_FALSE_ALARMS`), and of
-        classes that are rare indeed, unless `groups` names them.
+        may be flagged; 1 for no guard. None: by the kind of noise (`TAIL_FALSE_ALARMS`, `CERTAIN`),
+        and of classes that are rare indeed, unless `groups` names them.
       known: `[N]`, true classes that a person has decided: int, -1 where nobody has, -2 for samples
         of none of the classes, -3 for samples that are put aside: they are not flagged, and nothing
         is known of their labels. `pred_probs` may come from models that were trained on them.
@@ -193,9 +196,10 @@ def audit_labels(
         wrong = np.where(rare | guard, smoothed, wrong)
     if (told := decided & (known != ASIDE)).any():
         wrong = _calibrated(wrong, known, told, given, groups)
+    highest = CERTAIN if budget is None and by_image else 1.0
     if budget is None:
         budget = TAIL_FALSE_ALARMS[judged.noise.partition(" ")[0]]
-    flagged, threshold = flags(np.where(decided, 0, wrong), inside, guard, budget)
+    flagged, threshold = flags(np.where(decided, 0, wrong), inside, guard, budget, highest)
     inside["all"] = ~decided
     likelier = wrong * judged.part > 1 - wrong
     suggested = np.where(flagged | likelier, judged.other, given)
@@ -244,19 +248,25 @@ def _calibrated(
 
 
 def flags(
-    wrong: np.ndarray, inside: Mapping[str, np.ndarray], guard: np.ndarray, budget: float
+    wrong: np.ndarray,
+    inside: Mapping[str, np.ndarray],
+    guard: np.ndarray,
+    budget: float,
+    highest: float,
 ) -> tuple[np.ndarray, dict[str, float]]:
     """Which labels are flagged, and the threshold of each group.
 
     Args:
       wrong: `[N]` P(wrong).  inside: group -> `[N]`, whether the given class is in it.
       guard: `[N]`, whether it is of the tail, and rare or named.  budget: see `guarded`.
+      highest: to which the guard raises the tail's threshold at most.
     """
     lowest = best_threshold(wrong)
     flagged = wrong > lowest
     threshold = dict.fromkeys(inside, lowest)
     if guard.any():
-        threshold["tail"] = guarded(wrong, flagged & guard, guard, budget, lowest)
+        within = guarded(wrong, flagged & guard, guard, budget, lowest)
+        threshold["tail"] = min(within, highest)
         flagged &= ~guard | (wrong > threshold["tail"])
     return flagged, threshold
 

@@ -80,7 +80,8 @@ def best_kernel(graph: Graph, rows: np.ndarray, given: np.ndarray, num_classes: 
 def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan) -> Pool:
     """Weights (none negative) and biases by maximum a posteriori, one prior sample each.
 
-    Without votes biases are 0.
+    Without votes biases are 0. Labels judge between the classes that they name: of another, which a
+    model may know and be right about, they say nothing.
 
     Args:
       sources: M predictions `[n, K]`, rows sum to 1.  given: `[n]` int.
@@ -88,13 +89,14 @@ def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan
     """
     logs = jnp.stack([_log(source) for source in sources])
     count, size, num_classes = logs.shape
-    labels = jnp.asarray(given)
+    named, labels = np.unique(given, return_inverse=True)
+    logs = logs[..., named]
     start = np.concatenate([np.full(count, 1 / count), np.zeros(num_classes)])
 
     @jax.jit
     @jax.value_and_grad
     def loss(values: jax.Array) -> jax.Array:
-        scores = jnp.tensordot(values[:count], logs, 1) + values[count:]
+        scores = jnp.tensordot(values[:count], logs, 1) + values[count:][named]
         own = jnp.take_along_axis(jax.nn.log_softmax(scores), labels[:, None], axis=1)
         return (jnp.sum((values - start) ** 2) / 2 - own.sum()) / size
 

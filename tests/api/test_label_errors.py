@@ -70,9 +70,22 @@ def test_labels_keep_their_type():
     assert other.ranked.tolist() == [0] and other.suggested[0] == 7
 
 
+def test_blanks_around_a_name_are_no_part_of_it():
+    looks = np.where(GIVEN[:, None] == np.unique(GIVEN), 0.9, 0.1 / (len(np.unique(GIVEN)) - 1))
+    looks /= looks.sum(1, keepdims=True)
+    padded = GIVEN.astype(object)
+    padded[::7] = [f"{name} " for name in padded[::7]]
+    plain, found = (find_label_errors(x, pred_probs=looks, say=silent) for x in (GIVEN, padded))
+    assert found.classes.tolist() == plain.classes.tolist()
+    np.testing.assert_array_equal(found.given, GIVEN)
+    named = find_label_errors(padded, pred_probs=looks, classes=[f" {n}" for n in plain.classes])
+    assert named.classes.tolist() == plain.classes.tolist()
+
+
 @pytest.mark.parametrize(
     ("labels", "known", "said"),
     [
+        (np.array(["a", " ", "a"]), {"embeddings": VECTORS[:3]}, "labels: row 1 is missing"),
         (GIVEN, {}, "give pred_probs, or embeddings"),
         ([], {"embeddings": VECTORS}, "labels must be [N]"),
         ([[0]], {"embeddings": VECTORS}, "labels must be [N]"),

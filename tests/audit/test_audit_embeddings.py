@@ -72,13 +72,33 @@ def test_a_test_part_that_was_named_is_left_alone(made, tmp_path):
     assert {other.id for other in samples.others} == set(ids[splits == "test"])
     assert set(samples.splits) == {"train"}
     whole = embeddings.of_files(path, "", 2, 1, tmp_path / "b", quiet)
-    assert sorted(whole.ids) == sorted(ids) and not whole.others
-    held_out = whole.splits == "test"  # drawn to be tested on, audited all the same
-    assert 0.1 < held_out.mean() < 0.35
-    by_id = dict(zip(ids, given, strict=True))
-    assert all(by_id[key] == k for key, k in zip(whole.ids, whole.given, strict=True))
-    rows = [int(key.split()[1]) for key in whole.ids]
-    np.testing.assert_array_equal(np.asarray(whole.vectors[:])[:, 0], vectors[rows])
+    assert whole.ids.tolist() == ids.tolist() and not whole.others
+    assert not whole.held_out.any(), "where nobody named a test part there is none"
+    np.testing.assert_array_equal(whole.given, given)
+    np.testing.assert_array_equal(np.asarray(whole.vectors[:])[:, 0], vectors)
+
+
+def test_the_corrected_table_of_vectors_without_ids_is_read_again(made, tmp_path):
+    """By the numbers of the rows, in whatever order they are."""
+    ids, vectors, true, given = made
+    path, out = tmp_path / "emb.npy", tmp_path / "corrected.csv"
+    np.save(path, vectors)
+    labels = table(tmp_path / "labels.csv", label=NAMES[given])
+    flags = (f"--embeddings={path}", "--folds=2", "--epochs=3")
+    found = command(
+        *(*flags, f"--labels={labels}", f"--output={tmp_path / 'a'}", f"--apply={out}"),
+    )
+    assert found.returncode == 0, found.stderr
+    rows = list(csv.DictReader(out.open(newline="")))
+    assert [row["id"] for row in rows] == list(map(str, range(len(ids))))
+    assert {row["split"] for row in rows} == {"train"}
+    order = np.random.default_rng(4).permutation(len(rows))
+    columns = {name: [rows[n][name] for n in order] for name in ("id", "label")}
+    samples = embeddings.of_files(
+        str(path), str(table(out, **columns)), 2, 1, tmp_path / "b", quiet
+    )
+    assert [samples.class_names[k] for k in samples.given] == [row["label"] for row in rows]
+    assert np.mean(NAMES[true] == [row["label"] for row in rows]) > np.mean(true == given)
 
 
 def predictions(made, folder, **columns):
@@ -219,14 +239,16 @@ def test_features_are_plain_and_centred(made, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "said"),
     [
-        ["--embeddings=a.npy", "--run=r"],
-        ["--probs=p.npy", "--embeddings=a.npy"],
-        ["--labels=l.csv"],
+        (["--embeddings=a.npy", "--run=r"], "--run says all"),
+        (["--probs=p.npy", "--embeddings=a.npy"], "give --run, or --embeddings, or --probs"),
+        (["--labels=l.csv"], "give --run, or --embeddings, or --probs"),
+        (["--embeddings=a.npy", "--classes=c.txt"], "--classes names the columns of --probs"),
+        (["--embeddings=a.npy", "--data_dir=d"], "images lie below --images=FOLDER"),
     ],
 )
-def test_flags_that_do_not_fit(arguments):
+def test_flags_that_do_not_fit(arguments, said):
     found = command(*arguments)
-    assert found.returncode == 2 and "give --run, or --embeddings, or --probs" in found.stderr
+    assert found.returncode == 2 and said in found.stderr
     assert found.stderr.strip().count("\n") == 0

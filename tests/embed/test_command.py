@@ -204,7 +204,7 @@ def test_bad_output(folder, tmp_path):
     (tmp_path / "shards" / "part-00000-of-00002.parquet").touch()
     for output, said in (
         ("emb.csv", "name a .parquet or .npz file"),
-        ("nowhere/emb.npz", "cannot be written"),
+        ("nowhere/emb.npz", "there is no folder .*nowhere; make it first"),
         ("shards", "holds part-00000-of-00002.parquet, which is no shard of 1"),
     ):
         with pytest.raises(UserError, match=said):

@@ -51,6 +51,14 @@ def test_a_port_that_is_taken(page):
         listening(page.session, "x", host="nowhere.invalid")
 
 
+def test_before_an_audit(tmp_path):
+    for folder in (tmp_path, tmp_path / "nothing"):
+        command = [sys.executable, "-m", "dull_jax.review", f"--run={folder}"]
+        found = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (found.returncode, found.stdout) == (2, "") and found.stderr.count("\n") == 1
+        assert "decisions" not in found.stderr and "audit" in found.stderr
+
+
 def test_what_is_wrong_is_said(own_audit):
     (own_audit / "decisions.csv").write_text("id,decision\nid004,banana\n")
     command = [sys.executable, "-m", "dull_jax.review", f"--audit={own_audit}"]

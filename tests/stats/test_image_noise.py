@@ -57,6 +57,13 @@ def test_confusions_against_a_loop(world):
         assert found.wrong_shares[j] == pytest.approx(expected, abs=1e-4)
 
 
+def test_a_class_that_no_label_names_is_counted():
+    """By the largest of the means, 0.85."""
+    probs = np.array([[0.9, 0.05, 0.05], [0.1, 0.85, 0.05], [0.02, 0.03, 0.95], [0.3, 0.1, 0.6]])
+    found = image_noise.counted(probs, np.array([0, 1, 0, 0]))
+    np.testing.assert_array_equal(found.table, [[1, 0, 0], [0, 1, 0], [1, 0, 0]])
+
+
 @pytest.mark.parametrize("rows", [1, 7, 399])
 def test_blocks_add_up_to_one(world, rows):
     probs, given, whole = world

@@ -227,13 +227,15 @@ def test_only_the_guarded_have_a_threshold_of_their_own():
     wrong, part = rng.random(300).astype(np.float32), rng.integers(0, 3, 300)
     inside = {group: part == k for k, group in enumerate(("head", "medium", "tail"))}
     guard = inside["tail"] & (rng.random(300) < 0.5)
-    flagged, threshold = label_audit.flags(wrong, inside, guard, 0.02)
+    flagged, threshold = label_audit.flags(wrong, inside, guard, 0.02, 1.0)
     lowest = label_audit.best_threshold(wrong)
     assert threshold["head"] == threshold["medium"] == lowest < threshold["tail"]
     assert threshold["tail"] == label_audit.guarded(wrong, wrong > lowest, guard, 0.02, lowest)
     expected = wrong > np.where(guard, np.float32(threshold["tail"]), np.float32(lowest))
     np.testing.assert_array_equal(flagged, expected)
-    flagged, threshold = label_audit.flags(wrong, inside, np.zeros(300, bool), 0.0)
+    _, eased = label_audit.flags(wrong, inside, guard, 0.02, lowest + 0.01)
+    assert eased == threshold | {"tail": lowest + 0.01}
+    flagged, threshold = label_audit.flags(wrong, inside, np.zeros(300, bool), 0.0, 1.0)
     assert set(threshold.values()) == {lowest}
     np.testing.assert_array_equal(flagged, wrong > lowest)
 
@@ -266,6 +268,29 @@ def test_noise_of_images_has_a_budget_of_its_own(by_image, image_audit, judged_o
     assert other.flagged.sum() < image_audit.flagged.sum()
 
 
+@pytest.mark.parametrize(
+    ("noise", "budget", "spared"),
+    [("image rate 0.20", None, False), ("image rate 0.20", 0.05, True), ("none", None, True)],
+)
+def test_what_is_nearly_certain_is_not_spared(by_image, monkeypatch, noise, budget, spared):
+    """Where noise depends on the image, unless somebody says what may be flagged."""
+    _, given, probs, _ = by_image
+    tail = np.isin(given, [3, 4])
+    wrong = np.where(tail, 0.85, 0.1).astype(np.float32)
+    sure = tail & (np.cumsum(tail) % 3 > 0)
+    wrong[sure] = 0.95
+    original = label_error_model.judged
+    monkeypatch.setattr(
+        label_error_model,
+        "judged",
+        lambda *args: original(*args)._replace(noise=noise, wrong=wrong),
+    )
+    monkeypatch.setattr(rule_of_succession, "smoothed", lambda wrong, *_: wrong)
+    audit = audit_labels(probs, given, max_tail_false_alarms=budget, groups={"tail": [3, 4]})
+    np.testing.assert_array_equal(audit.flagged, sure & (not spared))
+    assert audit.threshold["tail"] == (wrong.max() if spared else label_audit.CERTAIN)
+
+
 def test_balanced_sets_have_no_tail_to_guard(balanced, judged_once):
     """Unless somebody says what it is."""
     _, given, probs, _ = balanced
@@ -276,6 +301,17 @@ def test_balanced_sets_have_no_tail_to_guard(balanced, judged_once):
 
 
 # What must not matter ----------------------------------------------------------------------------
+
+
+def test_a_class_that_no_label_names_takes_nothing_from_the_others(by_image, image_audit):
+    """A model may know more classes than the labels do."""
+    _, given, probs, _ = by_image
+    strange = np.arange(len(given)) % 15 == 0
+    wider = np.hstack([probs * (1 - 1e-5), np.full((len(given), 1), 1e-5)])
+    wider[strange] = np.array([*[0.01] * SIZE, 1 - 0.01 * SIZE])
+    audit = audit_labels(wider, given)
+    assert audit.flagged[strange].mean() > 0.9 and (audit.suggested[strange] == SIZE).mean() > 0.9
+    assert (audit.flagged == image_audit.flagged)[~strange].mean() > 0.98
 
 
 @pytest.mark.parametrize("world", ["headward", "balanced"])

@@ -50,7 +50,7 @@ def read(
       file: as `formats.read` takes it.
       table: CSV with the columns id and label, and split where it has one; "": the file has them.
       share: of each class, about, that is held out where there is no test part; by a hash of the
-        seed and the id, as of own images.
+        seed and the id, as of own images. 0: nothing is.
 
     Raises:
       UserError: see `formats.read`, `checks.check` and `labels.of`; a split that is none, fewer
@@ -83,10 +83,10 @@ def read(
 
     rows = np.flatnonzero(kept)
     held_out = splits[rows] == "test"
-    named = bool(held_out.any())
-    if not named:
+    drawn = bool(share) and not held_out.any()
+    if drawn:
         held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed)
-    if not held_out.any():
+    if drawn and not held_out.any():
         raise UserError(f"{found.name}: no sample can be held out to test on, since no class has a "
                         "second one; add samples, or a column split")  # fmt: skip
     return Source(
@@ -97,7 +97,7 @@ def read(
         truth_known=False,
         notices=(*about.notices, *notices, *more),
         unused=unused,
-        test_drawn=not named,
+        test_drawn=drawn,
         paths=paths,
     )
 

@@ -20,6 +20,7 @@ Row = tuple[int, list[str]]  # the line it ends at, its fields
 _FORMULA = re.compile(r"'*[=+\-@\t\r\n＝＋－＠]")  # full-width marks count in some languages
 _SEP = re.compile(r'"?sep=([^\w"\r\n ])[^\w\r\n]*(?=[\r\n]|\Z)', re.IGNORECASE)  # Excel's own
 WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # how .xlsx, .ods, and .xls begin
+ARRAY = b"\x93NUMPY"  # how .npy begins
 # Cells that stand for a missing value. What pandas writes for one is refused in every column of
 # labels. The words of other programs may be names, of a class `none`, say: they stand for a missing
 # value only in a column whose other labels are numbers.
@@ -64,6 +65,8 @@ def decoded(name: str, data: bytes) -> str:
     """
     if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
+    if data.startswith(ARRAY):
+        raise UserError(f"{name}: an array of NumPy's; a table is needed, CSV in UTF-8")
     try:
         text = data.decode("utf-8-sig")  # Spreadsheets write a byte-order mark.
     except UnicodeDecodeError as error:

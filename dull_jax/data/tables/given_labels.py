@@ -126,9 +126,10 @@ def _class_number(path: str, class_names: Sequence[str]) -> Callable[[object, st
             if not text:
                 raise UserError(f"{path}, {where}: the label is empty")
             if names_only or not re.fullmatch(r"-?[0-9]{1,18}", text):
+                also = "" if names_only else ", nor a whole number"
                 raise UserError(
-                    f"{path}, {where}: label {quoted(text)} is neither a class name nor a "
-                    f"whole number (classes: {quoted(', '.join(class_names))})"
+                    f"{path}, {where}: label {quoted(text)} is none of the classes{also} "
+                    f"({quoted(', '.join(class_names))})"
                 )
             value = int(text)
         if isinstance(value, float) and value.is_integer():

@@ -1,7 +1,7 @@
 """The labels of embeddings: from their own file, or from a table joined by id.
 
-Rows are joined by position only where nobody has ids, and that is said: labels that are off by one
-train without an error.
+Without ids they are joined by paths. Rows are joined by position only where nobody has either, and
+that is said: labels that are off by one train without an error.
 """
 
 from typing import NamedTuple
@@ -45,8 +45,10 @@ def of(found: Embeddings, table: str) -> Labelled:
     if table:
         return _of_table(found, table)
     if found.labels is None:
-        raise UserError(f"{found.name}: has no labels; --config.data.labels=FILE.csv names a table "
-                        "with the columns id and label")  # fmt: skip
+        raise UserError(
+            f"{found.name}: has no labels; name a table with the columns id and label "
+            "(--config.data.labels=FILE.csv, of an audit --labels=FILE.csv)"
+        )
     rows = csv_io.Table({"label": found.labels}, range(len(found)))
     labels = class_labels.read(found.rows, rows)
     return Labelled(_ids(found), labels, found.splits, found.rows, paths=found.paths)
@@ -77,19 +79,35 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:
     """(the row of the table that each vector has, what was made of it)."""
-    if found.ids is None or "id" not in table.columns:
+    what, of_vectors, of_rows = _keys(found, table)
+    if not what:
         return _by_position(found, name, table)
-    csv_io.check_ids(name, table)
-    row_of = {composed(key.strip()): n for n, key in enumerate(table.columns["id"])}
-    ids = _ids(found)
-    if missing := [key for key in ids if key not in row_of]:
+    csv_io.check_ids(name, csv_io.Table({"id": of_rows}, table.lines))
+    row_of = {composed(key.strip()): n for n, key in enumerate(of_rows)}
+    if missing := [key for key in of_vectors if key not in row_of]:
         raise UserError(
-            f"{name}: {len(missing):,} of {len(ids):,} vectors of {found.name} have no label in it "
-            f"(their ids: {listed(missing)})"
+            f"{name}: {len(missing):,} of {len(found):,} vectors of {found.name} have no label in "
+            f"it (their {what}: {listed(missing)})"
         )
-    unused = sorted(row_of.keys() - set(ids)) if len(row_of) > len(ids) else []
-    told = f"{name}: {len(unused):,} ids have no vector in {found.name} ({listed(unused)})"
-    return [row_of[key] for key in ids], (told,) if unused else ()
+    unused = sorted(row_of.keys() - set(of_vectors)) if len(row_of) > len(found) else []
+    told = f"{name}: {len(unused):,} {what} have no vector in {found.name} ({listed(unused)})"
+    return [row_of[key] for key in of_vectors], (told,) if unused else ()
+
+
+def _keys(found: Embeddings, table: csv_io.Table) -> tuple[str, list[str], list[str]]:
+    """(what vectors and rows are joined by, that of the vectors, of the rows); "": by nothing.
+
+    By ids, where both have them; audits name vectors without ids by the numbers of the rows, and
+    write tables with these. A table with paths alone is joined by paths.
+    """
+    ids, column = _ids(found), table.columns.get("id")
+    if column is None:
+        paths = [composed(path.strip()) for path in found.paths or ()]
+        if paths and "path" in table.columns and len(set(paths)) == len(found):
+            return "paths", paths, table.columns["path"]
+    elif found.ids is not None or sorted(key.strip() for key in column) == sorted(ids):
+        return "ids", ids, column
+    return "", [], []
 
 
 def _by_position(

@@ -98,6 +98,40 @@ def test_by_position_where_nobody_has_ids(save, table):
     assert "row n of" in source.notices[0]
 
 
+def test_by_the_numbers_of_rows_which_an_audit_writes(save, table):
+    order = np.random.default_rng(1).permutation(70)
+    numbers = list(map(str, range(70)))
+    source = embeddings.read(save(), table(rows(order, LABELS[order])))
+    assert both(source) == {n: WANTED[key] for n, key in zip(numbers, IDS, strict=True)}
+    assert source.notices == ()
+
+
+def test_by_paths_where_the_table_has_no_ids(save, table):
+    numbers = np.array([f"n{n}" for n in range(70)])
+    order = np.random.default_rng(1).permutation(70)
+    text = rows(IDS[order], LABELS[order], header="path;label")
+    source = embeddings.read(save(ids=numbers, paths=IDS), table(text))
+    assert both(source) == {n: WANTED[key] for n, key in zip(numbers, IDS, strict=True)}
+    assert source.paths == dict(zip(numbers.tolist(), IDS.tolist(), strict=True))
+    for paths, said in (
+        (IDS[1:], r"1 of 70 vectors of .* have no label in it \(their paths: cat/0.png\)"),
+        (np.r_[IDS, IDS[:1]], "id 'cat/0.png' is there twice"),
+    ):
+        bad = table(rows(paths, ["cat"] * len(paths), header="path;label"))
+        with pytest.raises(UserError, match=said):
+            embeddings.read(save(ids=numbers, paths=IDS), bad)
+    with pytest.raises(UserError, match=r"has no column id, and .* has ids"):
+        embeddings.read(save(ids=numbers, paths=np.repeat("x.png", 70)), table(text))
+
+
+def test_nothing_is_held_out_where_nothing_is_to_be(save):
+    source = embeddings.read(save(ids=IDS, labels=LABELS), share=0)
+    assert source.train.ids.tolist() == IDS.tolist()
+    assert not len(source.test.ids) and not source.test_drawn
+    named = embeddings.read(save(ids=IDS, labels=LABELS, split=["train", "test"] * 35), share=0)
+    assert named.test.ids.tolist() == IDS[1::2].tolist() and not named.test_drawn
+
+
 def test_parts_of_the_file_and_of_the_table(save, table):
     parts = np.array(["Training", "val-set", "test", "train"])[np.arange(70) % 4]
     source = embeddings.read(save(ids=IDS, labels=LABELS, split=parts))
@@ -122,7 +156,7 @@ def test_a_class_of_the_test_part_alone_is_left_out(save):
 
 
 BAD = {
-    "no labels": ({"ids": IDS}, None, r"has no labels; --config\.data\.labels=FILE\.csv"),
+    "no labels": ({"ids": IDS}, None, r"has no labels; name a table .* of an audit --labels="),
     "an id twice": (
         {"ids": np.r_[IDS[:-1], IDS[:1]], "labels": LABELS},
         None,

@@ -125,6 +125,12 @@ def test_what_has_no_plain_meaning_is_refused(text, words):
     assert str(refused.value).isprintable()
 
 
+def test_an_array_is_no_table(tmp_path):
+    (tmp_path / "labels.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '<i8'}")
+    with pytest.raises(UserError, match=r"labels\.npy: an array of NumPy's; a table is needed"):
+        csv_io.read(tmp_path / "labels.npy", ("label",))
+
+
 @pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
 def test_a_workbook_is_no_table(tmp_path, head):
     (tmp_path / "t.csv").write_bytes(head)

@@ -70,7 +70,7 @@ def test_joined_by_position_when_asked(write, name, content):
 def test_class_names_that_are_numbers_are_names(write):
     path = write("l.csv", "id,label\na,3\nb,1\nc,2\nd,1\n")
     assert given_labels.read(path, IDS, ("1", "2", "3")).tolist() == LABELS
-    with pytest.raises(UserError, match="row 2: label '0' is neither"):
+    with pytest.raises(UserError, match="row 2: label '0' is none of the classes \\("):
         given_labels.read(write("z.csv", "id,label\na,0\n"), IDS, ("1", "2", "3"))
 
 
