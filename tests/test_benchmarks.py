@@ -98,7 +98,7 @@ def test_the_worst_of_three_is_wrong_where_any_of_them_is():
     first = np.where(rng.random(size) < 0.2, (true + 1) % 4, true)
     outvoted = (first == true) & (rng.random(size) < 0.05)
     majority = np.where(outvoted, (true + 2) % 4, first)
-    seen = worst_of_three.annotator(features, true, first)
+    seen = worst_of_three.label_probs(features, true, first)
     np.testing.assert_allclose(seen.sum(1), 1, atol=1e-6)
     assert np.average(seen[np.arange(size), (true + 1) % 4]) == pytest.approx(0.2, abs=0.02)
     given = worst_of_three.labels(seen, true, first, majority, 0)

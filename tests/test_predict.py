@@ -227,8 +227,12 @@ def test_bad_input(run, tmp_path):
 def test_output_is_looked_at_before_the_work(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "list.csv").write_text("path\na.png\n")
-    for output in (tmp_path, tmp_path / "none" / "x.csv", tmp_path / "file" / "x.csv"):
-        with pytest.raises(UserError, match="cannot be written"):
+    for output, said in (
+        (tmp_path, "cannot be written"),
+        (tmp_path / "none" / "x.csv", "there is no folder .*none; make it first"),
+        (tmp_path / "file" / "x.csv", "cannot be written"),
+    ):
+        with pytest.raises(UserError, match=said):
             predict.predict(tmp_path / "no run", tmp_path / "list.csv", output)
     with pytest.raises(UserError, match="is the input"):
         predict.predict(tmp_path / "no run", tmp_path / "list.csv", tmp_path / "list.csv")

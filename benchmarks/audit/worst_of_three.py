@@ -1,9 +1,10 @@
-"""Labels that are wrong wherever one of three people erred, of whom the first is known.
+"""Labels that are wrong wherever one of three labels is, of which the first is known.
 
-CIFAR-N holds one person's labels of every image, and the majority of three. The other two are drawn
-from a model of the first: of every true class, a logistic regression of his labels on the features
-(`COMPONENTS` of them), of folds it has not seen. Where the first is outvoted, both say what the
-majority says. Of the wrong labels among the three one is drawn, as in CIFAR-N's own worst labels.
+CIFAR-N holds a first label of every image, and the majority of three. The other two are drawn from
+a model of the first: of every true class, a logistic regression of its labels on the features
+(`COMPONENTS` of them), of folds it has not seen. They agree with the majority: where it is not the
+first label, both say it; where it is, they do not say another one together. Of the wrong labels
+among the three one is drawn, as in CIFAR-N's own worst labels.
 """
 
 import numpy as np
@@ -14,8 +15,8 @@ from sklearn.model_selection import StratifiedKFold, cross_val_predict
 COMPONENTS, STRENGTH, FOLDS = 48, 0.02, 5
 
 
-def annotator(features: np.ndarray, true: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """P(label | image, true class) `[N, K]` of the first person, given his labels `[N]`."""
+def label_probs(features: np.ndarray, true: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """P(label | image, true class) `[N, K]` of the first labels `[N]`."""
     low = PCA(COMPONENTS, random_state=0).fit_transform(features)
     low /= np.sqrt((low**2).mean())
     size = int(true.max()) + 1
@@ -33,15 +34,23 @@ def annotator(features: np.ndarray, true: np.ndarray, first: np.ndarray) -> np.n
 
 
 def labels(
-    annotator: np.ndarray, true: np.ndarray, first: np.ndarray, majority: np.ndarray, seed: int
+    probs: np.ndarray, true: np.ndarray, first: np.ndarray, majority: np.ndarray, seed: int
 ) -> np.ndarray:
-    """int64 `[N]`: the true class where all three name it, else one of the wrong labels."""
+    """int64 `[N]`: the true class where all three name it, else one of the wrong labels.
+
+    Args:
+      probs: of `label_probs`.
+    """
     rng, rows = np.random.default_rng(seed), np.arange(len(true))
-    edges = annotator.cumsum(1)
+    edges = probs.cumsum(1)
     edges /= edges[:, -1:]
-    others = [(edges > rng.random((len(true), 1))).argmax(1) for _ in range(2)]
-    outvoted = majority != first
-    said = np.stack([first, *(np.where(outvoted, majority, other) for other in others)], axis=1)
+    said = np.stack([first, majority, majority], axis=1)
+    undecided = np.flatnonzero(majority == first)
+    while len(undecided):
+        drawn = rng.random((len(undecided), 2, 1))
+        pair = (edges[undecided, None] > drawn).argmax(2)
+        said[undecided, 1:] = pair
+        undecided = undecided[(pair[:, 0] == pair[:, 1]) & (pair[:, 0] != first[undecided])]
     wrong = said != true[:, None]
     drawn = (rng.random(said.shape) * wrong).argmax(1)
     return np.where(wrong.any(1), said[rows, drawn], true).astype(np.int64)

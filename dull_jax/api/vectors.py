@@ -48,10 +48,8 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
         raise UserError(f"labels must be [N], N >= 1; these are {list(labels.shape)}")
     values = [_stripped(value) for value in labels.tolist()]
     if (row := next((row for row, value in enumerate(values) if _is_missing(value)), -1)) >= 0:
-        raise UserError(f"labels: row {row} is missing ({values[row]})")
-    known = (
-        _sorted(labels, values) if classes is None else np.asarray(list(map(_stripped, classes)))
-    )
+        raise UserError(f"labels: row {row} is missing ({values[row]!r})")
+    known = _sorted(labels, values) if classes is None else _named(np.asarray(classes))
     position = {name: k for k, name in enumerate(known.tolist())}
     if len(position) < len(known):
         twice = next(name for name, count in Counter(known.tolist()).items() if count > 1)
@@ -61,6 +59,12 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
         row = number.index(-1)
         raise UserError(f"labels: row {row} is {values[row]!r}, which is none of the classes")
     return Labels(known, np.array(number, np.int32))
+
+
+def _named(names: np.ndarray) -> np.ndarray:
+    """Names of classes without blanks around them; an array of objects stays one."""
+    stripped = [_stripped(name) for name in names.tolist()]
+    return np.array(stripped, object if names.dtype == object else None)
 
 
 def _stripped(value: object) -> object:
@@ -82,9 +86,8 @@ def _sorted(labels: np.ndarray, values: list) -> np.ndarray:
         raise UserError(f"labels: row {row} is {values[row]!r}, and row 0 is {values[0]!r}")
     if not text:
         return np.unique(labels)
-    classes = np.unique(np.array(values, object if labels.dtype == object else None))
-    names = classes.tolist()
-    return classes[[names.index(name) for name in class_labels.in_order(names)]]
+    names = class_labels.in_order(set(values))
+    return np.array(names, object if labels.dtype == object else None)
 
 
 def checked(vectors: np.ndarray, size: int, name: str = "embeddings") -> np.ndarray:

@@ -59,7 +59,7 @@ def define_flags() -> None:
         "labels",
         None,
         "Of --probs: .csv, .tsv, .json, .npy, in the same order. Of --embeddings alone: a table "
-        "with id and label, where their file has none.",
+        "with label and id, or path, where their file has no labels.",
     )
     flags.DEFINE_string("classes", None, "With --probs: the names of its columns, one a line.")
     flags.DEFINE_float(
@@ -110,7 +110,7 @@ def main(argv: Sequence[str]) -> None:
         ),
     )
     if run and (probs or vectors or labels or images):
-        raise UserError("--run says all; --probs, --embeddings, --labels, --images are without it")
+        raise UserError("--run cannot be combined with --probs, --embeddings, --labels or --images")
     if not (run or probs or vectors) or (probs and not labels):
         raise UserError(
             "give --run, or --embeddings, or --probs and --labels; see "

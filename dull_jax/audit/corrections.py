@@ -18,13 +18,13 @@ from dull_jax.audit.decisions import NO_CLASS, OPEN, REMOVED
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import OUTSIDE, Listed
 from dull_jax.data.own.image_index import split_of
-from dull_jax.data.tables import left_out
+from dull_jax.data.tables import corrected, left_out
 from dull_jax.errors import UserError
 from dull_jax.files import Path
 from dull_jax.names import shown
 from dull_jax.stats.label_audit import LabelAudit
 
-DECIDED, CORRECTED, KEPT = "decided", "corrected", "kept"
+DECIDED, CORRECTED, KEPT = "decided", corrected.CORRECTED, "kept"
 NONE, GONE = left_out.NONE, left_out.REMOVED  # a person's decisions: not to be trained on
 LEFT_OUT = left_out.STATUSES  # of what has no label
 

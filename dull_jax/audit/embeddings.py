@@ -7,13 +7,13 @@ vectors join them, row by row.
 import dataclasses
 
 import numpy as np
-from ml_collections import ConfigDict
 
-from dull_jax import recipe_files
+from dull_jax import files, recipe_files
 from dull_jax.audit import inputs
 from dull_jax.audit.decisions import DecisionFile
 from dull_jax.audit.inputs import AuditInput
-from dull_jax.data.prepare import prepare
+from dull_jax.data import auto, dataset
+from dull_jax.data.sources import embeddings
 from dull_jax.data.tables import csv_io
 from dull_jax.data.vectors import checks, formats
 from dull_jax.data.vectors.vector_files import VectorFiles
@@ -47,27 +47,25 @@ def of_files(
     """Embeddings and their labels, which a linear head predicts out of fold.
 
     Args:
-      file: as `formats.read` takes it.  labels: a table with the columns id and label; "": the file
-        has them.
+      file: as `formats.read` takes it.  labels: a table, see `data.sources.embeddings.read`; "":
+        the file has them.
       folds, epochs, keep, devices, decisions: as of `inputs.of_run`; epochs 0: by the number of
         samples.
 
     Raises:
       UserError: see `data.sources.embeddings.read`.
     """
-    config = _config(file, labels, devices)
-    config, dataset = prepare(config, say)
-    size = len(dataset.train.ids) + len(dataset.test.ids)
-    config.train.epochs = epochs or head_epochs(size)
-    return inputs.of_dataset(config, dataset, folds, keep, say, decisions=decisions)
-
-
-def _config(file: str, labels: str, devices: int) -> ConfigDict:
-    """The recipe "embeddings", with cross entropy, and no test part that nobody named."""
+    files.check_local("--embeddings", file)
+    files.check_local("--labels", labels)
+    source = embeddings.read(file, labels, share=0)  # no test part that nobody named
+    for notice in source.notices:
+        say(notice)
     config = recipe_files.load("embeddings:method=ce")
-    config.data.test_share = 0.0
     config.data.file, config.data.labels, config.train.devices = file, labels, devices
-    return config
+    data = dataset.of_source(config, source)
+    config = auto.resolve_for_vectors(config, data.train.vector_size, say)
+    config.train.epochs = epochs or head_epochs(len(data.train.ids) + len(data.test.ids))
+    return inputs.of_dataset(config, data, folds, keep, say, decisions=decisions)
 
 
 def joined(samples: AuditInput, file: str) -> AuditInput:

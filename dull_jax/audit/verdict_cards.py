@@ -96,11 +96,8 @@ def _section(
     kind = _KINDS[verdict]
     rows = listed.of(verdict)
     said = kind.explained
-    in_test = samples.held_out[rows]
-    if verdict == verdicts.WRONG and (rare := int((~audit.replaceable[rows] & ~in_test).sum())):
-        said += f" {rare:,} of them are of rare classes, whose labels --apply keeps."
-    if verdict == verdicts.WRONG and in_test.any():
-        said += f" {in_test.sum():,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+    if verdict == verdicts.WRONG:
+        said += _kept(samples, audit, rows)
     if verdict == verdicts.WRONG and isinstance(samples.images, ImageFiles):
         said += f" Paths begin in {os.path.abspath(samples.images.root)}."
     if len(rows) > len(cards):
@@ -114,6 +111,16 @@ def _section(
         blocks.details(f"{len(more)} more", blocks.cards(more, roomy)) if more else None,
     ]
     return blocks.section(kind.id, kind.title, content)
+
+
+def _kept(samples: AuditInput, audit: LabelAudit, rows: np.ndarray) -> str:
+    """Which of the wrong labels at `rows` --apply keeps."""
+    in_test, said = samples.held_out[rows], ""
+    if rare := int((~audit.replaceable[rows] & ~in_test).sum()):
+        said += f" {rare:,} of them are of rare classes, whose labels --apply keeps."
+    if in_test.any():
+        said += f" {in_test.sum():,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+    return said
 
 
 def _cards(

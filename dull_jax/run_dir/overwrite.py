@@ -155,7 +155,7 @@ def _check_place(name: str, path: pathlib.Path) -> None:
     """Raises UserError unless a file can be made at `path`, or a regular one replaced."""
     target = pathlib.Path(os.path.realpath(path))
     if not os.path.lexists(target.parent):
-        raise UserError(f"{name}: there is no folder {shown(str(path.parent))}; make it first")
+        raise UserError(f"{name}: there is no folder {shown(str(target.parent))}; make it first")
     if path.is_dir() or not (target.parent.is_dir() and os.access(target.parent, os.W_OK)):
         raise UserError(f"{name} cannot be written; name a file in a folder that can be")
     if target.exists() and not target.is_file():

@@ -45,7 +45,7 @@ TAIL_FALSE_ALARMS = {
     "image": 0.05,
 }
 # Where noise depends on the image, labels that are wrong so surely are flagged whatever the guard,
-# which would miss nine wrong ones for each right one that it spares.
+# which by this estimate would miss nine wrong ones for each right one that it spares.
 CERTAIN = 0.9
 RARE = 0.5  # a class is rare if it has less than this part of the largest's samples
 UNDECIDED, ASIDE = -1, -3  # in place of a known class

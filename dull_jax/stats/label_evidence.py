@@ -81,13 +81,22 @@ def gathered(
     kernel = np.nan
     if features is not None and size > 1:
         of_neighbours, kernel = _neighbours(features, voting, num_classes, fitted)
-        sources += [of_neighbours, discriminant.fit(features, voting, num_classes, fitted).probs]
+        of_labels = [of_neighbours, discriminant.fit(features, voting, num_classes, fitted).probs]
+        unnamed = np.bincount(voting, minlength=num_classes) == 0
+        if probs is not None and unnamed.any():
+            of_labels = [_knowing(unnamed, source, sources[0]) for source in of_labels]
+        sources += of_labels
     if not sources:  # of a single sample all classes are alike
         sources.append(
             lambda where: np.full((len(given[where]), num_classes), 1 / num_classes, np.float32)
         )
     pool = opinion_pool.fit([source(fitted) for source in sources], given[fitted], kernel)
     return Evidence(given, num_classes, tuple(sources), pool, rows), class_names
+
+
+def _knowing(unnamed: np.ndarray, of_labels: Source, of_model: Source) -> Source:
+    """An opinion drawn from labels, which knows the classes that they do not name by the model."""
+    return lambda where: opinion_pool.with_unnamed(of_labels(where), of_model(where), unnamed)
 
 
 def _neighbours(

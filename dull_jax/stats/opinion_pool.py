@@ -60,6 +60,21 @@ def votes(graph: Graph, given: np.ndarray, num_classes: int, kernel: float) -> n
     return ((shares * counted + prior) / (counted + 1)).astype(np.float32)
 
 
+def with_unnamed(opinion: np.ndarray, probs: np.ndarray, unnamed: np.ndarray) -> np.ndarray:
+    """An opinion drawn from labels, with a model's shares of the classes that no label names.
+
+    Args:
+      opinion, probs: float32 `[n, K]`, rows sum to 1.  unnamed: bool `[K]`.
+
+    >>> with_unnamed(np.array([[0.2, 0.8, 0]]), np.array([[0.1, 0.4, 0.5]]), np.arange(3) == 2)
+    array([[0.1, 0.4, 0.5]])
+    """
+    left = 1 - probs[:, unnamed].sum(1, keepdims=True)
+    filled = opinion * left / opinion[:, ~unnamed].sum(1, keepdims=True)
+    filled[:, unnamed] = probs[:, unnamed]
+    return filled
+
+
 def fitted_rows(size: int, num_classes: int) -> np.ndarray:
     """Positions of the samples that a pool is fitted to.
 
@@ -80,8 +95,8 @@ def best_kernel(graph: Graph, rows: np.ndarray, given: np.ndarray, num_classes: 
 def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan) -> Pool:
     """Weights (none negative) and biases by maximum a posteriori, one prior sample each.
 
-    Without votes biases are 0. Labels judge between the classes that they name: of another, which a
-    model may know and be right about, they say nothing.
+    Without votes biases are 0. The labels judge between the classes that they name: of another,
+    which a model may know and be right about, they say nothing.
 
     Args:
       sources: M predictions `[n, K]`, rows sum to 1.  given: `[n]` int.

@@ -241,7 +241,7 @@ def test_features_are_plain_and_centred(made, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--embeddings=a.npy", "--run=r"], "--run says all"),
+        (["--embeddings=a.npy", "--run=r"], "--run cannot be combined with"),
         (["--probs=p.npy", "--embeddings=a.npy"], "give --run, or --embeddings, or --probs"),
         (["--labels=l.csv"], "give --run, or --embeddings, or --probs"),
         (["--embeddings=a.npy", "--classes=c.txt"], "--classes names the columns of --probs"),

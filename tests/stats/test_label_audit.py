@@ -303,15 +303,17 @@ def test_balanced_sets_have_no_tail_to_guard(balanced, judged_once):
 # What must not matter ----------------------------------------------------------------------------
 
 
-def test_a_class_that_no_label_names_takes_nothing_from_the_others(by_image, image_audit):
+@pytest.mark.parametrize("featured", [False, True])
+def test_a_class_that_no_label_names_takes_nothing_from_the_others(by_image, featured):
     """A model may know more classes than the labels do."""
-    _, given, probs, _ = by_image
+    _, given, probs, positions = by_image
+    features = positions if featured else None
     strange = np.arange(len(given)) % 15 == 0
     wider = np.hstack([probs * (1 - 1e-5), np.full((len(given), 1), 1e-5)])
     wider[strange] = np.array([*[0.01] * SIZE, 1 - 0.01 * SIZE])
-    audit = audit_labels(wider, given)
+    plain, audit = (audit_labels(x, given, features=features) for x in (probs, wider))
     assert audit.flagged[strange].mean() > 0.9 and (audit.suggested[strange] == SIZE).mean() > 0.9
-    assert (audit.flagged == image_audit.flagged)[~strange].mean() > 0.98
+    assert (audit.flagged == plain.flagged)[~strange].mean() > 0.98
 
 
 @pytest.mark.parametrize("world", ["headward", "balanced"])

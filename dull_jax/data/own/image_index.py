@@ -54,6 +54,7 @@ class ImageIndex:
     rows: int [N], where each file stands in the list it was read from; None for a folder.
     ids: the user's own, unique; None where the content is to give them.
     notices: what was made of the names, a line each; no image is left out by it.
+    corrected: paths of those whose label an audit has changed: nothing is tested against them.
     """
 
     root: pathlib.Path
@@ -65,6 +66,7 @@ class ImageIndex:
     rows: np.ndarray | None = None
     ids: Sequence[str] | None = None
     notices: tuple[str, ...] = ()
+    corrected: frozenset[str] = frozenset()
 
     def where(self, index: int) -> str:
         """' (row 12)', to end a message about a file; '' where there are no rows."""
@@ -79,6 +81,7 @@ class Entry(NamedTuple):
     split: str
     row: int = 0
     id: str = ""
+    corrected: bool = False
 
 
 def split_of(word: str) -> str | None:
@@ -147,6 +150,7 @@ def from_entries(
         np.array([entry.row for entry in kept]) if any(entry.row for entry in kept) else None,
         [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
         (*notices, *merged),
+        frozenset(entry.path for entry in kept if entry.corrected),
     )
 
 

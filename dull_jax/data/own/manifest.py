@@ -6,7 +6,7 @@ An image keeps its id when it is moved, renamed or indexed in another order.
 import dataclasses
 import hashlib
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import NamedTuple
 
 import numpy as np
@@ -65,11 +65,11 @@ class Manifest:
                 + "; fix or remove what is named, or say on_error=skip"
             )
 
-    def with_test(self, share: float, seed: int) -> "Manifest":
+    def with_test(self, share: float, seed: int, corrected: Set[str] = frozenset()) -> "Manifest":
         """Holds out a test split where there is none: about `share` of each class.
 
-        Which, see `test_part.drawn`. Content whose label is contradicted stays in train: nothing
-        can be measured against it.
+        Which, see `test_part.drawn`. Content whose label is contradicted stays in train, and so do
+        paths whose label was `corrected` by an audit: nothing can be measured against them.
 
         Raises:
           UserError: `share` is not between 0 and 1, or no image can be spared.
@@ -79,9 +79,10 @@ class Manifest:
         if not 0 < share < 1:
             raise UserError(f"test_share must be between 0 and 1, not {share}")
         _, content, copies = np.unique(self.contents, return_inverse=True, return_counts=True)
-        contradicted = copies[content] > 1
+        changed = np.array([path in corrected for path in self.paths.tolist()], bool)
+        doubtful = (copies[content] > 1) | changed
         classes = len(self.class_names)
-        held_out = test_part.drawn(self.ids, self.labels, classes, share, seed, contradicted)
+        held_out = test_part.drawn(self.ids, self.labels, classes, share, seed, doubtful)
         splits = np.where(held_out, "test", "train")
         if not np.any(splits == "test"):
             raise UserError(

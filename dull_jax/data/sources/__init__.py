@@ -133,9 +133,10 @@ def scan(options: ConfigDict, say: Callable[[str], None] = print) -> Manifest | 
     """
     if not is_own(options.name):
         return None
-    manifest = scans.scan(_module(options.name).index(options), say=say)
+    index = _module(options.name).index(options)
+    manifest = scans.scan(index, say=say)
     manifest.check(options.on_error)
-    return manifest.with_test(options.test_share, options.seed)
+    return manifest.with_test(options.test_share, options.seed, index.corrected)
 
 
 def load(options: ConfigDict, manifest: Manifest | None = None, in_files: bool = False) -> Source:

@@ -20,7 +20,7 @@ from dull_jax.data.own.image_index import (
     split_word,
     unlabelled,
 )
-from dull_jax.data.tables import class_labels, csv_io, left_out, table_paths
+from dull_jax.data.tables import class_labels, corrected, csv_io, left_out, table_paths
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
 
@@ -119,14 +119,15 @@ def _entries(
     columns, blank = table.columns, [""] * len(table.lines)
     splits, ids = columns.get("split"), columns.get("id", blank)
     labels = class_labels.read(name, table) if "label" in columns else blank
-    rows = zip(table.lines, paths, labels, splits or blank, ids, strict=True)
-    for row, path, label, split, key in rows:
+    changed = corrected.rows(table)
+    rows = zip(table.lines, paths, labels, splits or blank, ids, changed, strict=True)
+    for row, path, label, split, key, is_corrected in rows:
         where = table_paths.inside(path, root)
         if where is None:
             what = f"path {quoted(path)} is outside of {shown(root)}"
             raise UserError(f"{name}, row {row}: {what}; {_way_out(paths, flag)}")
         part = "" if splits is None else split_word(f"{name}, row {row}", split)
-        yield Entry(where, label, part, row, composed(key.strip()))
+        yield Entry(where, label, part, row, composed(key.strip()), is_corrected)
 
 
 def _way_out(paths: Sequence[str], flag: str) -> str:

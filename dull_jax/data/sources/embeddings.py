@@ -22,7 +22,7 @@ TITLE = "Embeddings"
 PLACES = ("file", "labels")
 FIELDS = {
     "labels": fields.path(
-        "embeddings: a table of ids and labels; empty: the file of vectors has them",
+        "embeddings: a table of labels and ids, or paths; empty: the file of vectors has them",
         numbers=False,
         later=True,
     ),
@@ -48,7 +48,8 @@ def read(
 
     Args:
       file: as `formats.read` takes it.
-      table: CSV with the columns id and label, and split where it has one; "": the file has them.
+      table: CSV with the columns label and id, or path, and split where it has one; "": the file
+        has them. What its column status calls corrected is not held out.
       share: of each class, about, that is held out where there is no test part; by a hash of the
         seed and the id, as of own images. 0: nothing is.
 
@@ -85,7 +86,8 @@ def read(
     held_out = splits[rows] == "test"
     drawn = bool(share) and not held_out.any()
     if drawn:
-        held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed)
+        kept_in = np.array(about.corrected or [False] * len(ids))[rows]
+        held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed, kept_in)
     if drawn and not held_out.any():
         raise UserError(f"{found.name}: no sample can be held out to test on, since no class has a "
                         "second one; add samples, or a column split")  # fmt: skip

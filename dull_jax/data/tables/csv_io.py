@@ -66,7 +66,7 @@ def decoded(name: str, data: bytes) -> str:
     if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
     if data.startswith(ARRAY):
-        raise UserError(f"{name}: an array of NumPy's; a table is needed, CSV in UTF-8")
+        raise UserError(f"{name}: a NumPy array; a table is needed, CSV in UTF-8")
     try:
         text = data.decode("utf-8-sig")  # Spreadsheets write a byte-order mark.
     except UnicodeDecodeError as error:
@@ -171,19 +171,19 @@ def width(fields: Sequence[str]) -> int:
     return next((n for n in range(len(fields), 0, -1) if fields[n - 1].strip()), 0)
 
 
-def check_ids(name: str, table: Table) -> None:
-    """Raises UserError unless each id of the column `id` is there once; names the row."""
+def check_ids(name: str, table: Table, column: str = "id") -> None:
+    """Raises UserError unless each id, or path, of the `column` is there once; names the row."""
     seen: set[str] = set()
-    for line, text in zip(table.lines, table.columns["id"], strict=True):
+    for line, text in zip(table.lines, table.columns[column], strict=True):
         key = composed(text.strip())
         if not key or key in seen or len(key) > _MAX_ID:
-            long = f"the id has {len(key):,} characters, {_MAX_ID} are allowed"  # all take as many
-            wrong = (
-                f"id {quoted(key)} is there twice"
+            long = f"the {column} has {len(key):,} characters, {_MAX_ID} are allowed"
+            wrong = (  # of a column all take as many characters
+                f"{column} {quoted(key)} is there twice"
                 if key in seen
                 else long
                 if key
-                else "the id is empty"
+                else f"the {column} is empty"
             )
             raise UserError(f"{name}, row {line}: {wrong}; fix it, or leave the column out")
         seen.add(key)

@@ -126,9 +126,9 @@ def _class_number(path: str, class_names: Sequence[str]) -> Callable[[object, st
             if not text:
                 raise UserError(f"{path}, {where}: the label is empty")
             if names_only or not re.fullmatch(r"-?[0-9]{1,18}", text):
-                also = "" if names_only else ", nor a whole number"
+                also = "" if names_only else "not a whole number and "
                 raise UserError(
-                    f"{path}, {where}: label {quoted(text)} is none of the classes{also} "
+                    f"{path}, {where}: label {quoted(text)} is {also}none of the classes "
                     f"({quoted(', '.join(class_names))})"
                 )
             value = int(text)

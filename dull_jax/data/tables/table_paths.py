@@ -1,6 +1,7 @@
 """Paths as tables have them, often from another machine: which file a cell means."""
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -8,13 +9,23 @@ from functools import lru_cache
 from dull_jax import files
 from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
-from dull_jax.names import quoted
+from dull_jax.names import composed, quoted
 
 _ELSEWHERE = {
     re.compile(r"[A-Za-z]:[\\/]|\\\\"): "is of a Windows machine",
     re.compile(r"[A-Za-z][\w+.-]*://"): "is an address, and images are read locally",
 }
 _real = lru_cache(1024)(os.path.realpath)  # of folders; a table has many files of each
+
+
+def normal(path: str) -> str:
+    r"""One spelling of a path that two tables may spell differently, whatever is on the disk.
+
+    >>> normal(r" .\cat\1.png"), normal("")
+    ('cat/1.png', '')
+    """
+    bare = composed(path.strip()).replace("\\", "/")
+    return posixpath.normpath(bare) if bare else ""
 
 
 def column(name: str, table: csv_io.Table, root: str, flag: str) -> list[str]:

@@ -1,7 +1,7 @@
-"""The labels of embeddings: from their own file, or from a table joined by id.
+"""The labels of embeddings: from their own file, or from a table joined by id or path.
 
-Without ids they are joined by paths. Rows are joined by position only where nobody has either, and
-that is said: labels that are off by one train without an error.
+Rows are joined by position only where there is nothing else, and that is said: labels that are off
+by one train without an error.
 """
 
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.data.own.image_index import listed
-from dull_jax.data.tables import class_labels, csv_io, left_out
+from dull_jax.data.tables import class_labels, corrected, csv_io, left_out, table_paths
 from dull_jax.data.vectors.columns import Embeddings
 from dull_jax.errors import UserError
 from dull_jax.names import composed, shown
@@ -19,6 +19,7 @@ class Labelled(NamedTuple):
     """Of each of N vectors; notices: what was made of the files, a line each.
 
     labels: "" of what a table of ours leaves out.
+    corrected: whether a table of ours says that an audit changed the label.
     where: what `splits` is of, for messages.
     """
 
@@ -28,6 +29,7 @@ class Labelled(NamedTuple):
     where: str
     notices: tuple[str, ...] = ()
     paths: list[str] | None = None  # of the images, for people
+    corrected: list[bool] | None = None
 
 
 def of(found: Embeddings, table: str) -> Labelled:
@@ -46,7 +48,7 @@ def of(found: Embeddings, table: str) -> Labelled:
         return _of_table(found, table)
     if found.labels is None:
         raise UserError(
-            f"{found.name}: has no labels; name a table with the columns id and label "
+            f"{found.name}: has no labels; name a table with the columns label and id, or path "
             "(--config.data.labels=FILE.csv, of an audit --labels=FILE.csv)"
         )
     rows = csv_io.Table({"label": found.labels}, range(len(found)))
@@ -74,39 +76,46 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
     paths = found.paths
     if "path" in table.columns:
         paths = [table.columns["path"][n] for n in order]
-    return Labelled(_ids(found), [labels[n] for n in order], splits, where, notices, paths)
+    changed = corrected.rows(table)
+    return Labelled(
+        *(_ids(found), [labels[n] for n in order], splits, where, notices, paths),
+        corrected=[changed[n] for n in order],
+    )
 
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:
     """(the row of the table that each vector has, what was made of it)."""
-    what, of_vectors, of_rows = _keys(found, table)
-    if not what:
+    column, of_vectors, of_rows = _keys(found, table)
+    if not column:
         return _by_position(found, name, table)
-    csv_io.check_ids(name, csv_io.Table({"id": of_rows}, table.lines))
-    row_of = {composed(key.strip()): n for n, key in enumerate(of_rows)}
+    csv_io.check_ids(name, csv_io.Table({column: of_rows}, table.lines), column)
+    row_of = {key: n for n, key in enumerate(of_rows)}
     if missing := [key for key in of_vectors if key not in row_of]:
         raise UserError(
             f"{name}: {len(missing):,} of {len(found):,} vectors of {found.name} have no label in "
-            f"it (their {what}: {listed(missing)})"
+            f"it (their {column}s: {listed(missing)})"
         )
-    unused = sorted(row_of.keys() - set(of_vectors)) if len(row_of) > len(found) else []
-    told = f"{name}: {len(unused):,} {what} have no vector in {found.name} ({listed(unused)})"
-    return [row_of[key] for key in of_vectors], (told,) if unused else ()
+    told = []
+    if column == "id" and found.ids is None:
+        told.append(f"{found.name} has no ids: row n, from 0, is joined to the id n of {name}")
+    if unused := sorted(row_of.keys() - set(of_vectors)) if len(row_of) > len(found) else []:
+        some = listed(unused)
+        told.append(f"{name}: {len(unused):,} {column}s have no vector in {found.name} ({some})")
+    return [row_of[key] for key in of_vectors], tuple(told)
 
 
 def _keys(found: Embeddings, table: csv_io.Table) -> tuple[str, list[str], list[str]]:
-    """(what vectors and rows are joined by, that of the vectors, of the rows); "": by nothing.
+    """(the column to join by, its cells of the vectors, of the table); "": there is none.
 
-    By ids, where both have them; audits name vectors without ids by the numbers of the rows, and
-    write tables with these. A table with paths alone is joined by paths.
+    "id" where both have ids. Vectors without them take the numbers of their rows, if the table has
+    just these: so do audits, which write tables of them. "path" where the table has no ids.
     """
-    ids, column = _ids(found), table.columns.get("id")
-    if column is None:
-        paths = [composed(path.strip()) for path in found.paths or ()]
-        if paths and "path" in table.columns and len(set(paths)) == len(found):
-            return "paths", paths, table.columns["path"]
-    elif found.ids is not None or sorted(key.strip() for key in column) == sorted(ids):
-        return "ids", ids, column
+    column = [composed(key.strip()) for key in table.columns.get("id", ())]
+    ids, paths = _ids(found), [table_paths.normal(path) for path in found.paths or ()]
+    if column and (found.ids is not None or sorted(column) == sorted(ids)):
+        return "id", ids, column
+    if "id" not in table.columns and "path" in table.columns and len(set(paths)) == len(found):
+        return "path", paths, [table_paths.normal(path) for path in table.columns["path"]]
     return "", [], []
 
 

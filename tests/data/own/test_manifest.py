@@ -64,6 +64,16 @@ def test_the_hold_out(scan):
             found.with_test(share, 0)
 
 
+def test_what_an_audit_has_corrected_is_not_held_out(scan):
+    found = scan(images(*(f"{name}/{n:02}.png" for name in "ab" for n in range(20))))
+    plain = found.with_test(0.4, 3)
+    changed = frozenset(plain.paths[plain.splits == "test"][::2])
+    spared = found.with_test(0.4, 3, changed)
+    out = set(spared.paths[spared.splits == "test"])
+    assert changed and not out & changed
+    assert out == set(plain.paths[plain.splits == "test"]) - changed
+
+
 def test_nothing_can_be_held_out(scan):
     with pytest.raises(UserError, match="no image can be held out to test on"):
         scan(images("a/0.png", "b/0.png")).with_test(0.5, 0)

@@ -103,7 +103,8 @@ def test_by_the_numbers_of_rows_which_an_audit_writes(save, table):
     numbers = list(map(str, range(70)))
     source = embeddings.read(save(), table(rows(order, LABELS[order])))
     assert both(source) == {n: WANTED[key] for n, key in zip(numbers, IDS, strict=True)}
-    assert source.notices == ()
+    (told,) = source.notices
+    assert "has no ids: row n, from 0, is joined to the id n of" in told
 
 
 def test_by_paths_where_the_table_has_no_ids(save, table):
@@ -113,15 +114,29 @@ def test_by_paths_where_the_table_has_no_ids(save, table):
     source = embeddings.read(save(ids=numbers, paths=IDS), table(text))
     assert both(source) == {n: WANTED[key] for n, key in zip(numbers, IDS, strict=True)}
     assert source.paths == dict(zip(numbers.tolist(), IDS.tolist(), strict=True))
+    typed = [rf" .\{path}".replace("/", "\\") for path in IDS]
+    text = rows(typed, LABELS, header="path;label")
+    assert both(embeddings.read(save(ids=numbers, paths=IDS), table(text))) == both(source)
     for paths, said in (
         (IDS[1:], r"1 of 70 vectors of .* have no label in it \(their paths: cat/0.png\)"),
-        (np.r_[IDS, IDS[:1]], "id 'cat/0.png' is there twice"),
+        (np.r_[IDS, IDS[:1]], "path 'cat/0.png' is there twice"),
+        (["", *IDS[1:]], "row 2: the path is empty"),
     ):
         bad = table(rows(paths, ["cat"] * len(paths), header="path;label"))
         with pytest.raises(UserError, match=said):
             embeddings.read(save(ids=numbers, paths=IDS), bad)
     with pytest.raises(UserError, match=r"has no column id, and .* has ids"):
         embeddings.read(save(ids=numbers, paths=np.repeat("x.png", 70)), table(text))
+
+
+def test_what_an_audit_has_corrected_is_not_tested_against(save, table):
+    """Else a model would be scored by what a model thinks of the labels."""
+    changed = np.arange(70) % 3 == 0
+    status = np.where(changed, "corrected", "kept")
+    text = "\n".join(["id,label,status", *map(",".join, zip(IDS, LABELS, status, strict=True))])
+    plain, source = (embeddings.read(save(ids=IDS), table(x)) for x in (rows(), text))
+    assert set(plain.test.ids) & set(IDS[changed]), "they would have been"
+    assert not set(source.test.ids) & set(IDS[changed]) and set(source.test.labels) == {0, 1, 2}
 
 
 def test_nothing_is_held_out_where_nothing_is_to_be(save):

@@ -44,6 +44,12 @@ def test_forms(read, tmp_path, content):
     assert set(found.splits) == {""} and found.ids is None and found.problems == ()
 
 
+def test_which_labels_an_audit_has_corrected(read):
+    status = "path,label,status\na.jpg,dog,corrected\nb.jpg,cat,kept\nc.jpg,cat, corrected \n"
+    assert read(status).corrected == {"a.jpg", "c.jpg"}
+    assert read("path,label\na.jpg,dog\nb.jpg,cat\n").corrected == frozenset()
+
+
 def test_quoted_delimiters_and_newlines_and_rows(read):
     found = read('path,label\n"a,1.jpg","fish, dried"\n"b\n2.jpg","c ""x"""\nc.jpg,z\u2028z\n')
     assert list(found.paths) == ["a,1.jpg", "b\n2.jpg", "c.jpg"]

@@ -127,7 +127,7 @@ def test_what_has_no_plain_meaning_is_refused(text, words):
 
 def test_an_array_is_no_table(tmp_path):
     (tmp_path / "labels.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '<i8'}")
-    with pytest.raises(UserError, match=r"labels\.npy: an array of NumPy's; a table is needed"):
+    with pytest.raises(UserError, match=r"labels\.npy: a NumPy array; a table is needed"):
         csv_io.read(tmp_path / "labels.npy", ("label",))
 
 
