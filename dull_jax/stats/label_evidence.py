@@ -75,6 +75,7 @@ def gathered(
         raise UserError(
             f"features must be [{size} given labels, numbers], got {np.shape(features)}"
         )
+    told, voted = (np.bincount(x, minlength=num_classes) > 0 for x in (given, voting))
     sources: list[Source] = []
     if probs is not None:
         sources.append(lambda where: np.asarray(probs[where], np.float32))
@@ -82,15 +83,15 @@ def gathered(
     if features is not None and size > 1:
         of_neighbours, kernel = _neighbours(features, voting, num_classes, fitted)
         of_labels = [of_neighbours, discriminant.fit(features, voting, num_classes, fitted).probs]
-        unnamed = np.bincount(voting, minlength=num_classes) == 0
-        if probs is not None and unnamed.any():
-            of_labels = [_knowing(unnamed, source, sources[0]) for source in of_labels]
+        if probs is not None and not voted.all():
+            of_labels = [_knowing(~voted, source, sources[0]) for source in of_labels]
         sources += of_labels
     if not sources:  # of a single sample all classes are alike
         sources.append(
             lambda where: np.full((len(given[where]), num_classes), 1 / num_classes, np.float32)
         )
-    pool = opinion_pool.fit([source(fitted) for source in sources], given[fitted], kernel)
+    opinions = [source(fitted) for source in sources]
+    pool = opinion_pool.fit(opinions, given[fitted], told, kernel)
     return Evidence(given, num_classes, tuple(sources), pool, rows), class_names
 
 

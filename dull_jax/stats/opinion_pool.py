@@ -92,20 +92,22 @@ def best_kernel(graph: Graph, rows: np.ndarray, given: np.ndarray, num_classes: 
     return max(KERNELS, key=lambda t: np.log(votes(part, given, num_classes, t)[own]).mean())
 
 
-def fit(sources: Sequence[np.ndarray], given: np.ndarray, kernel: float = np.nan) -> Pool:
+def fit(
+    sources: Sequence[np.ndarray], given: np.ndarray, named: np.ndarray, kernel: float = np.nan
+) -> Pool:
     """Weights (none negative) and biases by maximum a posteriori, one prior sample each.
 
-    Without votes biases are 0. The labels judge between the classes that they name: of another,
-    which a model may know and be right about, they say nothing.
+    Without votes biases are 0. Labels judge between the classes that labels name: of another, which
+    a model may know and be right about, they say nothing.
 
     Args:
       sources: M predictions `[n, K]`, rows sum to 1.  given: `[n]` int.
+      named: bool `[K]`, whether any label of all samples is of the class.
       kernel: of the votes among them; nan: there are none.
     """
     logs = jnp.stack([_log(source) for source in sources])
     count, size, num_classes = logs.shape
-    named, labels = np.unique(given, return_inverse=True)
-    logs = logs[..., named]
+    labels, logs = (np.cumsum(named) - 1)[given], logs[..., named]
     start = np.concatenate([np.full(count, 1 / count), np.zeros(num_classes)])
 
     @jax.jit

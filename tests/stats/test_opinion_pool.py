@@ -1,5 +1,7 @@
 """The opinion pool: votes against a loop, the fit against SciPy, both in float64."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -9,6 +11,7 @@ from dull_jax.stats import neighbour_graph, opinion_pool
 from dull_jax.stats.neighbour_graph import Graph
 
 SIZE, CLASSES = 1500, 4
+ALL = np.ones(CLASSES, bool)  # classes that labels name
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +93,7 @@ def test_weights_and_biases_against_scipy(world, kernel):
     given, one, other, _ = world
     with_biases = not np.isnan(kernel)
     weights, biases, expected = by_scipy([one, other], given, with_biases)
-    pool = opinion_pool.fit([one, other], given, kernel)
+    pool = opinion_pool.fit([one, other], given, ALL, kernel)
     np.testing.assert_allclose(pool.weights, weights, atol=5e-3)
     np.testing.assert_allclose(pool.biases, biases, atol=1e-2)
     assert pool.biases.any() == with_biases and np.array_equal(pool.kernel, kernel, equal_nan=True)
@@ -102,7 +105,7 @@ def test_few_samples_pull_towards_equal_weights(world):
     given, one, other, _ = world
     few = [source[:8] for source in (one, other)]
     weights, biases, _ = by_scipy(few, given[:8], True)
-    pool = opinion_pool.fit(few, given[:8], 0.04)
+    pool = opinion_pool.fit(few, given[:8], ALL, 0.04)
     np.testing.assert_allclose(pool.weights, weights, atol=5e-3)
     np.testing.assert_allclose(pool.biases, biases, atol=1e-2)
     assert np.abs(weights - 0.5).max() < 0.5, "and not the bound of a few that are separable"
@@ -126,7 +129,7 @@ def test_how_bold_predictions_were_does_not_matter(world, power, kernel):
     given, one, other, _ = world
 
     def pooled(first):
-        pool = opinion_pool.fit([first, other], given, kernel)
+        pool = opinion_pool.fit([first, other], given, ALL, kernel)
         return np.asarray(opinion_pool.pooled([first, other], pool.weights, pool.biases))
 
     changed = one**power / (one**power).sum(1, keepdims=True)
@@ -135,7 +138,7 @@ def test_how_bold_predictions_were_does_not_matter(world, power, kernel):
 
 def test_a_source_that_contradicts_gets_no_weight(world):
     given, one, _, _ = world
-    pool = opinion_pool.fit([one, (1 - one) / (CLASSES - 1)], given)
+    pool = opinion_pool.fit([one, (1 - one) / (CLASSES - 1)], given, ALL)
     assert pool.weights[1] == 0 and pool.weights[0] > 0.5
 
 
@@ -153,12 +156,26 @@ def test_fitted_rows_are_evenly_spaced_and_few():
 def test_extremes_stay_finite(shape, kernel):
     size, num_classes = shape
     certain = np.eye(num_classes)[np.zeros(size, int)]
-    for label in (0, num_classes - 1):  # certain and right, certain and wrong
-        pool = opinion_pool.fit([certain], np.full(size, label), kernel)
+    labels = [0, num_classes - 1]  # certain and right, certain and wrong
+    for label, alone in itertools.product(labels, (False, True)):
+        named = (np.arange(num_classes) == label) | (not alone)
+        pool = opinion_pool.fit([certain], np.full(size, label), named, kernel)
         pooled = np.asarray(opinion_pool.pooled([certain], pool.weights, pool.biases))
         assert np.isfinite(pool.weights).all() and np.isfinite(pool.biases).all()
         assert (pooled > 0).all()
         np.testing.assert_allclose(pooled.sum(1), 1, rtol=1e-5)
+
+
+def test_a_class_that_no_label_names_takes_no_part_in_the_fit(world):
+    """However sure of it the sources are: the others have the weights that they have without it."""
+    given, one, other, _ = world
+    strange = np.arange(SIZE)[:, None] % 3 == 0
+    sure = np.where(strange, 0.9, 0.0001)
+    wider = [np.hstack([source * (1 - sure), sure]) for source in (one, other)]
+    plain = opinion_pool.fit([one, other], given, ALL, 0.04)
+    found = opinion_pool.fit(wider, given, np.append(ALL, False), 0.04)
+    np.testing.assert_allclose(found.weights, plain.weights, atol=1e-3)
+    np.testing.assert_allclose(found.biases, [*plain.biases, 0], atol=1e-3)
 
 
 @pytest.mark.parametrize(
