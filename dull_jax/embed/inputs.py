@@ -66,7 +66,7 @@ def scanned(index: ImageIndex, say: Callable[[str], None]) -> Manifest:
     """
     _check_same(index)
     share = np.array_split(np.arange(len(index.paths)), jax.process_count())[jax.process_index()]
-    infos = scan.inspect_all(index.root, [index.paths[row] for row in share], say)
+    infos = scan.inspect_all(index.root, [index.paths[row] for row in share.tolist()], say)
     if hosts.several():
         shares = hosts.gathered_bytes(json.dumps(infos).encode())
         infos = [FileInfo(*fields) for each in shares for fields in json.loads(each)]
