@@ -168,5 +168,6 @@ def _cross_validated(
     config = vectors.recipe("ce", size, width, epochs, seed)
     dataset = vectors.dataset_of(config, embeddings, labels)
     contents = np.array([hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in embeddings])
+    plan = crossval.planned(config, dataset, contents, folds)
     with tempfile.TemporaryDirectory() as keep:
-        return crossval.predictions(config, dataset, contents, folds, pathlib.Path(keep), say)
+        return crossval.predictions(config, plan, pathlib.Path(keep), say)

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import re
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from ml_collections import ConfigDict
@@ -32,53 +33,79 @@ Say = Callable[[str], None]
 _FOLD = re.compile(r"fold_\d+_([0-9a-f]{8})\.npy")  # `layout.fold`, and its key
 
 
-def predictions(
+class Plan(NamedTuple):
+    """Who predicts whom.
+
+    Attributes:
+      dataset: with what is known in place of given labels.
+      fold_of: int `[N]`.
+      usable: bool `[N]`, what to train on; the rest is predicted only.
+      key: of the files in which folds are kept; of all that the predictions depend on.
+    """
+
+    dataset: Dataset
+    fold_of: np.ndarray
+    usable: np.ndarray
+    key: str
+
+
+def planned(
     config: ConfigDict,
     dataset: Dataset,
     contents: np.ndarray,
     folds: int,
-    keep: Path,
-    say: Say = print,
     known: np.ndarray | None = None,
-) -> np.ndarray:
+) -> Plan:
+    """The folds of a data set.
+
+    Args:
+      contents: `[N]`, equal for copies of one image.
+      folds: networks trained; fewer where different images are fewer.
+      known: int `[N]` of `decisions.Decided`: classes to learn in place of given labels; what is of
+        no class, or removed, is predicted only.
+
+    Raises:
+      UserError: there is one image only, under several labels, or nothing of a class to learn.
+    """
+    fold_of = assigned(dataset.train.given, contents, folds, config.seed)
+    dataset, usable = _corrected(dataset, known)
+    folds = int(fold_of.max()) + 1
+    if folds < 2:
+        raise UserError("all images are copies of one: there is none to learn from what it shows")
+    if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(folds)) == 0:
+        raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
+    key = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
+    return Plan(dataset, fold_of, usable, key)
+
+
+def predictions(config: ConfigDict, plan: Plan, keep: Path, say: Say = print) -> np.ndarray:
     """float32 `[N, K]`: p(given label | image), each from a network trained without that image.
 
     Cross entropy with the recipe's network, its start, view, optimiser and number of epochs; the
     true labels have no part in it, nor have the labels of a fold in what is said of it.
 
     Args:
-      config: its method should be "ce".
-      contents: `[N]`, equal for copies of one image.
-      folds: networks trained; fewer where different images are fewer.
+      config: that of the plan; its method should be "ce".
       keep: folder for what is done of the folds; see `layout.fold`.
-      known: int `[N]` of `decisions.Decided`: classes to learn in place of given labels; what is of
-        no class, or removed, is predicted only.
 
     Raises:
-      UserError: there is one image only, under several labels, or nothing of a class to learn; see
-        `Learner.build`.
+      UserError: see `Learner.build`.
     """
-    fold_of = assigned(dataset.train.given, contents, folds, config.seed)
-    dataset, usable = _corrected(dataset, known)
-    learner = Learner.build(config, dataset, parallel.Devices(config.train.devices))
+    train, fold_of = plan.dataset.train, plan.fold_of
+    learner = Learner.build(config, plan.dataset, parallel.Devices(config.train.devices))
     folds = int(fold_of.max()) + 1
-    if folds < 2:
-        raise UserError("all images are copies of one: there is none to learn from what it shows")
-    if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(folds)) == 0:
-        raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
-    name = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
-    probs = np.zeros((len(fold_of), dataset.train.num_classes), np.float32)
+    probs = np.zeros((len(fold_of), train.num_classes), np.float32)
     meter = ProgressMeter(folds)
     for fold in range(folds):
-        inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, name)
+        inside, path = np.flatnonzero(fold_of == fold), layout.fold(keep, fold, plan.key)
         predicted = _kept(path, probs[inside].shape)
         if predicted is None:
-            _train(learner, np.flatnonzero((fold_of != fold) & usable))
+            _train(learner, np.flatnonzero((fold_of != fold) & plan.usable))
             predicted = softmax(learner.passes.train_logits(inside).astype(np.float64), axis=1)
             with files.whole(path) as file:
                 np.save(file, predicted.astype(np.float32), allow_pickle=False)
         probs[inside] = predicted
-        right = 100 * float(np.mean(probs[inside].argmax(1) == dataset.train.given[inside]))
+        right = 100 * float(np.mean(probs[inside].argmax(1) == train.given[inside]))
         meter.step()
         pace = meter.pace()
         say(
@@ -86,19 +113,6 @@ def predictions(
             f"are; {pace.seconds:.0f} s, about {pace.left:.0f} s left"
         )
     return probs
-
-
-def key(
-    config: ConfigDict,
-    dataset: Dataset,
-    contents: np.ndarray,
-    folds: int,
-    known: np.ndarray | None = None,
-) -> str:
-    """That of the files in which `predictions` of the same keeps the folds."""
-    fold_of = assigned(dataset.train.given, contents, folds, config.seed)
-    dataset, usable = _corrected(dataset, known)
-    return _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
 
 
 def remove_others(keep: Path, kept: str) -> None:
@@ -109,7 +123,7 @@ def remove_others(keep: Path, kept: str) -> None:
 
 
 def _corrected(dataset: Dataset, known: np.ndarray | None) -> tuple[Dataset, np.ndarray]:
-    """(the data set with what is known in place of given labels, bool `[N]`: what to train on)."""
+    """`Plan.dataset` and `Plan.usable`."""
     given = dataset.train.given
     if known is None or not (known != OPEN).any():
         return dataset, np.ones(len(given), bool)

@@ -160,7 +160,7 @@ def of_dataset(
     Args: as of `of_run`; a recipe in which nothing is open; folder: of the run, if there is one.
 
     Raises:
-      UserError: see `embedded`, `crossval.predictions` and `DecisionFile.of_samples`; of decisions
+      UserError: see `embedded`, `crossval` and `DecisionFile.of_samples`; of decisions
         before anything is written.
     """
     dataset, splits = all_labels.merged(dataset)
@@ -187,7 +187,8 @@ def of_dataset(
     )
     if config.init:
         say(f"they start from the backbone of {config.init}; it should not have seen the labels")
-    probs = crossval.predictions(config, dataset, contents, folds, keep, say, known)
+    plan = crossval.planned(config, dataset, contents, folds, known)
+    probs = crossval.predictions(config, plan, keep, say)
     return AuditInput(
         ids=train.ids,
         paths=paths,
@@ -202,7 +203,7 @@ def of_dataset(
         vectors=_vectors(train) if train.vector_size else None,
         test=eval_part.of_dataset(dataset, test_images),
         decided=decided,
-        fold_key=crossval.key(config, dataset, contents, folds, known),
+        fold_key=plan.key,
     )
 
 
