@@ -69,8 +69,9 @@ def begun(tmp_path, monkeypatch):
         act.said.clear()
         return inputs.of_run(tmp_path / "run", 2, 1, tmp_path / "audit", act.said.append, **options)
 
-    def predictions(config, built, contents, folds, keep, say, known):
-        return np.full((len(built.train.ids), built.train.num_classes), 1 / 3)
+    def predictions(config, plan, keep, say):
+        train = plan.dataset.train
+        return np.full((len(train.ids), train.num_classes), 1 / 3)
 
     def begin(config):
         config, built = prepare(config)
