@@ -282,10 +282,10 @@ def difference(old: Mapping[str, Any], config: ConfigDict) -> list[str]:
 
 
 def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """'field: before -> after' for each of `numbers` that differs.
+    """'field: before -> after' for each of `numbers` that differs, fields that both have first.
 
     >>> changes({"optim.lr": 0.1, "seed": 0}, {"optim.lr": 0.2, "seed": 0, "init": "x"})
-    ["init: absent -> 'x'", 'optim.lr: 0.1 -> 0.2']
+    ['optim.lr: 0.1 -> 0.2', "init: absent -> 'x'"]
     """
 
     def value(recipe: Mapping[str, Any], key: str) -> str:
@@ -293,7 +293,7 @@ def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
     return [
         f"{shown(key)}: {value(before, key)} -> {value(after, key)}"
-        for key in sorted(before.keys() | after.keys())
+        for key in (*sorted(before.keys() & after.keys()), *sorted(before.keys() ^ after.keys()))
         if before.get(key) != after.get(key)
     ]
 

@@ -67,13 +67,21 @@ def test_fingerprint_is_that_of_the_numbers():
     assert recipe.difference(json.loads(recipe.to_json(one)), other) == ["dull.tau: 1.0 -> 0.5"]
 
 
+def test_what_the_user_changed_comes_before_what_follows_from_it():
+    one, other = base.get_config(), base.get_config()
+    one.method, other.method = "dull", "la"
+    first, *rest = recipe.difference(json.loads(recipe.to_json(one)), other)
+    assert first == "method: 'dull' -> 'la'" and len(rest) > 5
+    assert all("absent" in change for change in rest)
+
+
 def test_what_differs_is_said_in_one_line_whatever_is_in_the_file():
     config = base.get_config()
     old = json.loads(recipe.to_json(config))
     old["dull"] |= {"g\nate": "x" * 99, "gate": "a\x1b[2J"}
-    first, second = recipe.difference(old, config)
-    assert first == r"dull.g\nate: '" + "x" * 56 + "... -> absent"
-    assert second == r"dull.gate: 'a\x1b[2J' -> 'csg'"
+    of_both, of_one = recipe.difference(old, config)
+    assert of_both == r"dull.gate: 'a\x1b[2J' -> 'csg'"
+    assert of_one == r"dull.g\nate: '" + "x" * 56 + "... -> absent"
 
 
 def test_every_field_says_what_it_is_and_allows_its_default():

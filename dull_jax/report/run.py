@@ -85,10 +85,19 @@ class Run:
         return list(zip(columns["id"], columns["path"], columns["status"], strict=True))
 
     @property
+    def _data_options(self) -> dict[str, Any]:
+        options = self.config.get("data")
+        return options if isinstance(options, dict) else {}
+
+    @property
+    def takes_vectors(self) -> bool:
+        """Whether it was trained on vectors of the user's own, and names no images."""
+        return self._data_options.get("name") == "embeddings"
+
+    @property
     def data_folder(self) -> str:
         """The folder that paths begin in; "" where the recipe names neither folder nor table."""
-        options = self.config.get("data")
-        options = options if isinstance(options, dict) else {}
+        options = self._data_options
         folder, table = str(options.get("dir") or ""), str(options.get("file") or "")
         return folder or os.path.dirname(table)
 

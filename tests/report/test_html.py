@@ -197,6 +197,7 @@ def _own(path, files=True):
 def test_own_images_are_named_by_their_paths_and_commands_name_the_run(tmp_path, make):
     path = make(tmp_path / "a run", compare=())
     _own(path)
+    (path / "embeddings").mkdir()
     page, found = _write(path)
     text = "".join(found.text)
     assert tuple(found.chapters) == _OWN
@@ -210,9 +211,19 @@ def test_own_images_are_named_by_their_paths_and_commands_name_the_run(tmp_path,
         assert f"python -m dull_jax.{name} {run}" in text
     assert f"--decisions='{path}/audit/decisions.csv' --apply=corrected.csv" in text
     assert "--config.data.dir='/photos of/cats & dogs'" in text
+    assert f"--config.model.cache='{path}/embeddings'" in text and "--input=FOLDER" in text
     score = np.load(path / "outputs.npz")["wrongness"]
     assert f"{int((score > 0.5).sum())} of {len(score)} training labels" in text
     assert page.index('class="cards') < page.index('id="result"') < page.index("<pre>")
+
+
+def test_a_run_on_vectors_names_vectors(tmp_path, make):
+    path = make(tmp_path / "run", compare=())
+    config = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(config | {"data": {"name": "embeddings"}}))
+    text = "".join(_write(path)[1].text)
+    assert "--input=VECTORS" in text and "--input=FOLDER" not in text
+    assert "--config.model.cache" not in text
 
 
 def test_no_label_looks_wrong(tmp_path, make):

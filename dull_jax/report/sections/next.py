@@ -56,6 +56,8 @@ def _again(run: Run) -> list[Step]:
         return []
     options = {"config": "csv", "config.data.file": _TABLE}
     options |= {"config.data.dir": files.absolute(run.data_folder)}
+    if (cache := run.path / layout.EMBEDDINGS).exists():  # no image is embedded again
+        options |= {"config.model.cache": files.absolute(cache)}
     options |= {"workdir": f"{files.absolute(run.path)}-corrected"}
     said = "A corrected set is another run, so its folder is another one."
     return [("Train again", said, _command("main", **options))]
@@ -63,11 +65,16 @@ def _again(run: Run) -> list[Step]:
 
 def _use(run: Run) -> list[Step]:
     here = files.absolute(run.path)
+    if run.takes_vectors:
+        new, source = "VECTORS is a file of vectors, made as those of this run were.", "VECTORS"
+    else:
+        new = "FOLDER is a folder of images; a table of paths or one image will do as well."
+        source = "FOLDER"
     return [
         (
             "Name new images",
-            "FOLDER is a folder of images; a table of paths or one image will do as well.",
-            _command("predict", run=here, input="FOLDER", output=_PREDICTIONS),
+            new,
+            _command("predict", run=here, input=source, output=_PREDICTIONS),
         ),
         (
             "Use it elsewhere",
