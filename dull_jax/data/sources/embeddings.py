@@ -86,7 +86,7 @@ def read(
     held_out = splits[rows] == "test"
     drawn = bool(share) and not held_out.any()
     if drawn:
-        kept_in = np.array(about.corrected or [False] * len(ids))[rows]
+        kept_in = np.array(about.corrected, bool)[rows]
         held_out = test_part.drawn(ids[rows], given[rows], len(names), share, seed, kept_in)
     if drawn and not held_out.any():
         raise UserError(f"{found.name}: no sample can be held out to test on, since no class has a "

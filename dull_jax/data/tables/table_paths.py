@@ -1,7 +1,6 @@
 """Paths as tables have them, often from another machine: which file a cell means."""
 
 import os
-import posixpath
 import re
 from collections.abc import Iterator
 from functools import lru_cache
@@ -25,7 +24,7 @@ def normal(path: str) -> str:
     ('cat/1.png', '')
     """
     bare = composed(path.strip()).replace("\\", "/")
-    return posixpath.normpath(bare) if bare else ""
+    return os.path.normpath(bare) if bare else ""
 
 
 def column(name: str, table: csv_io.Table, root: str, flag: str) -> list[str]:

@@ -27,9 +27,9 @@ class Labelled(NamedTuple):
     labels: list[str]
     splits: list[str] | None
     where: str
+    corrected: list[bool]
     notices: tuple[str, ...] = ()
     paths: list[str] | None = None  # of the images, for people
-    corrected: list[bool] | None = None
 
 
 def of(found: Embeddings, table: str) -> Labelled:
@@ -53,7 +53,8 @@ def of(found: Embeddings, table: str) -> Labelled:
         )
     rows = csv_io.Table({"label": found.labels}, range(len(found)))
     labels = class_labels.read(found.rows, rows)
-    return Labelled(_ids(found), labels, found.splits, found.rows, paths=found.paths)
+    unchanged = [False] * len(found)
+    return Labelled(_ids(found), labels, found.splits, found.rows, unchanged, paths=found.paths)
 
 
 def _ids(found: Embeddings) -> list[str]:
@@ -77,10 +78,8 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
     if "path" in table.columns:
         paths = [table.columns["path"][n] for n in order]
     changed = corrected.rows(table)
-    return Labelled(
-        *(_ids(found), [labels[n] for n in order], splits, where, notices, paths),
-        corrected=[changed[n] for n in order],
-    )
+    labels, changed = ([column[n] for n in order] for column in (labels, changed))
+    return Labelled(_ids(found), labels, splits, where, changed, notices, paths)
 
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:
@@ -110,12 +109,14 @@ def _keys(found: Embeddings, table: csv_io.Table) -> tuple[str, list[str], list[
     "id" where both have ids. Vectors without them take the numbers of their rows, if the table has
     just these: so do audits, which write tables of them. "path" where the table has no ids.
     """
-    column = [composed(key.strip()) for key in table.columns.get("id", ())]
-    ids, paths = _ids(found), [table_paths.normal(path) for path in found.paths or ()]
-    if column and (found.ids is not None or sorted(column) == sorted(ids)):
-        return "id", ids, column
-    if "id" not in table.columns and "path" in table.columns and len(set(paths)) == len(found):
-        return "path", paths, [table_paths.normal(path) for path in table.columns["path"]]
+    if "id" in table.columns:
+        ids, column = _ids(found), [composed(key.strip()) for key in table.columns["id"]]
+        if found.ids is not None or sorted(column) == sorted(ids):
+            return "id", ids, column
+    elif "path" in table.columns:
+        paths = [table_paths.normal(path) for path in found.paths or ()]
+        if len(set(paths)) == len(found):
+            return "path", paths, [table_paths.normal(path) for path in table.columns["path"]]
     return "", [], []
 
 
