@@ -33,14 +33,13 @@ import warnings
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 from benchmarks import result_file
-from benchmarks.audit import simulated_people, worst_of_three
+from benchmarks.audit import components, simulated_people, worst_of_three
 from benchmarks.audit.gaussian import cleanlab_version, reliability
 from dull_jax import config as recipe
 from dull_jax.data import prepare
@@ -160,8 +159,7 @@ def _human(labels: str, images: Images, human: dict, seed: int) -> np.ndarray:
 
 def cross_validated(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     """`[N, K]` of a logistic regression on the first principal components."""
-    low = PCA(min(COMPONENTS, len(labels) // 2), random_state=0).fit_transform(features)
-    low /= np.sqrt((low**2).mean())
+    low = components.scaled(features, min(COMPONENTS, len(labels) // 2))
     folds = StratifiedKFold(5, shuffle=True, random_state=seed)
     model = LogisticRegression(max_iter=150)
     return cross_val_predict(model, low, labels, cv=folds, method="predict_proba")

@@ -22,14 +22,13 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from benchmarks import result_file
 from benchmarks.accuracy import photos
-from benchmarks.audit import real
+from benchmarks.audit import components, real
 from dull_jax.stats.label_audit import UNDECIDED, audit_labels
 
 CELLS = (
@@ -49,9 +48,8 @@ class Heads:
     """Out-of-fold logistic regressions, which begin where they were when labels change."""
 
     def __init__(self, drawn: real.Drawn, seed: int):
-        low = PCA(min(real.COMPONENTS, len(drawn.true) // 2), random_state=0)
-        self.inputs = low.fit_transform(drawn.features - drawn.features.mean(0))
-        self.inputs /= np.sqrt((self.inputs**2).mean())
+        features = drawn.features - drawn.features.mean(0)
+        self.inputs = components.scaled(features, min(real.COMPONENTS, len(drawn.true) // 2))
         folds = StratifiedKFold(5, shuffle=True, random_state=seed)
         self.folds = list(folds.split(self.inputs, drawn.given))
         self.models = [LogisticRegression(max_iter=150, warm_start=True) for _ in self.folds]

@@ -8,17 +8,17 @@ among the three one is drawn, as in CIFAR-N's own worst labels.
 """
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+
+from benchmarks.audit import components
 
 COMPONENTS, STRENGTH, FOLDS = 48, 0.02, 5
 
 
 def label_probs(features: np.ndarray, true: np.ndarray, first: np.ndarray) -> np.ndarray:
     """P(label | image, true class) `[N, K]` of the first labels `[N]`."""
-    low = PCA(COMPONENTS, random_state=0).fit_transform(features)
-    low /= np.sqrt((low**2).mean())
+    low = components.scaled(features, COMPONENTS)
     size = int(true.max()) + 1
     probs = np.zeros((len(true), size))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=0)

@@ -224,7 +224,7 @@ def _cells(wrong_only: bool = True) -> Iterator[tuple[str, list[dict]]]:
 def _named(cell: str) -> str:
     cell = cell.replace("random_label1", "human, 17 % wrong")
     cell = cell.replace("people 0.4", "people, 40 % wrong")
-    cell = cell.replace("worst of three", "worst of three people, 43 % wrong")
+    cell = cell.replace("worst of three", "worst of three labels, 43 % wrong")
     return cell.replace("aggre_label", "human, 9 % wrong")
 
 
