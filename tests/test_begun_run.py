@@ -69,7 +69,7 @@ def begun(tmp_path, monkeypatch):
         act.said.clear()
         return inputs.of_run(tmp_path / "run", 2, 1, tmp_path / "audit", act.said.append, **options)
 
-    def predictions(config, plan, keep, say):
+    def predictions(plan, keep, say):
         train = plan.dataset.train
         return np.full((len(train.ids), train.num_classes), 1 / 3)
 

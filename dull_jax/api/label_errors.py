@@ -170,4 +170,4 @@ def _cross_validated(
     contents = np.array([hashlib.sha256(row.tobytes()).hexdigest()[:16] for row in embeddings])
     plan = crossval.planned(config, dataset, contents, folds)
     with tempfile.TemporaryDirectory() as keep:
-        return crossval.predictions(config, plan, pathlib.Path(keep), say)
+        return crossval.predictions(plan, pathlib.Path(keep), say)

@@ -37,16 +37,22 @@ class Plan(NamedTuple):
     """Who predicts whom.
 
     Attributes:
+      config: the recipe of all networks.
       dataset: with what is known in place of given labels.
       fold_of: int `[N]`.
       usable: bool `[N]`, what to train on; the rest is predicted only.
       key: of the files in which folds are kept; of all that the predictions depend on.
     """
 
+    config: ConfigDict
     dataset: Dataset
     fold_of: np.ndarray
     usable: np.ndarray
     key: str
+
+    @property
+    def folds(self) -> int:
+        return int(self.fold_of.max()) + 1
 
 
 def planned(
@@ -59,6 +65,7 @@ def planned(
     """The folds of a data set.
 
     Args:
+      config: its method should be "ce".
       contents: `[N]`, equal for copies of one image.
       folds: networks trained; fewer where different images are fewer.
       known: int `[N]` of `decisions.Decided`: classes to learn in place of given labels; what is of
@@ -69,31 +76,31 @@ def planned(
     """
     fold_of = assigned(dataset.train.given, contents, folds, config.seed)
     dataset, usable = _corrected(dataset, known)
-    folds = int(fold_of.max()) + 1
-    if folds < 2:
-        raise UserError("all images are copies of one: there is none to learn from what it shows")
-    if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(folds)) == 0:
-        raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
     key = _key(config, dataset, contents, np.where(usable, fold_of, -1 - fold_of))
-    return Plan(dataset, fold_of, usable, key)
+    plan = Plan(config, dataset, fold_of, usable, key)
+    if plan.folds < 2:
+        raise UserError("all images are copies of one: there is none to learn from what it shows")
+    if min(np.count_nonzero(usable & (fold_of != fold)) for fold in range(plan.folds)) == 0:
+        raise UserError("(nearly) all samples are of none of the classes: there is none to learn")
+    return plan
 
 
-def predictions(config: ConfigDict, plan: Plan, keep: Path, say: Say = print) -> np.ndarray:
+def predictions(plan: Plan, keep: Path, say: Say = print) -> np.ndarray:
     """float32 `[N, K]`: p(given label | image), each from a network trained without that image.
 
     Cross entropy with the recipe's network, its start, view, optimiser and number of epochs; the
     true labels have no part in it, nor have the labels of a fold in what is said of it.
 
     Args:
-      config: that of the plan; its method should be "ce".
       keep: folder for what is done of the folds; see `layout.fold`.
 
     Raises:
       UserError: see `Learner.build`.
     """
     train, fold_of = plan.dataset.train, plan.fold_of
-    learner = Learner.build(config, plan.dataset, parallel.Devices(config.train.devices))
-    folds = int(fold_of.max()) + 1
+    devices = parallel.Devices(plan.config.train.devices)
+    learner = Learner.build(plan.config, plan.dataset, devices)
+    folds = plan.folds
     probs = np.zeros((len(fold_of), train.num_classes), np.float32)
     meter = ProgressMeter(folds)
     for fold in range(folds):

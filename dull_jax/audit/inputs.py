@@ -188,7 +188,7 @@ def of_dataset(
     if config.init:
         say(f"they start from the backbone of {config.init}; it should not have seen the labels")
     plan = crossval.planned(config, dataset, contents, folds, known)
-    probs = crossval.predictions(config, plan, keep, say)
+    probs = crossval.predictions(plan, keep, say)
     return AuditInput(
         ids=train.ids,
         paths=paths,

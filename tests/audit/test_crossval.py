@@ -74,7 +74,7 @@ def audited(tmp_path_factory):
         other.update_from_flattened_dict(changes)
         ids = built.train.ids
         plan = crossval.planned(other, built, ids, folds, known)
-        return crossval.predictions(other, plan, keep, said.append)
+        return crossval.predictions(plan, keep, said.append)
 
     find.config = config
     return built, find(), find, keep, said
