@@ -20,10 +20,14 @@ class Progress:
     times as long. The first one does, so what it says is an upper bound.
     """
 
-    def __init__(self, config: ConfigDict, epochs_done: int, say: Callable[[str], None]):
+    def __init__(
+        self, config: ConfigDict, epochs_done: int, say: Callable[[str], None], spent: float = 0.0
+    ):
+        """spent: seconds that an earlier start has trained in the epoch after `epochs_done`."""
         self._method, self._epochs, self._say = config.method, config.train.epochs, say
         self._meter, self._first = ProgressMeter(self._epochs, done=epochs_done), epochs_done + 1
-        self._began = self._ended = time.monotonic()
+        self._began = time.monotonic()
+        self._ended = self._began - spent
         self._seconds: deque[float] = deque(maxlen=_LATEST)
 
     def show(self, epoch: int, values: Mapping[str, float]) -> None:

@@ -55,6 +55,8 @@ class Position:
     seconds: float = 0.0  # of the loop so far, evaluation and saving too, all processes together
     images: int = 0  # of the main streams, trained on so far
     device: float = 0.0  # of the seconds, those in dispatches and waiting for them
+    epoch_seconds: float = 0.0  # of an epoch that was stopped inside: what it has taken so far
+    epoch_images: int = 0
 
 
 class Loop:
@@ -78,7 +80,7 @@ class Loop:
         self._restore()
         log = writer.Writer(self.folder, self.rows, self.at.epoch)
         self.rows = log.rows
-        progress = Progress(self.config, self.at.epoch, self.say)
+        progress = Progress(self.config, self.at.epoch, self.say, self.at.epoch_seconds)
         self.say(self._headline())
         self._count_time(start=True)
         try:
@@ -140,8 +142,8 @@ class Loop:
 
     def _epoch(self) -> dict[str, float]:
         """Trains to the end of the epoch; returns what is logged of it."""
-        began = time.perf_counter()
-        at, epoch, images_before = self.at, self.at.epoch, self.at.images
+        at, epoch = self.at, self.at.epoch
+        self._epoch_began = time.perf_counter() - at.epoch_seconds
         before = copy.deepcopy(self.memory)  # what a checkpoint inside the epoch starts from
         run, sums = EpochRun(self, epoch, self._journal), MetricAccumulator(at.sums)
         lr = learning_rate(self.config, epoch)
@@ -154,15 +156,15 @@ class Loop:
             parallel.assert_replicated((alike, self.memory))
         self.stop_signal = hosts.stop_signal(self.interrupt.signal)
         self._run, self._journal = run, []
-        seconds = time.perf_counter() - began
+        seconds, images = time.perf_counter() - self._epoch_began, at.epoch_images
         at.epoch, at.phase, at.step, at.sums = epoch + 1, 0, 0, {}
-        rate = (at.images - images_before) / seconds
+        at.epoch_seconds, at.epoch_images = 0.0, 0
         return {
             "lr": lr,
             **{f"train/{name}": value for name, value in sums.means().items()},
             **run.logged,
             "time/seconds": seconds,
-            "time/images_per_second": rate,
+            "time/images_per_second": images / seconds,
         }
 
     def _train_phase(
@@ -185,12 +187,15 @@ class Loop:
         for done in phases.train_phase(
             phase, at.epoch, number, lr, sums, start, lambda: self.interrupt.signal
         ):
-            at.images, start = at.images + (done - start) * size, done
+            at.images += (done - start) * size
+            at.epoch_images += (done - start) * size
+            start = done
             # Alone, a process need not wait until its own signal comes back.
             self.stop_signal = phases.stop_signal if hosts.several() else self.interrupt.signal
             if self.stop_signal:
                 phases.drain()
                 at.phase, at.step, at.sums = number, done, sums.values
+                at.epoch_seconds = time.perf_counter() - self._epoch_began
                 self._save(before, run.journal)
                 self.checkpoints.seal(wait=True)
                 self._stop_if_signalled()

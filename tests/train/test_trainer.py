@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+import types
 
 import jax
 import numpy as np
@@ -14,10 +15,11 @@ import pytest
 
 import commands
 import runs
-from dull_jax.errors import SaveError, UserError
+from dull_jax.errors import SaveError, Stopped, UserError
+from dull_jax.progress import duration
 from dull_jax.run_dir.checkpoints import digest_files
-from dull_jax.train import loop, trainer
-from dull_jax.train.train_phase import MetricAccumulator
+from dull_jax.train import epoch_lines, loop, trainer
+from dull_jax.train.train_phase import MetricAccumulator, PhaseRunner
 from faults import processes
 from outside import LONG, cpu_as, our_line
 
@@ -128,6 +130,34 @@ def test_a_loss_that_is_not_finite_stops_the_run(small_recipe, tmp_path, monkeyp
     trainer.train(config, tmp_path, said.append)
     assert any("continuing after epoch 2" in line for line in said)
     assert [row["epoch"] for row in runs.metrics(tmp_path)] == [1, 2, 3, 4]
+
+
+def test_an_epoch_that_was_stopped_inside_takes_the_time_of_both_starts(
+    small_recipe, tmp_path, monkeypatch
+):
+    """Of it alone the second start's part would promise too early an end."""
+    clock, said, config = [0.0], [], small_recipe("ce", **{"train.steps_per_call": 1})
+    now = types.SimpleNamespace(perf_counter=lambda: clock[0], monotonic=lambda: clock[0])
+    monkeypatch.setattr(loop, "time", now)
+    monkeypatch.setattr(epoch_lines, "time", now)
+    dispatch = PhaseRunner._dispatch
+
+    def ten_seconds_later(self, *args):
+        clock[0] += 10.0
+        return dispatch(self, *args)
+
+    monkeypatch.setattr(PhaseRunner, "_dispatch", ten_seconds_later)
+    with monkeypatch.context() as patch:
+        runs.stopping_at(3, patch)
+        with pytest.raises(Stopped, match="in epoch 1, saved"):
+            trainer.train(config, tmp_path, quiet)
+    clock[0] += 1e6  # until somebody starts it again
+    trainer.train(config, tmp_path, said.append)
+    rows = list(map(json.loads, (tmp_path / "metrics.jsonl").read_text().splitlines()))
+    assert len({row["time/seconds"] for row in rows}) == 1, "all epochs have as many steps"
+    assert len({row["time/images_per_second"] for row in rows}) == 1
+    left = 3 * rows[0]["time/seconds"]
+    assert left > 3 * 30 and any(f"at most {duration(left)} left" in line for line in said)
 
 
 def test_no_compilation_after_the_first_epoch_of_a_kind(small_recipe, tmp_path, monkeypatch):
