@@ -150,10 +150,12 @@ def coverage(samples: AuditInput) -> str:
     audited, others = len(samples.given), samples.others
     if not others:
         return f"all {audited:,} samples are audited"
-    words = {"duplicate": "copies of audited ones", "left out": "left out", "not audited": ""}
-    counts = Counter(
-        words[other.status] or f"of the {other.split} part, which was set apart" for other in others
-    )
+    apart = {
+        "not audited": "of the {} part, which was set apart",
+        "not used": "of the {} part, not used",
+        "duplicate": "copies of audited ones",
+    }
+    counts = Counter(apart.get(other.status, other.status).format(other.split) for other in others)
     rest = ", ".join(f"{count:,} {what}" for what, count in counts.items())
     return f"{audited:,} of {audited + len(others):,} samples are audited; the others: {rest}"
 

@@ -5,6 +5,7 @@ import pathlib
 from dull_jax import files
 from dull_jax.audit import safe_names, written_folder
 from dull_jax.audit.corrections import Corrections
+from dull_jax.data.tables import class_labels
 from dull_jax.names import shown
 
 SUFFIXES = ()
@@ -18,9 +19,8 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
     """
     rows, notes = corrections.with_files(target)
     # Of files that were not audited, a label may be none of the classes.
-    folders = safe_names.of_folders(
-        list(dict.fromkeys((*corrections.class_names, *(row.label for row in rows))))
-    )
+    names = class_labels.every(corrections.class_names, (row.label for row in rows))
+    folders = safe_names.of_folders(names)
     into = [pathlib.PurePath(row.part, folders[row.label]) for row in rows]
     places = safe_names.of_files([row.file for row in rows], [row.id for row in rows], into)
     images = dict(zip(places, (row.file for row in rows), strict=True))

@@ -17,15 +17,16 @@ def write(target: files.Path, corrections: Corrections, copy: bool) -> tuple[str
     if target.suffix.lower() == ".parquet":
         _write_parquet(target, corrections)
         return ()
-    names = corrections.class_names
+    labels = (label for row in corrections.rows for label in (row.label, row.given))
+    names = class_labels.every(corrections.class_names, labels)
     cells = dict(zip(names, class_labels.cells(names), strict=True)) | {"": ""}
     rows = (
         (
             row.id,
             row.path,
-            cells.get(row.label, row.label),
+            cells[row.label],
             row.split,
-            cells.get(row.given, row.given),
+            cells[row.given],
             row.status,
         )
         for row in corrections.rows

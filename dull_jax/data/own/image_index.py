@@ -22,6 +22,9 @@ from dull_jax.names import composed, printable, quoted, shown
 SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in kinds)
 UNLABELLED = ("",)  # the class names of images that have no labels
 HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
+NOT_USED = "not used"  # the status of what could be used
+SECOND_PART = "a second held-out part: there is test"
+UNTRAINED = "its class is only in the test part"
 _KINDS = 4  # of reasons that an error counts
 _NAMED = 3  # paths in one line
 # Of a split, as data sets are found: Training, trainset, test_images, seg_test, dev-set.
@@ -44,6 +47,22 @@ class Problem(NamedTuple):
     is_file: bool = False
 
 
+class Aside(NamedTuple):
+    """A file with which nothing is wrong, and which is no part of training; `reason` says why.
+
+    label: a class name, maybe none of those that are trained; "" where it has none.
+    id: the user's own, "" where there is none.
+    status: what tables of ours say of it.
+    """
+
+    path: str
+    label: str
+    split: str
+    reason: str
+    id: str = ""
+    status: str = NOT_USED
+
+
 @dataclasses.dataclass(frozen=True)
 class ImageIndex:
     """N files below `root`, in a fixed order.
@@ -53,7 +72,8 @@ class ImageIndex:
     splits: str [N], "train" or "test"; "" everywhere when there is no split yet.
     rows: int [N], where each file stands in the list it was read from; None for a folder.
     ids: the user's own, unique; None where the content is to give them.
-    notices: what was made of the names, a line each; no image is left out by it.
+    notices: what was made of the names, and what `aside` is, a line each.
+    aside: files that nobody trains or tests on.
     corrected: paths of those whose label an audit has changed: nothing is tested against them.
     """
 
@@ -66,6 +86,7 @@ class ImageIndex:
     rows: np.ndarray | None = None
     ids: Sequence[str] | None = None
     notices: tuple[str, ...] = ()
+    aside: tuple[Aside, ...] = ()
     corrected: frozenset[str] = frozenset()
 
     def where(self, index: int) -> str:
@@ -108,10 +129,18 @@ def from_entries(
     problems: Sequence[Problem] = (),
     order: Callable[[Iterable[str]], list[str]] = sorted,
     notices: Iterable[str] = (),
+    aside: Sequence[Aside] = (),
+    trained: bool = True,
 ) -> ImageIndex:
-    """An index whose classes are the labels of all that is not test, in `order`.
+    """An index whose classes are the labels of all that is not held out, in `order`.
 
     Labels are compared composed (`names.composed`): two that differ in form alone are one class.
+
+    Args:
+      entries: their split is train, test or "", or val where that is a second held-out part.
+      aside: what is put aside already.
+      trained: whether it is to be trained on. Then a second held-out part is put aside, and so is
+        what has a class that cannot be trained. Else all is kept.
 
     Raises:
       UserError: fewer than two classes, or two whose names look the same when `shown`, or but for
@@ -122,36 +151,51 @@ def from_entries(
         spellings[composed(entry.label)].add(entry.label)
     _check_blanks(root, spellings)
     entries = [entry._replace(label=composed(entry.label)) for entry in entries]
-    names = order({entry.label for entry in entries if entry.split != "test"})
+    outside = ("test", "val") if trained else ()
+    names = order({entry.label for entry in entries if entry.split not in outside})
     if len(names) < 2:
         which = f"only class {quoted(names[0])} has" if names else "no class has"
         raise UserError(
             f"{shown(str(root))}: {which} images to train on; two are needed{counted(problems)}"
         )
     number = {name: k for k, name in enumerate(names)}
+    second = [entry for entry in entries if trained and entry.split == "val"]
+    entries = [entry for entry in entries if not trained or entry.split != "val"]
     kept = [entry for entry in entries if entry.label in number]
-    unknown = Counter(entry.label for entry in entries if entry.label not in number)
+    unknown = [entry for entry in entries if entry.label not in number]
+    aside = [*aside, *_aside(second, SECOND_PART), *_aside(unknown, UNTRAINED)]
     merged = [
         f"two spellings of one class are one: {shown(name)}, its accents composed and decomposed"
         for name in names
         if len(spellings[name]) > 1
     ]
-    only_test = [
-        Problem(name, f"class only in the test part: {count:,} images skipped", name, "test")
-        for name, count in sorted(unknown.items())
-    ]
+    told = [f"{len(second):,} images of split val are not used: there is test"] if second else []
+    for name, count in sorted(Counter(entry.label for entry in unknown).items()):
+        told.append(f"class only in the test part: {shown(name)}, {count:,} images skipped")
     return ImageIndex(
         root,
         printable(root, names),
         [entry.path for entry in kept],
         np.array([number[entry.label] for entry in kept], np.int32),
         np.array([entry.split for entry in kept], "U5"),
-        (*problems, *only_test),
+        tuple(problems),
         np.array([entry.row for entry in kept]) if any(entry.row for entry in kept) else None,
         [entry.id for entry in kept] if any(entry.id for entry in kept) else None,
-        (*notices, *merged),
+        (*notices, *merged, *told),
+        tuple(aside),
         frozenset(entry.path for entry in kept if entry.corrected),
     )
+
+
+def _aside(entries: Iterable[Entry], reason: str) -> list[Aside]:
+    return [Aside(e.path, e.label, e.split, reason, e.id) for e in entries]
+
+
+def held_out_as_test(entries: Sequence[Entry]) -> list[Entry]:
+    """Split "val" is "test" where there is no other held-out part."""
+    if any(entry.split == "test" for entry in entries):
+        return list(entries)
+    return [e._replace(split="test") if e.split == "val" else e for e in entries]
 
 
 def _check_blanks(root: pathlib.Path, names: Iterable[str]) -> None:

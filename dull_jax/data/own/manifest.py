@@ -13,7 +13,7 @@ import numpy as np
 
 from dull_jax.data import test_part
 from dull_jax.data.own.duplicates import Duplicate
-from dull_jax.data.own.image_index import Problem
+from dull_jax.data.own.image_index import Aside, Problem
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import shown
@@ -47,6 +47,7 @@ class Manifest:
     notes: np.ndarray
     problems: tuple[Problem, ...]
     duplicates: tuple[Duplicate, ...]
+    aside: tuple[Aside, ...] = ()
     test_drawn: bool = False  # whether the test part was held out here, and not named by the user
 
     def check(self, on_error: str) -> None:
@@ -102,16 +103,18 @@ class Manifest:
     def _rows(self) -> Iterator[tuple]:
         columns = (self.ids, self.paths, self.labels, self.splits)
         sizes = (self.widths, self.heights, self.notes)
-        names = class_labels.cells(self.class_names)
+        unused = list(self.unused())
+        every = class_labels.every(self.class_names, (file.label for file in unused))
+        cells = dict(zip(every, class_labels.cells(every), strict=True)) | {"": ""}
+        names = [cells[name] for name in self.class_names]
         for key, path, label, split, width, height, note in zip(*columns, *sizes, strict=True):
             yield str(key), path, names[label], str(split), int(width), int(height), "used", note
-        cells = dict(zip(self.class_names, names, strict=True))
-        for file in self.unused():
-            label = cells.get(file.label, file.label)
+        for file in unused:
+            label = cells[file.label]
             yield file.id, file.path, label, file.split, "", "", file.status, file.reason
 
     def unused(self) -> Iterator["Unused"]:
-        """The files that are not used: copies of used ones, and what is left out.
+        """The files that are not used: copies of used ones, what is put aside, what is left out.
 
         Where the test part was drawn, a copy belongs to its image's part, and the rest to train.
         """
@@ -123,11 +126,18 @@ class Manifest:
                 if not used:
                     key, why = f"{group.id}-copy-{number}", group.action
                     yield Unused(key, path, label, split or part, "duplicate", why, group.id)
+        for path, label, split, reason, key, status in self.aside:
+            key = key or f"aside-{_digest(path, reason)}"
+            yield Unused(key, path, label, split or drawn, status, reason)
         for path, reason, label, split, is_file in self.problems:
-            digest = hashlib.sha256(f"{path}\0{reason}".encode(errors="surrogateescape"))
-            key = f"left-out-{digest.hexdigest()[:16]}"
+            key = f"left-out-{_digest(path, reason)}"
             label = label if is_file else ""
             yield Unused(key, path, label, split or drawn, "left out", reason)
+
+
+def _digest(path: str, reason: str) -> str:
+    text = f"{path}\0{reason}".encode(errors="surrogateescape")
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 class Unused(NamedTuple):
@@ -137,6 +147,6 @@ class Unused(NamedTuple):
     path: str
     label: str
     split: str
-    status: str  # "duplicate" or "left out"
+    status: str  # "duplicate", "left out", or as in `Aside`
     reason: str
     content: str = ""  # of a duplicate: as in `Manifest.contents`

@@ -80,6 +80,7 @@ def manifest_of(index: ImageIndex, infos: Sequence[FileInfo]) -> Manifest:
         **{name: column[resolved.used] for name, column in columns.items()},
         problems=(*index.problems, *bad),
         duplicates=resolved.duplicates,
+        aside=index.aside,
     )
 
 

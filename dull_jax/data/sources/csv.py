@@ -4,18 +4,17 @@ import io
 import os
 import pathlib
 import shlex
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ml_collections import ConfigDict
 
 from dull_jax import files
 from dull_jax.data.own.image_index import (
-    HELD_OUT,
+    Aside,
     Entry,
     ImageIndex,
-    Problem,
     from_entries,
+    held_out_as_test,
     names_image,
     split_word,
     unlabelled,
@@ -71,27 +70,30 @@ def read(
         needed, more = ("path",), ("label", *more)
     table = headless(name, text) or (not labelled and lines(text)) or None
     table = table or csv_io.table(name, text, needed, more)
-    table, passed = _without_left_out(name, table)
+    left, table = left_out.divided(table)
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
     base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
     paths = table_paths.column(name, table, str(base), flag)
-    entries = list(_entries(name, table, paths, str(base), flag))
+    entries = held_out_as_test(list(_entries(name, table, paths, str(base), flag)))
     if not entries:
         raise UserError(f"{name}: no rows; a row names a file and its label")
     if "id" in table.columns:
         csv_io.check_ids(name, table)
-    entries, problems = _with_splits(name, entries)
     if "label" not in table.columns:
-        return unlabelled(base, entries, problems)
-    return from_entries(base, entries, [*passed, *problems], class_labels.in_order)
+        return unlabelled(base, entries)
+    aside = list(_aside(left))
+    notices = [f"{len(aside):,} rows without a label: left out before"] if aside else []
+    order = class_labels.in_order
+    return from_entries(base, entries, (), order, notices, aside, trained=labelled)
 
 
-def _without_left_out(name: str, table: csv_io.Table) -> tuple[csv_io.Table, list[Problem]]:
-    """Without the rows of a table of ours that name no image with a label."""
-    kept = left_out.without(table)
-    count = len(table.lines) - len(kept.lines)
-    passed = [Problem(name, f"{count:,} rows without a label: left out before")] if count else []
-    return kept, passed
+def _aside(left: csv_io.Table) -> Iterator[Aside]:
+    """Rows of a table of ours that name what is not trained on: a table of it has them again."""
+    columns, blank = left.columns, [""] * len(left.lines)
+    cells = [columns.get(name, blank) for name in ("path", "split", "id", "status")]
+    for path, split, key, status in zip(*cells, strict=True):
+        reason = "without a label: left out before"
+        yield Aside(path.strip(), "", split.strip(), reason, composed(key.strip()), status.strip())
 
 
 def headless(name: str, text: str) -> csv_io.Table | None:
@@ -137,18 +139,3 @@ def _way_out(paths: Sequence[str], flag: str) -> str:
         if os.path.isdir(folder):  # else they are paths of another machine
             return f"{flag}={shlex.quote(shown(folder))} names the folder that holds them all"
     return f"write all paths relative to one folder above the images; {flag} names it"
-
-
-def _with_splits(name: str, entries: list[Entry]) -> tuple[list[Entry], list[Problem]]:
-    """Held-out words become "test"; of several the first of `HELD_OUT` is used."""
-    counts = Counter(entry.split for entry in entries)
-    held_out = next((word for word in HELD_OUT if word in counts), None)
-    unused = [word for word in HELD_OUT if word in counts and word != held_out]
-    problems = [
-        Problem(name, f"{counts[word]:,} rows of split {word} are not used: there is {held_out}")
-        for word in unused
-    ]
-    if held_out is None:
-        return entries, problems
-    kept = [entry for entry in entries if entry.split not in unused]
-    return [e._replace(split="test") if e.split == held_out else e for e in kept], problems

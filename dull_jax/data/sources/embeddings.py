@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import fields, files
 from dull_jax.data import test_part
-from dull_jax.data.own.image_index import HELD_OUT, split_word
+from dull_jax.data.own.image_index import HELD_OUT, NOT_USED, split_word
 from dull_jax.data.own.manifest import Unused
 from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
@@ -73,7 +73,7 @@ def read(
             paths.get(about.ids[n], ""),
             about.labels[n],
             words[n],
-            "left out",
+            about.left_out[n] or NOT_USED,
             "no part of training",
         )
         for n in np.flatnonzero(~kept).tolist()

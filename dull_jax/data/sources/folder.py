@@ -33,15 +33,16 @@ def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
     """Finds the images of `train/<class>/**` and `test/<class>/**`, or of `<class>/**`.
 
     A part is known by its name (`image_index.split_of`) and by the folders in it; of several
-    held-out parts the first of test, val, valid, validation is used. A part in a part of its kind,
-    such as seg_train/seg_train, is one. `<class>/train/**` is read too. Without a train part every
-    folder is a class, also one called test, and the splits are "". Classes are sorted by name.
-    Links are followed, but not in circles; hidden files and leftovers of file servers, Windows and
-    macOS are ignored; whatever else is left out is a problem of the index.
+    held-out parts the first of test, val, valid, validation is used, and one to validate beside it
+    is put aside (`ImageIndex.aside`). A part in a part of its kind, such as seg_train/seg_train, is
+    one. `<class>/train/**` is read too. Without a train part every folder is a class, also one
+    called test, and the splits are "". Classes are sorted by name. Links are followed, but not in
+    circles; hidden files and leftovers of file servers, Windows and macOS are ignored; whatever
+    else is left out is a problem of the index.
 
     Args:
-      labelled: whether there must be labels. Else, without a train part or two folders with images,
-        the images of all folders have none.
+      labelled: whether there must be labels. Else all parts are kept; and without a train part or
+        two folders with images, the images of all folders have no label.
 
     Raises:
       UserError: no such folder, unreadable, folders that are all parts but no train part with class
@@ -50,13 +51,13 @@ def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
     root = pathlib.Path(os.path.abspath(pathlib.Path(root).expanduser()))
     tree = ImageTree(str(root))
     try:
-        labelled = labelled or _has_classes(tree.root)
-        entries = _entries(tree) if labelled else _all(tree)
+        if not labelled and not _has_classes(tree.root):
+            return unlabelled(root, _all(tree), tree.problems, notices=tree.notices())
+        entries = _entries(tree)
     except OSError as error:
         path = shown(error.filename or str(root))
         raise UserError(f"{path}: {error.strerror}; name a folder of images") from None
-    index = from_entries if labelled else unlabelled
-    return index(root, entries, tree.problems, notices=tree.notices())
+    return from_entries(root, entries, tree.problems, notices=tree.notices(), trained=labelled)
 
 
 def _has_classes(root: str) -> bool:
@@ -86,11 +87,14 @@ def _entries(tree: ImageTree) -> list[Entry]:
 
 
 def _chosen(names: Iterable[str]) -> dict[str, str]:
-    """Folder name -> split, of the parts that are used; {} without a train part."""
+    """Folder name -> split, of one part to train on, one to test on, and a second one, "val"; {}
+    without the first."""
     ranked = sorted(filter(split_of, names), key=_rank)
     train = [name for name in ranked if split_of(name) == "train"][:1]
-    held_out = [name for name in ranked if split_of(name) != "train"][:1]
-    return dict.fromkeys(train, "train") | dict.fromkeys(held_out, "test") if train else {}
+    held_out = [name for name in ranked if split_of(name) != "train"]
+    second = [name for name in held_out[1:] if split_of(name) == "val"][:1]
+    chosen = ((train, "train"), (held_out[:1], "test"), (second, "val"))
+    return {name: part for names, part in chosen for name in names} if train else {}
 
 
 def _rank(name: str) -> tuple[int, int, str]:
@@ -102,7 +106,8 @@ def _rank(name: str) -> tuple[int, int, str]:
 
 def _tell_unused(tree: ImageTree, folders: dict[str, str], parts: dict[str, str]) -> None:
     for name in sorted(folders.keys() - parts.keys()):
-        reason = f"folder not used: images are read from {' and '.join(map(shown, parts))}"
+        used = " and ".join(shown(name) for name, part in parts.items() if part != "val")
+        reason = f"folder not used: images are read from {used}"
         tree.left_out(folders[name], reason)
 
 

@@ -119,6 +119,11 @@ def is_whole(name: str) -> bool:
     return re.fullmatch(r"[0-9]{1,18}", name) is not None
 
 
+def every(class_names: Iterable[str], labels: Iterable[str]) -> list[str]:
+    """The class names, and the labels that are none of them, each once."""
+    return list(dict.fromkeys((*class_names, *filter(None, labels))))
+
+
 def cells(names: Sequence[str]) -> tuple[str, ...]:
     """Class names as a table has them, so that `read` finds them again.
 

@@ -19,6 +19,7 @@ class Labelled(NamedTuple):
     """Of each of N vectors; notices: what was made of the files, a line each.
 
     labels: "" of what a table of ours leaves out.
+    left_out: why it does, its `status`; "" of the others.
     corrected: whether a table of ours says that an audit changed the label.
     where: what `splits` is of, for messages.
     """
@@ -28,6 +29,7 @@ class Labelled(NamedTuple):
     splits: list[str] | None
     where: str
     corrected: list[bool]
+    left_out: list[str]
     notices: tuple[str, ...] = ()
     paths: list[str] | None = None  # of the images, for people
 
@@ -53,8 +55,10 @@ def of(found: Embeddings, table: str) -> Labelled:
         )
     rows = csv_io.Table({"label": found.labels}, range(len(found)))
     labels = class_labels.read(found.rows, rows)
-    unchanged = [False] * len(found)
-    return Labelled(_ids(found), labels, found.splits, found.rows, unchanged, paths=found.paths)
+    unchanged, none = [False] * len(found), [""] * len(found)
+    return Labelled(
+        _ids(found), labels, found.splits, found.rows, unchanged, none, paths=found.paths
+    )
 
 
 def _ids(found: Embeddings) -> list[str]:
@@ -78,8 +82,9 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
     if "path" in table.columns:
         paths = [table.columns["path"][n] for n in order]
     changed = corrected.rows(table)
-    labels, changed = ([column[n] for n in order] for column in (labels, changed))
-    return Labelled(_ids(found), labels, splits, where, changed, notices, paths)
+    left = left_out.statuses(table)
+    labels, changed, left = ([column[n] for n in order] for column in (labels, changed, left))
+    return Labelled(_ids(found), labels, splits, where, changed, left, notices, paths)
 
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:

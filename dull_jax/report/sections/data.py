@@ -33,7 +33,7 @@ def _unused(run: Run) -> Markup | None:
     counts = Counter(status for _, _, status in run.manifest if status != "used")
     if not counts:
         return None
-    words = {"duplicate": "copies of used images", "left out": "left out"}
+    words = {"duplicate": "copies of used images", "not used": "set apart from training"}
     said = ", ".join(f"{count:,} {words.get(status, status)}" for status, count in counts.items())
     return blocks.text(f"Files that were not used: {said}. {layout.MANIFEST} says why.", "soft")
 

@@ -16,8 +16,26 @@ def test_classes_are_those_of_the_train_part():
     found = from_entries(ROOT, entries)
     assert found.class_names == ("cat", "dog") and found.labels.tolist() == [1, 0]
     assert found.labels.dtype == "int32" and list(found.paths) == ["a", "b"]
-    assert found.problems[0][:2] == ("cow", "class only in the test part: 1 images skipped")
+    assert found.notices == ("class only in the test part: cow, 1 images skipped",)
+    assert [file[:3] for file in found.aside] == [("c", "cow", "test")] and not found.problems
     assert found.ids is None and found.where(0) == ""
+
+
+def test_a_second_held_out_part_is_put_aside_where_there_is_training():
+    entries = [Entry("a", "dog", "train"), Entry("b", "cat", "train"), Entry("c", "cat", "test"),
+               Entry("d", "dog", "val", id="u4"), Entry("e", "cow", "val")]  # fmt: skip
+    found = from_entries(ROOT, entries)
+    assert list(found.paths) == ["a", "b", "c"]
+    assert found.notices == ("2 images of split val are not used: there is test",)
+    assert [(f.path, f.label, f.split, f.id, f.status) for f in found.aside] == [
+        ("d", "dog", "val", "u4", "not used"), ("e", "cow", "val", "", "not used"),
+    ]  # fmt: skip
+    every = from_entries(ROOT, entries, trained=False)
+    assert list(every.paths) == list("abcde") and not every.aside and not every.notices
+    assert every.class_names == ("cat", "cow", "dog") and every.splits[-1] == "val"
+    assert {e.split for e in image_index.held_out_as_test(entries)} == {"train", "test", "val"}
+    without = [entry for entry in entries if entry.split != "test"]
+    assert {e.split for e in image_index.held_out_as_test(without)} == {"train", "test"}
 
 
 def test_class_names_are_printable():

@@ -153,7 +153,7 @@ def test_parts_of_the_file_and_of_the_table(save, table):
     assert set(source.test.ids) == set(IDS[parts == "test"])
     assert set(source.train.ids) == set(IDS[np.arange(70) % 4 % 3 == 0])
     assert source.notices == ("18 samples of split val are not used: there is test",)
-    assert {(one.split, one.status) for one in source.unused} == {("val", "left out")}
+    assert {(one.split, one.status) for one in source.unused} == {("val", "not used")}
     text = "\n".join(["id,label,split", *(
         f"{i},{k},{'valid' if n % 5 == 0 else 'train'}"
         for n, (i, k) in enumerate(zip(IDS, LABELS, strict=True))
@@ -281,7 +281,9 @@ def test_what_a_corrected_table_leaves_out_is_not_trained_on(save, table):
         found = set(map(str, (*source.train.ids, *source.test.ids)))
         names = list(map(str, IDS if words is text else range(len(IDS))))
         assert found == set(names) - {names[3], names[50]}
-        assert {file.id for file in source.unused} == {names[3], names[50]}
+        assert {(file.id, file.status) for file in source.unused} == {
+            (names[3], "none of the classes"), (names[50], "none of the classes"),
+        }  # fmt: skip
         assert source.notices[-1] == "2 samples without a label: left out before"
     with pytest.raises(UserError, match="row 5: the label is empty"):
         embeddings.read(save(ids=IDS), table(text.replace("none of the classes", "kept")))

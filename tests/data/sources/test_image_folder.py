@@ -31,11 +31,14 @@ def test_train_and_test(tmp_path):
         "train/dog/deep/er/2.PNG": "dog",
     }
     assert names(found, "test") == {"test/cat/4.gif": "cat"}
-    assert problems(found) == {
-        "cow": "class only in the test part: 1 images skipped",
-        "notes": "folder not used: images are read from train and test",
-        "val": "folder not used: images are read from train and test",
-    }
+    assert problems(found) == {"notes": "folder not used: images are read from train and test"}
+    assert [(file.path, file.label, file.split) for file in found.aside] == [
+        ("val/cat/5.jpg", "cat", "val"), ("test/cow/6.jpg", "cow", "test"),
+    ]  # fmt: skip
+    assert len(found.notices) == 2
+    every = image_folder.read(tmp_path, labelled=False)
+    assert every.class_names == ("cat", "cow", "dog") and not every.aside
+    assert names(every, "val") == {"val/cat/5.jpg": "cat"}
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Test"])
@@ -157,7 +160,8 @@ def test_the_plain_word_comes_first_and_a_part_without_class_folders_is_none(tmp
     save(tmp_path, dict.fromkeys([*files, "val/a/4.jpg", "test/5.jpg"], b""))
     found = image_folder.read(tmp_path)
     assert names(found, "test") == {"val/a/4.jpg": "a"} and len(found.paths) == 3
-    assert problems(found).keys() == {"test", "training", "validation"}
+    assert problems(found).keys() == {"test", "training"}
+    assert [file.path for file in found.aside] == ["validation/a/3.jpg"]
 
 
 def test_parts_within_each_class(tmp_path):
@@ -168,9 +172,8 @@ def test_parts_within_each_class(tmp_path):
     assert found.class_names == ("cat", "dog")
     assert names(found, "train") == {"cat/Train/cat.jpg": "cat", "dog/Train/dog.jpg": "dog"}
     assert names(found, "test") == {"cat/test/cat.jpg": "cat", "dog/test/dog.jpg": "dog"}
+    assert [file.path for file in found.aside] == ["cat/val/cat.jpg", "dog/val/dog.jpg"]
     assert problems(found) == {
-        "cat/val": "folder not used: images are read from Train and test",
-        "dog/val": "folder not used: images are read from Train and test",
         "cow": "class without images",
         "cat/train.jpg": "not in a part of its class",
         "cat/notes.txt": "not an image file (.txt)",
