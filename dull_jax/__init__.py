@@ -13,7 +13,10 @@ A name is imported when it is first used: `import dull_jax` is quick.
 """
 
 import importlib
+import sys
 from typing import Any
+
+from dull_jax import invocation
 
 _WHERE = {
     "LabelErrors": "dull_jax.api.label_errors",
@@ -34,12 +37,15 @@ _WHERE = {
     "audit_labels": "dull_jax.stats.label_audit",
 }
 
+if sys.argv[:1] == ["-m"]:  # python -m dull_jax…: one of our commands begins
+    invocation.end_on_interrupt()
+
 __all__ = sorted(_WHERE)
 
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.import_module("dull_jax.invocation").version()
+        return invocation.version()
     if name not in _WHERE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_WHERE[name]), name)

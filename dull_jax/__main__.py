@@ -71,6 +71,7 @@ def main() -> None:
 
     Exit codes: 0 done, 2 a mistake of the user in one line, 75 stopped after saving, 1 a bug.
     """
+    invocation.end_on_interrupt()
     word, *rest = sys.argv[1:] or [""]
     if word in invocation.HELP:
         _leave(overview(), 0)

@@ -2,11 +2,21 @@
 
 import os
 import shlex
+import signal
 import sys
 
 COMMAND = "dull-jax"
 HELP = ("--help", "-help", "-h", "--h", "-?")
 _SUBCOMMANDS = {"main": "train", "report.table": "table"}  # of those that are not called as modules
+
+
+def end_on_interrupt() -> None:
+    """Until a command handles signals (`cli.run`), Ctrl-C ends it as it ends any other program.
+
+    An exception would be a traceback from inside a library that is imported, or be lost there.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def named(module: str) -> str:

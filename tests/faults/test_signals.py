@@ -58,6 +58,30 @@ def pester(process, number, every):
     assert sent > 1
 
 
+@pytest.mark.parametrize("module", ["dull_jax", "dull_jax.main"])
+@pytest.mark.parametrize("moment", [0.1, 0.3, 0.6])
+def test_while_libraries_are_imported(module, moment):
+    """No traceback from inside of them: nothing is begun yet, and the process ends."""
+    words = [*(["train"] if module == "dull_jax" else []), "--config=digits_t2h", "--workdir=x"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *words],
+        cwd=processes.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"},
+    )
+    for line in process.stderr:  # Python itself has started
+        if "dull_jax" in line:
+            break
+    time.sleep(moment)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=LONG)
+    said = [line for line in said.splitlines() if not line.startswith("import time:")]
+    assert process.returncode in (-signal.SIGINT, 75)
+    assert len(said) == (process.returncode == 75), said
+
+
 @pytest.mark.parametrize("number", NUMBERS)
 def test_outside_of_training(number):
     process = busy()
