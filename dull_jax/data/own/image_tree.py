@@ -2,11 +2,13 @@
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Iterable, Iterator
 
 from dull_jax.data.own import decode
 from dull_jax.data.own.image_index import SUFFIXES, Problem
 from dull_jax.names import shown
+from dull_jax.run_dir import layout
 
 # Thumbnails, bins and settings that file servers, Windows and macOS leave in folders.
 _LEFTOVERS = frozenset(
@@ -25,11 +27,13 @@ class ImageTree:
 
     problems: takes files and folders that are left out on the way.
     leftovers: takes the paths of leftovers, which are ignored.
+    ours: takes those of runs and audits, which are ignored too.
     """
 
     root: str
     problems: list[Problem] = dataclasses.field(default_factory=list)
     leftovers: set[str] = dataclasses.field(default_factory=set)
+    ours: set[str] = dataclasses.field(default_factory=set)
 
     def images(self, folder: str, seen: Iterable[tuple[int, int]] = ()) -> Iterator[str]:
         """Paths of the images below `folder`, relative to the root.
@@ -69,11 +73,13 @@ class ImageTree:
             return {}
 
     def visible(self, folder: str) -> list[os.DirEntry]:
-        """What is neither hidden nor a leftover, sorted."""
+        """What is neither hidden nor a leftover, nor what our commands wrote, sorted."""
         with os.scandir(folder) as everything:
             entries = [entry for entry in everything if not _is_hidden(entry.name)]
         self.leftovers.update(entry.path for entry in entries if _is_leftover(entry.name))
-        kept = (entry for entry in entries if not _is_leftover(entry.name))
+        self.ours.update(entry.path for entry in entries if _is_ours(entry))
+        ignored = self.leftovers | self.ours
+        kept = (entry for entry in entries if entry.path not in ignored)
         return sorted(kept, key=lambda entry: entry.name)
 
     def left_out(self, path: str, reason: str, label: str = "", split: str = "") -> None:
@@ -81,16 +87,21 @@ class ImageTree:
         self.problems.append(Problem(self._relative(path), reason, label, split))
 
     def notices(self) -> list[str]:
-        """A line about the leftovers; none where there are none."""
-        names = sorted({shown(os.path.basename(path)) for path in self.leftovers})
-        if not names:
-            return []
-        told = ", ".join(names[:_TOLD] + ["…"] * (len(names) > _TOLD))
-        count, plural = len(self.leftovers), "s" * (len(self.leftovers) > 1)
-        return [f"ignored: {count:,} leftover{plural} of a NAS, Windows or macOS ({told})"]
+        """A line about what was ignored of each kind."""
+        kinds = {
+            "{} leftover{} of a NAS, Windows or macOS": self.leftovers,
+            "{} folder{} of a run or an audit": self.ours,
+        }
+        return [_ignored(kind, paths) for kind, paths in kinds.items() if paths]
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(self.root).lstrip(os.sep).replace(os.sep, "/")
+
+
+def _ignored(kind: str, paths: set[str]) -> str:
+    names = sorted({shown(os.path.basename(path)) for path in paths})
+    told = ", ".join(names[:_TOLD] + ["…"] * (len(names) > _TOLD))
+    return f"ignored: {kind.format(f'{len(paths):,}', 's' * (len(paths) > 1))} ({told})"
 
 
 def is_ignored(name: str) -> bool:
@@ -104,6 +115,11 @@ def _is_hidden(name: str) -> bool:
 
 def _is_leftover(name: str) -> bool:
     return name.lower() in _LEFTOVERS or name in _EXACTLY
+
+
+def _is_ours(entry: os.DirEntry) -> bool:
+    folder = pathlib.Path(entry.path)
+    return is_folder(entry) and (layout.is_run(folder) or layout.is_audit(folder))
 
 
 def is_folder(entry: os.DirEntry) -> bool:

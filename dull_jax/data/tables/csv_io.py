@@ -5,6 +5,7 @@ import io
 import os
 import pathlib
 import re
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -61,12 +62,12 @@ def decoded(name: str, data: bytes) -> str:
     """The text of a table, UTF-8 with or without its mark.
 
     Raises:
-      UserError: a workbook, or other bytes; names the row.
+      UserError: a workbook, arrays, or other bytes; names the row.
     """
+    if data.startswith(ARRAY) or _holds_arrays(data):
+        raise UserError(f"{name}: a NumPy array; a table is needed, CSV in UTF-8")
     if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
-    if data.startswith(ARRAY):
-        raise UserError(f"{name}: a NumPy array; a table is needed, CSV in UTF-8")
     try:
         text = data.decode("utf-8-sig")  # Spreadsheets write a byte-order mark.
     except UnicodeDecodeError as error:
@@ -76,6 +77,15 @@ def decoded(name: str, data: bytes) -> str:
         row = text[: text.index("\0")].count("\n") + 1
         raise UserError(f"{name}, row {row}: a NUL byte; this is no text file, or a damaged one")
     return text
+
+
+def _holds_arrays(data: bytes) -> bool:
+    """Whether it is an .npz file, an archive as workbooks are too."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
 
 
 def table(name: str, text: str, wanted: Sequence[str], more: Sequence[str] = ()) -> Table:

@@ -232,6 +232,20 @@ def test_leftovers_are_ignored_at_any_depth_and_said(tmp_path, part):
     assert notice.endswith(", …)") and "\r" not in notice
 
 
+def test_runs_and_audits_among_the_photographs_are_no_classes(tmp_path):
+    ours = [
+        "run/config.json",
+        "run/labels.npz",
+        "run/x/1.jpg",
+        "a/audit/audit.json",
+        "a/audit/7.jpg",
+    ]
+    save(tmp_path, dict.fromkeys(["a/1.jpg", "b/2.jpg", *ours], b""))
+    found = image_folder.read(tmp_path)
+    assert sorted(found.paths) == ["a/1.jpg", "b/2.jpg"] and found.problems == ()
+    assert found.notices == ("ignored: 2 folders of a run or an audit (audit, run)",)
+
+
 def test_a_class_spelt_in_two_ways_is_one(tmp_path):
     """Composed, as typed on most systems, and decomposed, as macOS writes names."""
     one, two, other = "caf\u00e9", "cafe\u0301", "\u1eaf"  # the last is three characters apart

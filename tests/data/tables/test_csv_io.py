@@ -4,6 +4,7 @@ import csv
 import pathlib
 import unicodedata
 
+import numpy as np
 import pytest
 
 from dull_jax.data.tables import csv_io
@@ -127,8 +128,10 @@ def test_what_has_no_plain_meaning_is_refused(text, words):
 
 def test_an_array_is_no_table(tmp_path):
     (tmp_path / "labels.npy").write_bytes(b"\x93NUMPY\x01\x00v\x00{'descr': '<i8'}")
-    with pytest.raises(UserError, match=r"labels\.npy: a NumPy array; a table is needed"):
-        csv_io.read(tmp_path / "labels.npy", ("label",))
+    np.savez(tmp_path / "labels.npz", labels=np.arange(3))
+    for name in ("labels.npy", "labels.npz"):
+        with pytest.raises(UserError, match=rf"{name}: a NumPy array; a table is needed"):
+            csv_io.read(tmp_path / name, ("label",))
 
 
 @pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
