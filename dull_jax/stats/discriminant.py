@@ -19,6 +19,7 @@ from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.decomposition import PCA
+from threadpoolctl import threadpool_limits
 
 from dull_jax.stats import neighbour_graph
 
@@ -125,7 +126,9 @@ def fit(
     counts = np.bincount(given, minlength=num_classes).astype(np.float32)
     means, scatter = _moments(unit, given, counts)
     freedom = max(len(unit) - int(np.count_nonzero(counts)), 1)
-    values, vectors = np.linalg.eigh(scatter / freedom)
+    # One thread: several wait for each other, 40 times as long where another process is at work.
+    with threadpool_limits(1, "blas"):
+        values, vectors = np.linalg.eigh(scatter / freedom)
     values = np.maximum(values, 0)
     rows = rows[:: max(1, len(rows) * num_classes // _FITTED_NUMBERS)]
     tried = []

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dull_jax.stats import image_noise, look_alikes, noise_kinds
+from dull_jax.stats import destinations, image_noise, look_alikes, noise_kinds
 from dull_jax.stats.noise_kinds import Noise
 from dull_jax.stats.noise_trials import Likelihood, LookAlikes, Trial, lead, tried
 from dull_jax.stats.noise_undone import clean_probs, likelihood_gain, solved, tempered
@@ -181,7 +181,12 @@ def _refined(
     if best.kind in look_alike.kinds:
         best = chosen([best, *look_alike.tried(best.kind, near)], evident)
         confused = look_alikes.confident_confusions(probs, given)
-        make = functools.partial(look_alike.kinds[best.kind], confused=confused, rate=best.rate)
+        shape = functools.partial(look_alike.kinds[best.kind], rate=best.rate)
+        if best.kind.startswith(look_alikes.PAIRS):
+            confused = destinations.by_likelihood(
+                probs, given, confused, lambda shown: shape(counts, confused=shown).table
+            )
+        make = functools.partial(shape, confused=confused)
     else:
         if best.kind != "none":
             fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)

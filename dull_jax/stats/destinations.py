@@ -1,0 +1,149 @@
+"""Asymmetric noise: the one class to which each class loses its labels, found by likelihood.
+
+Confusions say how the samples that look most like class b are called. Where a frequent class a
+loses labels to b, many labels b are images of a, and what looks like a label b is called a: so b
+seems to lose its labels to a. The likelihood of the given labels is not misled, for an image of b
+is called b or c, and never a. So the destinations that confusions show are a start, and each class
+is tried with those that they show next (coordinate ascent). Array in, array out; N samples, K
+classes.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from dull_jax.stats.noise_kinds import Table
+from dull_jax.stats.noise_undone import clean_probs
+
+_SWEEPS = 4
+_CANDIDATES = 8  # destinations of a class, beside that which it has
+_NEAR = 32  # classes that its samples may be of; the others are taken together
+_SAMPLES = 512  # that may be of the class, at most: p(given the class) is `_LEAST` or more
+_LEAST = 0.05
+
+
+def by_likelihood(
+    probs: np.ndarray,
+    given: np.ndarray,
+    confused: np.ndarray,
+    make: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Confusions `[K, K]`, each class's largest one now at the destination that explains most.
+
+    Of two classes that seem to lose their labels to each other, the one that fewer labels name
+    starts with its next. A new destination has to explain the samples that may be of the class
+    better by a standard error of the difference.
+
+    Args:
+      probs: `[N, K]` p(given | x), positive.  given: `[N]` int.
+      confused: `[K, K]`, see `look_alikes.confident_confusions`.
+      make: confusions -> T `[K, K]`, in which a class keeps its labels or loses some to the one
+        that it is confused with most.
+    """
+    counts = np.bincount(given, minlength=len(confused))
+    confused = _one_way(confused, counts)
+    transition = make(confused)
+    frequent_first = np.argsort(-counts, kind="stable")
+    parts = [
+        _part(probs, given, confused, i) for i in frequent_first.tolist() if transition[i, i] < 1
+    ]
+    for _ in range(_SWEEPS):
+        before = confused.copy()
+        for part in parts:
+            old = int(_ranked(transition, part.own)[0])
+            if (new := _best(part, transition, old)) != old:
+                _swap(confused, part.own, old, new)
+                transition = make(confused)
+        if np.array_equal(before, confused):
+            break
+    return confused
+
+
+class _Part(NamedTuple):
+    """n samples that may be of class `own`, and the L classes that they may be of.
+
+    probs: `[n, L + 1]`, of all other classes together the last.  given: `[n]`, places among these.
+    counts: `[n]`, 1; 0 where the sample is none, so that all parts have one size.
+    near: `[L]` classes.  candidates: destinations, the likelier first.
+    """
+
+    own: int
+    probs: np.ndarray
+    given: np.ndarray
+    counts: np.ndarray
+    near: np.ndarray
+    candidates: list[int]
+
+
+def _part(probs: np.ndarray, given: np.ndarray, confused: np.ndarray, own: int) -> _Part:
+    rows = np.flatnonzero(probs[:, own] >= _LEAST)
+    if len(rows) > _SAMPLES:
+        rows = rows[np.argsort(probs[rows, own], kind="stable")]
+        rows = rows[np.linspace(0, len(rows) - 1, _SAMPLES).astype(int)]
+    counts = (np.arange(_SAMPLES) < len(rows)).astype(np.float32)
+    rows = np.concatenate([rows, np.zeros(_SAMPLES - len(rows), int)])
+    mass = counts @ probs[rows]
+    mass[own] = np.inf
+    near = np.argsort(-mass, kind="stable")[:_NEAR]
+    place = np.full(len(confused), len(near))
+    place[near] = np.arange(len(near))
+    here = probs[rows][:, near]
+    rest = np.maximum(1 - here.sum(1, keepdims=True), 1e-6)
+    candidates = [k for k in _ranked(confused, own).tolist() if k in near][: _CANDIDATES + 1]
+    return _Part(own, np.hstack([here, rest]), place[given[rows]], counts, near, candidates)
+
+
+def _one_way(confused: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """A copy in which no two classes are each other's largest confusion, if there are others."""
+    confused = confused.copy()
+    ranked = [_ranked(confused, i) for i in range(len(confused))]
+    for i, others in enumerate(ranked):
+        if len(others) > 1 and ranked[others[0]][0] == i and counts[i] < counts[others[0]]:
+            _swap(confused, i, *others[:2])
+    return confused
+
+
+def _ranked(table: np.ndarray, own: int) -> np.ndarray:
+    """`[K - 1]` other classes, by falling entries of a row `[K]`."""
+    order = np.argsort(-table[own], kind="stable")
+    return order[order != own]
+
+
+def _swap(table: np.ndarray, row: int, one: int, other: int) -> None:
+    table[row, [one, other]] = table[row, [other, one]]
+
+
+def _best(part: _Part, transition: np.ndarray, old: int) -> int:
+    """The destination of the part's class that explains most; `old` unless by an error."""
+    place = {k: n for n, k in enumerate(part.near.tolist())}
+    others = [k for k in part.candidates if k != old]
+    if not others:
+        return old
+    size = len(part.near)
+    table = np.eye(size + 1, dtype=np.float32)
+    table[:size, :size] = transition[np.ix_(part.near, part.near)]
+    table[:size, size] = np.maximum(1 - table[:size, :size].sum(1), 0)
+    tables = np.repeat(table[None], len(others) + 1, 0)
+    at, stays = place[part.own], transition[part.own, part.own]
+    for n, k in enumerate(others, 1):
+        tables[n, at] = 0
+        tables[n, at, [at, place[k]]] = stays, 1 - stays
+    found = np.asarray(_log_likelihoods(part.probs, part.given, tables)) * part.counts
+    ahead = found[1:] - found[0]
+    error = np.sqrt(np.maximum((ahead**2).sum(1) - ahead.sum(1) ** 2 / part.counts.sum(), 1e-12))
+    best = int(ahead.sum(1).argmax())
+    return others[best] if ahead[best].sum() > error[best] else old
+
+
+@jax.jit
+def _log_likelihoods(probs: jax.Array, given: jax.Array, tables: jax.Array) -> jax.Array:
+    """`[c, n]` log p(given | x) of predictions `[n, K]` made possible under each T `[c, K, K]`."""
+
+    def under(table: jax.Array) -> jax.Array:
+        again = jnp.sum(clean_probs(probs, Table(table)) * table[:, given].T, axis=1)
+        return jnp.log(jnp.maximum(again, 1e-12))
+
+    return jax.lax.map(under, tables)

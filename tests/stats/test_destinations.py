@@ -1,0 +1,102 @@
+"""To which class each loses its labels: the confusions are misled, the likelihood is not."""
+
+import functools
+
+import numpy as np
+import pytest
+
+import gaussians
+from dull_jax.stats import destinations, look_alikes
+from dull_jax.stats.noise_kinds import Table
+from dull_jax.stats.noise_structure import positive
+from dull_jax.stats.noise_undone import _STEPS
+
+CHAINS = np.array([1, 2, 0, 4, 5, 3, 7, 8, 6])  # 0 -> 1 -> 2 -> 0, and so on
+COUNTS = np.array([400, 120, 40] * 3)
+
+
+def world(seed, destination=CHAINS, counts=COUNTS, rate=0.4, spread=3.0):
+    """(predictions, given labels) where each class loses labels to one other."""
+    size = len(counts)
+    table = (1 - rate) * np.eye(size) + rate * np.eye(size)[destination]
+    _, positions, given = gaussians.class_noise(counts, lambda n: Table(table), spread, seed)
+    return positive(gaussians.cross_validated(positions, given)), given
+
+
+def evenly(confused, rate=0.4):
+    return look_alikes.pairs(np.ones(len(confused)), confused, rate, "all").table
+
+
+def largest(confused):
+    return (confused * (1 - np.eye(len(confused)))).argmax(1)
+
+
+def test_a_label_that_most_images_of_another_class_have():
+    """Confusions take it for noise in the other direction."""
+    shown, found = [], []
+    for seed in range(4):
+        probs, given = world(seed)
+        confused = look_alikes.confident_confusions(probs, given)
+        moved = destinations.by_likelihood(probs, given, confused, evenly)
+        shown.append(np.mean(largest(confused) == CHAINS))
+        found.append(np.mean(largest(moved) == CHAINS))
+        assert (np.sort(moved, 1) == np.sort(confused, 1)).all(), "entries change places only"
+    assert np.mean(shown) < 0.4 and np.mean(found) > 0.85, (shown, found)
+
+
+def test_two_classes_that_do_lose_their_labels_to_each_other():
+    destination = np.array([1, 0, 3, 2, 5, 4])
+    counts = np.array([600, 300, 150, 75, 60, 40])
+    probs, given = world(0, destination, counts, rate=0.3)
+    confused = look_alikes.confident_confusions(probs, given)
+    make = functools.partial(evenly, rate=0.3)
+    assert largest(destinations.by_likelihood(probs, given, confused, make)).tolist() == list(
+        destination
+    )
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_few_classes_and_classes_that_lose_nothing(size):
+    rng = np.random.default_rng(0)
+    given = rng.integers(size, size=40)
+    probs = positive(rng.dirichlet(np.ones(size), 40))
+    confused = look_alikes.confident_confusions(probs, given)
+    found = destinations.by_likelihood(probs, given, confused, evenly)
+    assert (np.sort(found, 1) == np.sort(confused, 1)).all()
+    kept = destinations.by_likelihood(probs, given, confused, lambda shown: np.eye(size))
+    assert np.argsort(-kept, 1)[:, 0].shape == (size,)
+
+
+def test_the_likelihood_against_loops():
+    rng = np.random.default_rng(1)
+    probs, given = rng.dirichlet(np.ones(4), 6), rng.integers(4, size=6)
+    tables = rng.dirichlet(3 * np.ones(4), (2, 4))
+    found = destinations._log_likelihoods(
+        probs.astype(np.float32), given, tables.astype(np.float32)
+    )
+    for c, table in enumerate(tables):
+        for n in range(6):
+            clean = probs[n].copy()
+            for _ in range(_STEPS):
+                seen = [sum(clean[i] * table[i, j] for i in range(4)) for j in range(4)]
+                clean = np.array(
+                    [clean[i] * sum(table[i, j] * probs[n, j] / seen[j] for j in range(4))
+                     for i in range(4)]
+                )  # fmt: skip
+                clean /= clean.sum()
+            wanted = np.log(sum(clean[i] * table[i, given[n]] for i in range(4)))
+            assert found[c, n] == pytest.approx(wanted, abs=2e-4)
+
+
+def test_classes_beyond_the_nearest_are_one():
+    """Of forty classes each part looks at 32: what is left over is neither lost nor counted."""
+    rng = np.random.default_rng(2)
+    probs = positive(rng.dirichlet(0.1 * np.ones(40), 300))
+    given = np.array([rng.choice(40, p=row / row.sum()) for row in probs.astype(float)])
+    part = destinations._part(probs, given, np.eye(40) + 0.01, 7)
+    assert part.probs.shape == (destinations._SAMPLES, 33) and part.near[0] == 7
+    assert np.allclose(part.probs.sum(1), 1, atol=1e-4)
+    used = part.counts > 0
+    assert used.sum() == (probs[:, 7] >= destinations._LEAST).sum()
+    outside = part.given[used] == 32
+    assert (outside == ~np.isin(given[probs[:, 7] >= 0.05], part.near)).all()
