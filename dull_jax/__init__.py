@@ -13,7 +13,6 @@ A name is imported when it is first used: `import dull_jax` is quick.
 """
 
 import importlib
-import sys
 from typing import Any
 
 from dull_jax import invocation
@@ -37,7 +36,7 @@ _WHERE = {
     "audit_labels": "dull_jax.stats.label_audit",
 }
 
-if sys.argv[:1] == ["-m"]:  # python -m dull_jax…: one of our commands begins
+if invocation.is_module():
     invocation.end_on_interrupt()
 
 __all__ = sorted(_WHERE)

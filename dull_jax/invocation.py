@@ -10,6 +10,13 @@ HELP = ("--help", "-help", "-h", "--h", "-?")
 _SUBCOMMANDS = {"main": "train", "report.table": "table"}  # of those that are not called as modules
 
 
+def is_module() -> bool:
+    """Whether `python -m dull_jax…` is what was typed, rather than a program that imports it."""
+    words = sys.orig_argv
+    module = words[words.index("-m") + 1 :][:1] if "-m" in words else []
+    return [name.partition(".")[0] for name in module] == [__package__]
+
+
 def end_on_interrupt() -> None:
     """Until a command handles signals (`cli.run`), Ctrl-C ends it as it ends any other program.
 

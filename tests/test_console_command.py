@@ -110,6 +110,17 @@ def test_commands_are_named_as_they_were_started(monkeypatch):
     assert invocation.command_line() == "dull-jax audit"
 
 
+@pytest.mark.parametrize("words, ours", [
+    (["-m", "dull_jax.main"], True), (["-W", "ignore", "-m", "dull_jax"], True),
+    (["-m", "mine"], False), (["-m", "pytest", "-m", "dull_jax"], False), (["-m"], False),
+    (["/x/bin/dull-jax"], False), (["mine.py"], False),
+])  # fmt: skip
+def test_whose_signals_are_ours(monkeypatch, words, ours):
+    """A program that imports dull_jax keeps its own."""
+    monkeypatch.setattr(sys, "orig_argv", ["python3", *words])
+    assert invocation.is_module() == ours
+
+
 def test_the_recipes_are_built_into_the_package(tmp_path):
     pytest.importorskip("setuptools", minversion="77")
     words = ["-q", "build", "--build-base", str(tmp_path), "egg_info", "--egg-base", str(tmp_path)]

@@ -169,14 +169,17 @@ def test_a_folder_becomes_a_table_and_stays_what_it_is(photos, tmp_path):
 
 def test_a_second_held_out_part_and_decisions_stay_in_the_table(tmp_path):
     """Audited twice: rows that nobody trains on keep their ids, labels, parts and status."""
-    lines = ["id,path,label,split,status"]
+    lines = ["id,path,label,split,status,given"]
     for n in range(24):
         (tmp_path / f"{n}.png").write_bytes(encoded(pixels(n)))
         part = ("train", "train", "test", "val")[n % 4]
-        lines.append(f"u{n},{n}.png,{'x' if n % 3 else 'y'},{part},kept")
-    lines[1 + 7] = "u7,7.png,unknown,val,kept"
-    lines[1 + 2] = "u2,2.png,fox,test,kept"  # of a class that has nothing to train on
-    lines[1 + 1], lines[1 + 4] = "u1,1.png,,train,removed", "u4,4.png,,train,none of the classes"
+        lines.append(f"u{n},{n}.png,{'x' if n % 3 else 'y'},{part},kept,x")
+    lines[1 + 7] = "u7,7.png,unknown,val,kept,x"
+    lines[1 + 2] = "u2,2.png,fox,test,kept,x"  # of a class that has nothing to train on
+    lines[1 + 1], lines[1 + 4] = (
+        "u1,1.png,,train,removed,x",
+        "u4,4.png,,train,none of the classes,y",
+    )
     name = "once.csv"
     (tmp_path / name).write_text("\n".join(lines))
     for again in ("twice.csv", "thrice.csv"):
@@ -190,7 +193,8 @@ def test_a_second_held_out_part_and_decisions_stay_in_the_table(tmp_path):
         audit = audit_labels(probs, found.labels[rows])
         kept = corrections.of(samples, audit, verdicts.listed(samples, audit))
         write_table(tmp_path / again, kept, copy=False)
-        table = csv_io.read(tmp_path / again, ("id", "label", "split", "status")).columns
+        columns = ("id", "label", "split", "status", "given")
+        table = csv_io.read(tmp_path / again, columns).columns
         row_of = {key: n for n, key in enumerate(table["id"])}
         assert len(row_of) == len(table["id"]) == 24
         told = {key: tuple(table[name][n] for name in ("label", "split", "status"))
@@ -200,6 +204,8 @@ def test_a_second_held_out_part_and_decisions_stay_in_the_table(tmp_path):
         assert told["u2"] == ("fox", "test", "not used")
         assert told["u1"] == ("", "train", "removed")
         assert told["u4"] == ("", "train", "none of the classes")
+        given = {key: table["given"][n] for key, n in row_of.items()}
+        assert given["u1"] == "x" and given["u4"] == "y"
         assert told["u6"][1:] == ("test", "not audited") and told["u0"][1:] == ("train", "kept")
         name = again
 

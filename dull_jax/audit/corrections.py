@@ -38,7 +38,7 @@ class Correction(NamedTuple):
     label: str  # "" where it has none
     given: str
     split: str
-    status: str  # one of the above, or "duplicate", "not audited"
+    status: str  # one of the above, or as of `inputs.Other`
     p_wrong: float = float("nan")  # of the given label; nan where it was not audited
     suggested: str = ""  # what fits better, as the audit has it, decided or not
     listed: bool = False  # among the suspects
@@ -155,5 +155,6 @@ def _others(samples: AuditInput, audited: list[Correction]) -> list[Correction]:
             status = fate if fate in LEFT_OUT else status
         file = os.path.abspath(os.path.join(root, other.path))
         file = file if other.path and os.path.isfile(file) else ""
-        rows.append(Correction(other.id, other.path, file, label, other.label, other.split, status))
+        given = other.given or other.label
+        rows.append(Correction(other.id, other.path, file, label, given, other.split, status))
     return rows

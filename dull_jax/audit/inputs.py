@@ -47,8 +47,9 @@ class Other(NamedTuple):
     path: str
     label: str
     split: str
-    status: str = "not audited"  # or "duplicate", "left out"
+    status: str = "not audited"  # or as of `Unused`
     twin: int = -1  # position of the audited label that a duplicate shares
+    given: str = ""  # before a person decided, where that is another than `label`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -255,7 +256,9 @@ def _others_of_vectors(dataset: Dataset) -> tuple[Other, ...]:
         Other(str(key), dataset.paths.get(str(key), ""), names[label], "test")
         for key, label in columns
     ]
-    return (*others, *(Other(f.id, f.path, f.label, f.split, f.status) for f in dataset.unused))
+    unused = dataset.unused
+    others += [Other(f.id, f.path, f.label, f.split, f.status, given=f.given) for f in unused]
+    return tuple(others)
 
 
 def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
@@ -273,5 +276,7 @@ def _others(manifest: Manifest, rows: np.ndarray) -> tuple[Other, ...]:
     }
     for file in manifest.unused():
         twin = audited.get((file.content, file.label), -1) if file.content else -1
-        others.append(Other(file.id, file.path, file.label, file.split, file.status, twin))
+        others.append(
+            Other(file.id, file.path, file.label, file.split, file.status, twin, file.given)
+        )
     return tuple(others)

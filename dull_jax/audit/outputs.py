@@ -12,6 +12,7 @@ from dull_jax.audit.feedback import Changes
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.audit.verdicts import Listed, Twin
 from dull_jax.data.groups import group_of
+from dull_jax.data.own.image_index import NOT_USED
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.report.numbers import percent
 from dull_jax.run_dir import layout, overwrite
@@ -152,7 +153,7 @@ def coverage(samples: AuditInput) -> str:
         return f"all {audited:,} samples are audited"
     apart = {
         "not audited": "of the {} part, which was set apart",
-        "not used": "of the {} part, not used",
+        NOT_USED: "of the {} part, not used",
         "duplicate": "copies of audited ones",
     }
     counts = Counter(apart.get(other.status, other.status).format(other.split) for other in others)

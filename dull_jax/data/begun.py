@@ -14,7 +14,7 @@ import numpy as np
 from dull_jax import files
 from dull_jax.data import labels_file
 from dull_jax.data.labels_file import Labels
-from dull_jax.data.own.image_index import Problem, listed
+from dull_jax.data.own.image_index import Aside, listed
 from dull_jax.data.own.manifest import Manifest
 from dull_jax.data.tables import csv_io
 from dull_jax.errors import UserError
@@ -154,14 +154,19 @@ def _memory(
 
 
 def _rows_of(manifest: Manifest, rows: np.ndarray) -> Manifest:
-    """These rows; the others are problems."""
-    others = np.setdiff1d(np.arange(len(manifest.ids)), rows)
+    """These rows; the others are put aside."""
     new = [
-        Problem(manifest.paths[row], _NEW, manifest.class_names[manifest.labels[row]], is_file=True)
-        for row in others
+        Aside(
+            manifest.paths[row],
+            manifest.class_names[manifest.labels[row]],
+            str(manifest.splits[row]),
+            _NEW,
+            str(manifest.ids[row]),
+        )
+        for row in np.setdiff1d(np.arange(len(manifest.ids)), rows)
     ]
     arrays = {name: getattr(manifest, name)[rows] for name in _ARRAYS}
-    return dataclasses.replace(manifest, **arrays, problems=(*manifest.problems, *new))
+    return dataclasses.replace(manifest, **arrays, aside=(*manifest.aside, *new))
 
 
 class _Was(NamedTuple):

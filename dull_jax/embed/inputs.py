@@ -65,6 +65,8 @@ def scanned(index: ImageIndex, say: Callable[[str], None]) -> Manifest:
       UserError: none of them is an image; or the processes see different files.
     """
     _check_same(index)
+    for notice in index.notices:
+        say(notice)
     share = np.array_split(np.arange(len(index.paths)), jax.process_count())[jax.process_index()]
     infos = scan.inspect_all(index.root, [index.paths[row] for row in share.tolist()], say)
     if hosts.several():

@@ -1,5 +1,6 @@
 """The names of all files and folders of a run and of an audit."""
 
+import os
 import pathlib
 
 from dull_jax.files import Path
@@ -33,6 +34,7 @@ AUDIT_ARRAYS = "audit.npz"
 AUDIT_PICTURES = "pictures.npy"  # where images have no files
 DECISIONS = "decisions.csv"  # of a review, which an audit reads and never writes
 SUSPECTS = "suspects.csv"
+_OUR_FOLDERS = {*FOLDERS, AUDIT}
 AUDIT_FILES = (APPLIED, AUDIT_PAGE, AUDIT_SUMMARY, AUDIT_ARRAYS, AUDIT_PICTURES, SUSPECTS)
 
 
@@ -67,6 +69,19 @@ def owner(path: pathlib.Path) -> pathlib.Path | None:
         if path.relative_to(folder).parts[0] in (*FILES, *FOLDERS) and is_run(folder):
             return folder
     return None
+
+
+def holds_outputs_alone(folder: str) -> bool:
+    """Whether a local folder is a run or an audit, with no other folders and no images in it.
+
+    False where it cannot be read. Files of other kinds, a corrected table say, may be there.
+    """
+    try:
+        names = {entry.name: entry.is_dir() for entry in os.scandir(folder)}
+    except OSError:
+        return False
+    begun = {CONFIG, LABELS} <= names.keys() or {AUDIT_SUMMARY, AUDIT_ARRAYS} <= names.keys()
+    return begun and {name for name, is_folder in names.items() if is_folder} <= _OUR_FOLDERS
 
 
 def is_run(folder: Path) -> bool:

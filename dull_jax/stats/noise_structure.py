@@ -184,7 +184,8 @@ def _refined(
         shape = functools.partial(look_alike.kinds[best.kind], rate=best.rate)
         if best.kind.startswith(look_alikes.PAIRS):
             confused = destinations.by_likelihood(
-                probs, given, confused, lambda shown: shape(counts, confused=shown).table
+                *(probs, given, confused),
+                make=lambda shown: noise_kinds.table(shape(counts, confused=shown)),
             )
         make = functools.partial(shape, confused=confused)
     else:

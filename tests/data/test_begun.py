@@ -87,7 +87,7 @@ def test_new_images_and_new_classes_are_no_part_of_a_run(begun):
     assert begun.said == [
         "4 images are new since this run began and not part of it; a new workdir takes them in"
     ]
-    reasons = {problem.path: problem.reason for problem in built.manifest.problems}
+    reasons = {file.path: file.reason for file in built.manifest.aside}
     assert reasons == dict.fromkeys(
         ["apple/000.png", "sky/zzz.png", "cloud/1.png", "an/1.png"],
         "new since this run began, no part of it",

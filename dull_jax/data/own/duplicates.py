@@ -8,6 +8,7 @@ import numpy as np
 ONCE = "same content and label: used once"
 CONFLICT = "same content under different labels: all of them used"
 LEAKED = "same content in train and test: taken out of train"
+SECOND = "same content in another part: taken out of val"
 
 
 class Duplicate(NamedTuple):
@@ -44,7 +45,8 @@ def resolve(
     Args:
       contents: str [N], equal where the files are.
       labels: int [N].
-      splits: str [N]; content that is in "test" is taken out of every other split.
+      splits: str [N]; content that is in "test" is taken out of every other split, and content of
+        any other out of "val".
     """
     used, copy = np.ones(len(contents), bool), np.ones(len(contents), np.int64)
     duplicates = []
@@ -82,10 +84,13 @@ def _resolve_one(
 ) -> list[str]:
     """Clears `used` for what is left out of the group; returns what was done, in words."""
     in_test = [index for index in group if splits[index] == "test"]
-    kept = in_test or group
+    others = [index for index in group if splits[index] != "val"]
+    kept = in_test or others or group
     actions = []
-    if len(kept) < len(group):
+    if len(kept) < len(others):
         actions.append(LEAKED)
+    if 0 < len(others) < len(group):
+        actions.append(SECOND)
     first = {int(labels[index]): index for index in reversed(kept)}
     if len(first) < len(kept):
         actions.append(ONCE)

@@ -9,7 +9,7 @@ import os
 import pathlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +23,11 @@ SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in 
 UNLABELLED = ("",)  # the class names of images that have no labels
 HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
 NOT_USED = "not used"  # the status of what could be used
-SECOND_PART = "a second held-out part: there is test"
-UNTRAINED = "its class is only in the test part"
+SECOND_PART = "in a second held-out part"
+UNTRAINED = "its class is in no part to train on"
 _KINDS = 4  # of reasons that an error counts
 _NAMED = 3  # paths in one line
+_TOLD = 5  # classes in one line
 # Of a split, as data sets are found: Training, trainset, test_images, seg_test, dev-set.
 _SPLIT = re.compile(
     r"(?:seg[ _-]?)?(?:(?P<train>train|training|trn)|(?P<test>test|testing|tst)"
@@ -48,11 +49,11 @@ class Problem(NamedTuple):
 
 
 class Aside(NamedTuple):
-    """A file with which nothing is wrong, and which is no part of training; `reason` says why.
+    """A file that nobody opens, since it is no part of training; `reason` says why.
 
     label: a class name, maybe none of those that are trained; "" where it has none.
     id: the user's own, "" where there is none.
-    status: what tables of ours say of it.
+    status: what tables of ours say of it.  given: its label before, where `label` is another.
     """
 
     path: str
@@ -61,6 +62,7 @@ class Aside(NamedTuple):
     reason: str
     id: str = ""
     status: str = NOT_USED
+    given: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +71,8 @@ class ImageIndex:
 
     paths: relative, with forward slashes; undecodable bytes as surrogates, as `os.fsdecode` does.
     labels: int32 [N], numbers of `class_names`.
-    splits: str [N], "train" or "test"; "" everywhere when there is no split yet.
+    splits: str [N], "train" or "test", and "val" of what is not to be trained on; "" everywhere
+      when there is no split yet.
     rows: int [N], where each file stands in the list it was read from; None for a folder.
     ids: the user's own, unique; None where the content is to give them.
     notices: what was made of the names, and what `aside` is, a line each.
@@ -163,18 +166,23 @@ def from_entries(
     entries = [entry for entry in entries if not trained or entry.split != "val"]
     kept = [entry for entry in entries if entry.label in number]
     unknown = [entry for entry in entries if entry.label not in number]
-    aside = [*aside, *_aside(second, SECOND_PART), *_aside(unknown, UNTRAINED)]
+    printed = printable(root, names)
+    shown_as = dict(zip(names, printed, strict=True))
+    aside = [
+        *aside,
+        *_aside(second, SECOND_PART, shown_as),
+        *_aside(unknown, UNTRAINED, shown_as),
+    ]
     merged = [
         f"two spellings of one class are one: {shown(name)}, its accents composed and decomposed"
         for name in names
         if len(spellings[name]) > 1
     ]
-    told = [f"{len(second):,} images of split val are not used: there is test"] if second else []
-    for name, count in sorted(Counter(entry.label for entry in unknown).items()):
-        told.append(f"class only in the test part: {shown(name)}, {count:,} images skipped")
+    told = [f"{len(second):,} images in a second held-out part are not used"] if second else []
+    told += untrained(Counter(entry.label for entry in unknown), "images")
     return ImageIndex(
         root,
-        printable(root, names),
+        printed,
         [entry.path for entry in kept],
         np.array([number[entry.label] for entry in kept], np.int32),
         np.array([entry.split for entry in kept], "U5"),
@@ -187,8 +195,23 @@ def from_entries(
     )
 
 
-def _aside(entries: Iterable[Entry], reason: str) -> list[Aside]:
-    return [Aside(e.path, e.label, e.split, reason, e.id) for e in entries]
+def _aside(entries: Iterable[Entry], reason: str, shown_as: Mapping[str, str]) -> list[Aside]:
+    """shown_as: label -> class name."""
+    return [
+        Aside(e.path, shown_as.get(e.label, shown(e.label)), e.split, reason, e.id) for e in entries
+    ]
+
+
+def untrained(counts: Mapping[str, int], what: str) -> list[str]:
+    """A line about classes that have nothing to train on; none where there are none.
+
+    >>> untrained({"fox": 10, "cow": 2}, "images")
+    ['classes only in the test part: cow (2), fox (10); their images are skipped']
+    """
+    told = [f"{shown(name)} ({count:,})" for name, count in sorted(counts.items())]
+    several = ["…"] * (len(told) > _TOLD)
+    names = ", ".join([*told[:_TOLD], *several])
+    return [f"classes only in the test part: {names}; their {what} are skipped"] if told else []
 
 
 def held_out_as_test(entries: Sequence[Entry]) -> list[Entry]:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterable, Iterator
 
 from dull_jax.data.own import decode
@@ -73,7 +72,7 @@ class ImageTree:
             return {}
 
     def visible(self, folder: str) -> list[os.DirEntry]:
-        """What is neither hidden nor a leftover, nor what our commands wrote, sorted."""
+        """What is neither hidden nor a leftover, nor a folder of our outputs alone, sorted."""
         with os.scandir(folder) as everything:
             entries = [entry for entry in everything if not _is_hidden(entry.name)]
         self.leftovers.update(entry.path for entry in entries if _is_leftover(entry.name))
@@ -118,8 +117,7 @@ def _is_leftover(name: str) -> bool:
 
 
 def _is_ours(entry: os.DirEntry) -> bool:
-    folder = pathlib.Path(entry.path)
-    return is_folder(entry) and (layout.is_run(folder) or layout.is_audit(folder))
+    return is_folder(entry) and layout.holds_outputs_alone(entry.path)
 
 
 def is_folder(entry: os.DirEntry) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dull_jax.data import test_part
 from dull_jax.data.own.duplicates import Duplicate
-from dull_jax.data.own.image_index import Aside, Problem
+from dull_jax.data.own.image_index import UNTRAINED, Aside, Problem
 from dull_jax.data.tables import class_labels, csv_io
 from dull_jax.errors import UserError
 from dull_jax.names import shown
@@ -29,7 +29,7 @@ class Manifest:
       so on where one content is used under several labels.
     paths: str objects [N], relative to `root`.
     labels: int32 [N], numbers of `class_names`.
-    splits: str [N], "train" or "test", or "" everywhere.
+    splits: str [N], as of the index.
     heights, widths: int32 [N], pixels of the upright image.
     contents: str [N], equal for equal files.
     notes: str objects [N], what is odd about an image that is used.
@@ -58,8 +58,9 @@ class Manifest:
         """
         if on_error not in ("skip", "fail"):
             raise UserError(f"on_error must be 'skip' or 'fail', not {on_error!r}")
-        if on_error == "fail" and self.problems:
-            first, more = self.problems[0], len(self.problems) - 1
+        untrained = [file for file in self.aside if file.reason == UNTRAINED]
+        if on_error == "fail" and (problems := [*self.problems, *untrained]):
+            first, more = problems[0], len(problems) - 1
             raise UserError(
                 f"{shown(first.path)}: {first.reason}"
                 + (f"; and {more:,} more problem{'s' * (more > 1)}" if more else "")
@@ -126,9 +127,10 @@ class Manifest:
                 if not used:
                     key, why = f"{group.id}-copy-{number}", group.action
                     yield Unused(key, path, label, split or part, "duplicate", why, group.id)
-        for path, label, split, reason, key, status in self.aside:
-            key = key or f"aside-{_digest(path, reason)}"
-            yield Unused(key, path, label, split or drawn, status, reason)
+        for number, file in enumerate(self.aside):
+            key = file.id or f"aside-{_digest(file.path, str(number))}"
+            split, given = file.split or drawn, file.given
+            yield Unused(key, file.path, file.label, split, file.status, file.reason, given=given)
         for path, reason, label, split, is_file in self.problems:
             key = f"left-out-{_digest(path, reason)}"
             label = label if is_file else ""
@@ -150,3 +152,4 @@ class Unused(NamedTuple):
     status: str  # "duplicate", "left out", or as in `Aside`
     reason: str
     content: str = ""  # of a duplicate: as in `Manifest.contents`
+    given: str = ""  # as in `Aside`

@@ -65,11 +65,13 @@ def read(
     """
     name = shown(str(path))
     text = csv_io.text_of(name, path)
-    needed, more = ("path", "label"), ("split", "id", "status")
+    needed, more = ("path", "label"), ("split", "id", "status", "given")
     if not labelled:
         needed, more = ("path",), ("label", *more)
     table = headless(name, text) or (not labelled and lines(text)) or None
     table = table or csv_io.table(name, text, needed, more)
+    if "id" in table.columns:
+        csv_io.check_ids(name, table, may_lack=[bool(why) for why in left_out.statuses(table)])
     left, table = left_out.divided(table)
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
     base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
@@ -77,8 +79,6 @@ def read(
     entries = held_out_as_test(list(_entries(name, table, paths, str(base), flag)))
     if not entries:
         raise UserError(f"{name}: no rows; a row names a file and its label")
-    if "id" in table.columns:
-        csv_io.check_ids(name, table)
     if "label" not in table.columns:
         return unlabelled(base, entries)
     aside = list(_aside(left))
@@ -90,10 +90,11 @@ def read(
 def _aside(left: csv_io.Table) -> Iterator[Aside]:
     """Rows of a table of ours that name what is not trained on: a table of it has them again."""
     columns, blank = left.columns, [""] * len(left.lines)
-    cells = [columns.get(name, blank) for name in ("path", "split", "id", "status")]
-    for path, split, key, status in zip(*cells, strict=True):
-        reason = "without a label: left out before"
-        yield Aside(path.strip(), "", split.strip(), reason, composed(key.strip()), status.strip())
+    cells = [columns.get(name, blank) for name in ("path", "split", "id", "status", "given")]
+    reason = "without a label: left out before"
+    for row in zip(*cells, strict=True):
+        path, split, key, status, given = map(str.strip, row)
+        yield Aside(path, "", split, reason, composed(key), status, composed(given))
 
 
 def headless(name: str, text: str) -> csv_io.Table | None:

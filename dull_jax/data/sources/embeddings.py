@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import fields, files
 from dull_jax.data import test_part
-from dull_jax.data.own.image_index import HELD_OUT, NOT_USED, split_word
+from dull_jax.data.own.image_index import HELD_OUT, NOT_USED, split_word, untrained
 from dull_jax.data.own.manifest import Unused
 from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
@@ -72,9 +72,10 @@ def read(
             about.ids[n],
             paths.get(about.ids[n], ""),
             about.labels[n],
-            words[n],
+            words[n] or "train",
             about.left_out[n] or NOT_USED,
             "no part of training",
+            given=about.given[n],
         )
         for n in np.flatnonzero(~kept).tolist()
     )
@@ -98,7 +99,7 @@ def read(
         test=split(rows[held_out]),
         truth_known=False,
         notices=(*about.notices, *notices, *more),
-        unused=unused,
+        unused=(*unused, *about.without_vectors),
         test_drawn=drawn,
         paths=paths,
     )
@@ -108,8 +109,10 @@ def _words(about: Labelled) -> list[str]:
     """'train', 'test', 'val' or '' of each sample."""
     if about.splits is None:
         return [""] * len(about.ids)
-    known = {text: split_word(about.where, text) for text in dict.fromkeys(about.splits)}
-    return [known[text] for text in about.splits]
+    known = {text: split_word(about.where, text) for text in dict.fromkeys(about.splits) if text}
+    if lacking := [n for n, text in enumerate(about.splits) if not text and about.labels[n]]:
+        split_word(f"{about.where}, id {shown(about.ids[lacking[0]])}", "")
+    return [known.get(text, "") for text in about.splits]
 
 
 def _parts(words: list[str], given: Sequence[str]) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -143,6 +146,4 @@ def _classes(
         raise UserError(f"{name}: {which} samples to train on; two are needed")
     kept = np.array([label in trained for label in given]) & (splits != "unused")
     lost = Counter(label for label in given if label and label not in trained)
-    told = [f"class only in the test part: {shown(label)}, {count:,} samples skipped"
-            for label, count in sorted(lost.items())]  # fmt: skip
-    return names, kept, tuple(told)
+    return names, kept, tuple(untrained(lost, "samples"))

@@ -64,7 +64,7 @@ def decoded(name: str, data: bytes) -> str:
     Raises:
       UserError: a workbook, arrays, or other bytes; names the row.
     """
-    if data.startswith(ARRAY) or _holds_arrays(data):
+    if data.startswith(ARRAY) or (data.startswith(WORKBOOKS) and _holds_arrays(data)):
         raise UserError(f"{name}: a NumPy array; a table is needed, CSV in UTF-8")
     if data.startswith(WORKBOOKS):
         raise UserError(f"{name}: a workbook (.xlsx, .ods, .xls); save the sheet as CSV in UTF-8")
@@ -84,7 +84,7 @@ def _holds_arrays(data: bytes) -> bool:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
-    except zipfile.BadZipFile:
+    except Exception:  # damage has many types
         return False
 
 
@@ -181,11 +181,20 @@ def width(fields: Sequence[str]) -> int:
     return next((n for n in range(len(fields), 0, -1) if fields[n - 1].strip()), 0)
 
 
-def check_ids(name: str, table: Table, column: str = "id") -> None:
-    """Raises UserError unless each id, or path, of the `column` is there once; names the row."""
+def check_ids(
+    name: str, table: Table, column: str = "id", may_lack: Sequence[bool] | None = None
+) -> None:
+    """Raises UserError unless each id, or path, of the `column` is there once; names the row.
+
+    Args:
+      may_lack: of each row, whether it may be empty; None: of none.
+    """
     seen: set[str] = set()
-    for line, text in zip(table.lines, table.columns[column], strict=True):
+    lacking = may_lack or [False] * len(table.lines)
+    for line, text, may in zip(table.lines, table.columns[column], lacking, strict=True):
         key = composed(text.strip())
+        if not key and may:
+            continue
         if not key or key in seen or len(key) > _MAX_ID:
             long = f"the {column} has {len(key):,} characters, {_MAX_ID} are allowed"
             wrong = (  # of a column all take as many characters

@@ -4,11 +4,13 @@ Rows are joined by position only where there is nothing else, and that is said: 
 by one train without an error.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from dull_jax.data.own.image_index import listed
+from dull_jax.data.own.manifest import Unused
 from dull_jax.data.tables import class_labels, corrected, csv_io, left_out, table_paths
 from dull_jax.data.vectors.columns import Embeddings
 from dull_jax.errors import UserError
@@ -19,7 +21,7 @@ class Labelled(NamedTuple):
     """Of each of N vectors; notices: what was made of the files, a line each.
 
     labels: "" of what a table of ours leaves out.
-    left_out: why it does, its `status`; "" of the others.
+    left_out: why it does, its `status`; "" of the others.  given: its label before, if known.
     corrected: whether a table of ours says that an audit changed the label.
     where: what `splits` is of, for messages.
     """
@@ -30,8 +32,10 @@ class Labelled(NamedTuple):
     where: str
     corrected: list[bool]
     left_out: list[str]
+    given: list[str]
     notices: tuple[str, ...] = ()
     paths: list[str] | None = None  # of the images, for people
+    without_vectors: tuple[Unused, ...] = ()  # what the table leaves out, and no vector is of
 
 
 def of(found: Embeddings, table: str) -> Labelled:
@@ -57,7 +61,7 @@ def of(found: Embeddings, table: str) -> Labelled:
     labels = class_labels.read(found.rows, rows)
     unchanged, none = [False] * len(found), [""] * len(found)
     return Labelled(
-        _ids(found), labels, found.splits, found.rows, unchanged, none, paths=found.paths
+        _ids(found), labels, found.splits, found.rows, unchanged, none, none, paths=found.paths
     )
 
 
@@ -70,7 +74,7 @@ def _ids(found: Embeddings) -> list[str]:
 
 def _of_table(found: Embeddings, path: str) -> Labelled:
     name = shown(str(path))
-    table = csv_io.read(path, ("label",), ("id", "split", "path", "status"))
+    table = csv_io.read(path, ("label",), ("id", "split", "path", "status", "given"))
     labels = left_out.labels(name, table)
     order, notices = _joined(found, name, table)
     if found.labels is not None:
@@ -83,8 +87,28 @@ def _of_table(found: Embeddings, path: str) -> Labelled:
         paths = [table.columns["path"][n] for n in order]
     changed = corrected.rows(table)
     left = left_out.statuses(table)
-    labels, changed, left = ([column[n] for n in order] for column in (labels, changed, left))
-    return Labelled(_ids(found), labels, splits, where, changed, left, notices, paths)
+    before = [composed(cell.strip()) for cell in table.columns.get("given", [""] * len(labels))]
+    given = [cell if why else "" for cell, why in zip(before, left, strict=True)]
+    others = tuple(_left_out(table, n, left[n], given[n]) for n in _rest(order, left))
+    columns = ([column[n] for n in order] for column in (labels, changed, left, given))
+    labels, changed, left, given = columns
+    return Labelled(
+        _ids(found), labels, splits, where, changed, left, given, notices, paths, others
+    )
+
+
+def _rest(order: Sequence[int], left: Sequence[str]) -> list[int]:
+    """Rows of a table that no vector has and that are left out there."""
+    joined = set(order)
+    return [n for n, why in enumerate(left) if why and n not in joined]
+
+
+def _left_out(table: csv_io.Table, row: int, status: str, given: str) -> Unused:
+    cells = {name: column[row].strip() for name, column in table.columns.items()}
+    key, path, split = (cells.get(name, "") for name in ("id", "path", "split"))
+    return Unused(
+        composed(key) or f"row-{row}", path, "", split or "train", status, "no vector", given=given
+    )
 
 
 def _joined(found: Embeddings, name: str, table: csv_io.Table) -> tuple[list[int], tuple[str, ...]]:

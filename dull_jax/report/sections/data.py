@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 from markupsafe import Markup
 
+from dull_jax.data.own.image_index import NOT_USED
 from dull_jax.report import bars, blocks, heatmap, palette
 from dull_jax.report.charts import INK, MANY
 from dull_jax.report.numbers import finite, number, percent
@@ -33,7 +34,7 @@ def _unused(run: Run) -> Markup | None:
     counts = Counter(status for _, _, status in run.manifest if status != "used")
     if not counts:
         return None
-    words = {"duplicate": "copies of used images", "not used": "set apart from training"}
+    words = {"duplicate": "copies of used images", NOT_USED: "set apart from training"}
     said = ", ".join(f"{count:,} {words.get(status, status)}" for status, count in counts.items())
     return blocks.text(f"Files that were not used: {said}. {layout.MANIFEST} says why.", "soft")
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dull_jax.data.own import duplicates
-from dull_jax.data.own.duplicates import CONFLICT, LEAKED, ONCE
+from dull_jax.data.own.duplicates import CONFLICT, LEAKED, ONCE, SECOND
 
 
 def resolve(*rows):
@@ -39,6 +39,16 @@ def test_what_is_in_test_is_not_in_train():
     found = resolve(*rows, ("y", "d", 0, "test"), ("y", "e", 2, "test"))
     assert found.used.tolist() == [False, True, False, True, True]
     assert [group.action for group in found.duplicates] == [LEAKED, f"{LEAKED}; {CONFLICT}"]
+
+
+def test_a_second_held_out_part_comes_last():
+    rows = [("x", "a", 0, "val"), ("x", "b", 0, "train"), ("y", "c", 1, "test")]
+    found = resolve(*rows, ("y", "d", 0, "val"), ("z", "e", 2, "val"), ("z", "f", 2, "val"))
+    assert found.used.tolist() == [False, True, True, False, True, False]
+    assert [group.action for group in found.duplicates] == [SECOND, SECOND, ONCE]
+    found = resolve(("x", "a", 0, "val"), ("x", "b", 0, "train"), ("x", "c", 0, "test"))
+    assert found.used.tolist() == [False, False, True]
+    assert found.duplicates[0].action == f"{LEAKED}; {SECOND}"
 
 
 def test_nothing_at_all():

@@ -16,7 +16,7 @@ def test_classes_are_those_of_the_train_part():
     found = from_entries(ROOT, entries)
     assert found.class_names == ("cat", "dog") and found.labels.tolist() == [1, 0]
     assert found.labels.dtype == "int32" and list(found.paths) == ["a", "b"]
-    assert found.notices == ("class only in the test part: cow, 1 images skipped",)
+    assert found.notices == ("classes only in the test part: cow (1); their images are skipped",)
     assert [file[:3] for file in found.aside] == [("c", "cow", "test")] and not found.problems
     assert found.ids is None and found.where(0) == ""
 
@@ -26,7 +26,7 @@ def test_a_second_held_out_part_is_put_aside_where_there_is_training():
                Entry("d", "dog", "val", id="u4"), Entry("e", "cow", "val")]  # fmt: skip
     found = from_entries(ROOT, entries)
     assert list(found.paths) == ["a", "b", "c"]
-    assert found.notices == ("2 images of split val are not used: there is test",)
+    assert found.notices == ("2 images in a second held-out part are not used",)
     assert [(f.path, f.label, f.split, f.id, f.status) for f in found.aside] == [
         ("d", "dog", "val", "u4", "not used"), ("e", "cow", "val", "", "not used"),
     ]  # fmt: skip
@@ -36,6 +36,14 @@ def test_a_second_held_out_part_is_put_aside_where_there_is_training():
     assert {e.split for e in image_index.held_out_as_test(entries)} == {"train", "test", "val"}
     without = [entry for entry in entries if entry.split != "test"]
     assert {e.split for e in image_index.held_out_as_test(without)} == {"train", "test"}
+
+
+def test_what_is_put_aside_has_the_names_of_the_classes():
+    entries = [Entry(part, "gr\udcffn", part) for part in ("train", "val", "test")]
+    entries += [Entry("a", "cat", "train"), Entry("b", "two\nlines", "test")]
+    found = from_entries(ROOT, entries)
+    assert [file.label for file in found.aside] == ["gr\\udcffn", "two\\nlines"]
+    assert "gr\\udcffn" in found.class_names
 
 
 def test_class_names_are_printable():

@@ -1,11 +1,13 @@
 """The images that are used: problems that are refused, the hold-out, the file of it all."""
 
 import csv
+import dataclasses
 
 import numpy as np
 import pytest
 
 from dull_jax.data.own import manifest
+from dull_jax.data.own.image_index import UNTRAINED, Aside
 from dull_jax.errors import UserError
 from pictures import images
 
@@ -120,3 +122,19 @@ def test_a_class_of_two_has_one_on_each_side(scan, share):
     split = split.with_test(share, 1)
     parts = {(str(k), str(part)) for k, part in zip(split.labels, split.splits, strict=True)}
     assert parts == {("0", "train"), ("0", "test"), ("1", "train"), ("1", "test"), ("2", "train")}
+
+
+def test_what_is_put_aside_has_an_id_of_its_own_and_its_part(scan):
+    """One file twice in a second held-out part, and a class of the test part alone, which fails."""
+    found = scan(images(*(f"{k}/{n}.png" for k in "ab" for n in range(3))))
+    aside = (Aside("v.png", "a", "val", "why"), Aside("v.png", "b", "val", "why"),
+             Aside("x.png", "", "", "left out before", "u1", "removed", "a"))  # fmt: skip
+    told = list(dataclasses.replace(found, aside=aside).with_test(0.5, 0).unused())
+    assert len({file.id for file in told}) == 3 and told[2].id == "u1"
+    assert [(f.split, f.status, f.given) for f in told] == [
+        ("val", "not used", ""), ("val", "not used", ""), ("train", "removed", "a"),
+    ]  # fmt: skip
+    typo = dataclasses.replace(found, aside=(Aside("t.png", "Fox", "test", UNTRAINED),))
+    with pytest.raises(UserError, match=r"t\.png: its class is in no part to train on"):
+        typo.check("fail")
+    dataclasses.replace(found, aside=aside).check("fail")

@@ -166,7 +166,8 @@ def test_a_class_of_the_test_part_alone_is_left_out(save):
     parts = np.where((LABELS == "fox") | (np.arange(70) % 4 == 0), "test", "train")
     source = embeddings.read(save(ids=IDS, labels=LABELS, split=parts))
     assert source.class_names == ("cat", "dog")
-    assert source.notices == ("class only in the test part: fox, 10 samples skipped",)
+    told = "classes only in the test part: fox (10); their samples are skipped"
+    assert source.notices == (told,)
     assert len(source.unused) == 10
 
 
@@ -287,3 +288,18 @@ def test_what_a_corrected_table_leaves_out_is_not_trained_on(save, table):
         assert source.notices[-1] == "2 samples without a label: left out before"
     with pytest.raises(UserError, match="row 5: the label is empty"):
         embeddings.read(save(ids=IDS), table(text.replace("none of the classes", "kept")))
+
+
+def test_what_a_person_decided_stays_with_vectors_and_without(save, table):
+    """A blank split is no mistake there, and images that were not embedded are not forgotten."""
+    lines = ["id,label,split,status,given"]
+    lines += [f"{key},{label},train,kept,{label}" for key, label in zip(IDS, LABELS, strict=True)]
+    lines[1 + 3] = f"{IDS[3]},,,removed,cat"
+    lines.append("away,,test,none of the classes,dog")
+    source = embeddings.read(save(ids=IDS), table("\n".join(lines)))
+    assert [(file.id, file.split, file.status, file.given) for file in source.unused] == [
+        (IDS[3], "train", "removed", "cat"), ("away", "test", "none of the classes", "dog"),
+    ]  # fmt: skip
+    lines[1 + 4] = f"{IDS[4]},cat,,kept,cat"
+    with pytest.raises(UserError, match=f"id {IDS[4]}: split '' is none of train, test"):
+        embeddings.read(save(ids=IDS), table("\n".join(lines)))

@@ -73,7 +73,7 @@ def test_ids_and_splits(read):
     rows = ["u1,a.jpg,x,Train", "u2,b.jpg,y,train", "u3,c.jpg,x,TEST", "u4,d.jpg,x,val"]
     found = read("\n".join(["id,path,label,split", *rows]))
     assert found.ids == ["u1", "u2", "u3"] and found.splits.tolist() == ["train", "train", "test"]
-    assert found.notices == ("1 images of split val are not used: there is test",)
+    assert found.notices == ("1 images in a second held-out part are not used",)
     assert [(file.id, file.path, file.label) for file in found.aside] == [("u4", "d.jpg", "x")]
     found = read("path,label,split\na.jpg,x,train\nb.jpg,y,train\nc.jpg,y,validation\n")
     assert found.splits.tolist() == ["train", "train", "test"] and found.problems == ()

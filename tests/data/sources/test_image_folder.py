@@ -8,6 +8,7 @@ import pytest
 from dull_jax.data.own import decode
 from dull_jax.data.sources import folder as image_folder
 from dull_jax.errors import UserError
+from dull_jax.run_dir import layout
 from pictures import save
 
 
@@ -233,17 +234,22 @@ def test_leftovers_are_ignored_at_any_depth_and_said(tmp_path, part):
 
 
 def test_runs_and_audits_among_the_photographs_are_no_classes(tmp_path):
-    ours = [
-        "run/config.json",
-        "run/labels.npz",
-        "run/x/1.jpg",
-        "a/audit/audit.json",
-        "a/audit/7.jpg",
-    ]
-    save(tmp_path, dict.fromkeys(["a/1.jpg", "b/2.jpg", *ours], b""))
+    run = ["run/config.json", "run/labels.npz", "run/report/1.jpg", "run/corrected.csv"]
+    audit = ["a/audit/audit.json", "a/audit/audit.npz"]
+    save(tmp_path, dict.fromkeys(["a/1.jpg", "b/2.jpg", *run, *audit], b""))
     found = image_folder.read(tmp_path)
     assert sorted(found.paths) == ["a/1.jpg", "b/2.jpg"] and found.problems == ()
     assert found.notices == ("ignored: 2 folders of a run or an audit (audit, run)",)
+
+
+def test_a_run_beside_class_folders_hides_no_image(tmp_path):
+    """A workdir that is a part of the data, or a class with a file of an audit's name."""
+    run = ["train/config.json", "train/labels.npz", "train/report/index.html"]
+    images = ["train/a/1.jpg", "train/b/2.jpg", "train/b/audit.json", "test/a/3.jpg"]
+    save(tmp_path, dict.fromkeys([*run, *images], b""))
+    found = image_folder.read(tmp_path)
+    assert sorted(found.paths) == sorted(p for p in images if p.endswith(".jpg"))
+    assert not layout.holds_outputs_alone(str(tmp_path / "gone"))
 
 
 def test_a_class_spelt_in_two_ways_is_one(tmp_path):

@@ -134,6 +134,15 @@ def test_an_array_is_no_table(tmp_path):
             csv_io.read(tmp_path / name, ("label",))
 
 
+def test_a_damaged_archive_is_still_a_workbook(tmp_path):
+    np.savez(tmp_path / "labels.npz", labels=np.arange(3))
+    whole = (tmp_path / "labels.npz").read_bytes()
+    for place in range(4, len(whole), 3):
+        damaged = whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :]
+        with pytest.raises(UserError, match=r"a workbook|a NumPy array"):
+            csv_io.decoded("labels.csv", damaged)
+
+
 @pytest.mark.parametrize("head", [b"PK\x03\x04rest", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"])
 def test_a_workbook_is_no_table(tmp_path, head):
     (tmp_path / "t.csv").write_bytes(head)
