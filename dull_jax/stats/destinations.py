@@ -34,8 +34,8 @@ def by_likelihood(
     """Confusions `[K, K]`, each class's largest one now at the destination that explains most.
 
     Of two classes that seem to lose their labels to each other, the one that fewer labels name
-    starts with its next. A new destination has to explain the samples that may be of the class
-    better by a standard error of the difference.
+    starts with its next. In the end a destination has to explain the samples that may be of the
+    class better than the one shown does, by a standard error of the difference.
 
     Args:
       probs: `[N, K]` p(given | x), positive.  given: `[N]` int.
@@ -44,17 +44,18 @@ def by_likelihood(
         that it is confused with most.
     """
     counts = np.bincount(given, minlength=len(confused))
+    frequent_first, loses = (
+        np.argsort(-counts, kind="stable").tolist(),
+        make(confused).diagonal() < 1,
+    )
+    parts = [_part(probs, given, confused, i) for i in frequent_first if loses[i]]
     confused = _one_way(confused, counts)
     transition = make(confused)
-    frequent_first = np.argsort(-counts, kind="stable")
-    parts = [
-        _part(probs, given, confused, i) for i in frequent_first.tolist() if transition[i, i] < 1
-    ]
     for _ in range(_SWEEPS):
         before = confused.copy()
         for part in parts:
             old = int(_ranked(transition, part.own)[0])
-            if (new := _best(part, transition, old)) != old:
+            if (new := _best(part, transition)) != old:
                 _swap(confused, part.own, old, new)
                 transition = make(confused)
         if np.array_equal(before, confused):
@@ -67,7 +68,7 @@ class _Part(NamedTuple):
 
     probs: `[n, L + 1]`, of all other classes together the last.  given: `[n]`, places among these.
     counts: `[n]`, 1; 0 where the sample is none, so that all parts have one size.
-    near: `[L]` classes.  candidates: destinations, the likelier first.
+    near: `[L]` classes.  candidates: destinations among them, first the one that was shown.
     """
 
     own: int
@@ -116,26 +117,23 @@ def _swap(table: np.ndarray, row: int, one: int, other: int) -> None:
     table[row, [one, other]] = table[row, [other, one]]
 
 
-def _best(part: _Part, transition: np.ndarray, old: int) -> int:
-    """The destination of the part's class that explains most; `old` unless by an error."""
+def _best(part: _Part, transition: np.ndarray) -> int:
+    """The destination of the part's class that explains most; the shown one unless by an error."""
     place = {k: n for n, k in enumerate(part.near.tolist())}
-    others = [k for k in part.candidates if k != old]
-    if not others:
-        return old
-    size = len(part.near)
+    size, at = len(part.near), place[part.own]
     table = np.eye(size + 1, dtype=np.float32)
     table[:size, :size] = transition[np.ix_(part.near, part.near)]
     table[:size, size] = np.maximum(1 - table[:size, :size].sum(1), 0)
-    tables = np.repeat(table[None], len(others) + 1, 0)
-    at, stays = place[part.own], transition[part.own, part.own]
-    for n, k in enumerate(others, 1):
-        tables[n, at] = 0
-        tables[n, at, [at, place[k]]] = stays, 1 - stays
+    tables = np.repeat(table[None], len(part.candidates), 0)
+    stays = transition[part.own, part.own]
+    for tried, k in zip(tables, part.candidates, strict=True):
+        tried[at] = 0
+        tried[at, [at, place[k]]] = stays, 1 - stays
     found = np.asarray(_log_likelihoods(part.probs, part.given, tables)) * part.counts
-    ahead = found[1:] - found[0]
-    error = np.sqrt(np.maximum((ahead**2).sum(1) - ahead.sum(1) ** 2 / part.counts.sum(), 1e-12))
+    ahead = found - found[0]
+    error = np.sqrt(np.maximum((ahead**2).sum(1) - ahead.sum(1) ** 2 / _SAMPLES, 1e-12))
     best = int(ahead.sum(1).argmax())
-    return others[best] if ahead[best].sum() > error[best] else old
+    return part.candidates[best if ahead[best].sum() > error[best] else 0]
 
 
 @jax.jit
