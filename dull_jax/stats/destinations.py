@@ -3,9 +3,9 @@
 Confusions say how the samples that look most like class b are called. Where a frequent class a
 loses labels to b, many labels b are images of a, and what looks like a label b is called a: so b
 seems to lose its labels to a. The likelihood of the given labels is not misled, for an image of b
-is called b or c, and never a. So the destinations that confusions show are a start, and each class
-is tried with those that they show next (coordinate ascent). Array in, array out; N samples, K
-classes.
+is called b or c, and never a. So confusions are the prior of a class's destination, and the
+likelihood decides; class by class, since what one loses depends on what another does (coordinate
+ascent). Array in, array out; N samples, K classes.
 """
 
 from collections.abc import Callable
@@ -19,10 +19,11 @@ from dull_jax.stats.noise_kinds import Table
 from dull_jax.stats.noise_undone import clean_probs
 
 _SWEEPS = 4
-_CANDIDATES = 8  # destinations of a class, beside that which it has
+_CANDIDATES = 9  # destinations of a class
 _NEAR = 32  # classes that its samples may be of; the others are taken together
 _SAMPLES = 512  # that may be of the class, at most: p(given the class) is `_LEAST` or more
 _LEAST = 0.05
+_RARELY = 1e-3  # prior of a destination that no confusion shows
 
 
 def by_likelihood(
@@ -31,11 +32,10 @@ def by_likelihood(
     confused: np.ndarray,
     make: Callable[[np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """Confusions `[K, K]`, each class's largest one now at the destination that explains most.
+    """Confusions `[K, K]`, each class's largest one now at its most probable destination.
 
     Of two classes that seem to lose their labels to each other, the one that fewer labels name
-    starts with its next. In the end a destination has to explain the samples that may be of the
-    class better than the one shown does, by a standard error of the difference.
+    starts with its next.
 
     Args:
       probs: `[N, K]` p(given | x), positive.  given: `[N]` int.
@@ -68,7 +68,7 @@ class _Part(NamedTuple):
 
     probs: `[n, L + 1]`, of all other classes together the last.  given: `[n]`, places among these.
     counts: `[n]`, 1; 0 where the sample is none, so that all parts have one size.
-    near: `[L]` classes.  candidates: destinations among them, first the one that was shown.
+    near: `[L]` classes.  candidates: destinations among them.  log_prior: of each.
     """
 
     own: int
@@ -77,6 +77,7 @@ class _Part(NamedTuple):
     counts: np.ndarray
     near: np.ndarray
     candidates: list[int]
+    log_prior: np.ndarray
 
 
 def _part(probs: np.ndarray, given: np.ndarray, confused: np.ndarray, own: int) -> _Part:
@@ -93,8 +94,10 @@ def _part(probs: np.ndarray, given: np.ndarray, confused: np.ndarray, own: int) 
     place[near] = np.arange(len(near))
     here = probs[rows][:, near]
     rest = np.maximum(1 - here.sum(1, keepdims=True), 1e-6)
-    candidates = [k for k in _ranked(confused, own).tolist() if k in near][: _CANDIDATES + 1]
-    return _Part(own, np.hstack([here, rest]), place[given[rows]], counts, near, candidates)
+    candidates = [k for k in _ranked(confused, own).tolist() if k in near][:_CANDIDATES]
+    log_prior = np.log(np.maximum(confused[own, candidates], _RARELY))
+    probs = np.hstack([here, rest])
+    return _Part(own, probs, place[given[rows]], counts, near, candidates, log_prior)
 
 
 def _one_way(confused: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -118,7 +121,7 @@ def _swap(table: np.ndarray, row: int, one: int, other: int) -> None:
 
 
 def _best(part: _Part, transition: np.ndarray) -> int:
-    """The destination of the part's class that explains most; the shown one unless by an error."""
+    """The most probable destination of the part's class, as the others have theirs."""
     place = {k: n for n, k in enumerate(part.near.tolist())}
     size, at = len(part.near), place[part.own]
     table = np.eye(size + 1, dtype=np.float32)
@@ -129,11 +132,8 @@ def _best(part: _Part, transition: np.ndarray) -> int:
     for tried, k in zip(tables, part.candidates, strict=True):
         tried[at] = 0
         tried[at, [at, place[k]]] = stays, 1 - stays
-    found = np.asarray(_log_likelihoods(part.probs, part.given, tables)) * part.counts
-    ahead = found - found[0]
-    error = np.sqrt(np.maximum((ahead**2).sum(1) - ahead.sum(1) ** 2 / _SAMPLES, 1e-12))
-    best = int(ahead.sum(1).argmax())
-    return part.candidates[best if ahead[best].sum() > error[best] else 0]
+    likelihoods = np.asarray(_log_likelihoods(part.probs, part.given, tables)) @ part.counts
+    return part.candidates[int((likelihoods + part.log_prior).argmax())]
 
 
 @jax.jit

@@ -41,7 +41,7 @@ def test_a_label_that_most_images_of_another_class_have():
         shown.append(np.mean(largest(confused) == CHAINS))
         found.append(np.mean(largest(moved) == CHAINS))
         assert (np.sort(moved, 1) == np.sort(confused, 1)).all(), "entries change places only"
-    assert np.mean(shown) < 0.4 and np.mean(found) > 0.85, (shown, found)
+    assert np.mean(shown) < 0.4 and np.mean(found) > 0.9, (shown, found)
 
 
 def test_two_classes_that_do_lose_their_labels_to_each_other():
@@ -53,6 +53,16 @@ def test_two_classes_that_do_lose_their_labels_to_each_other():
     assert largest(destinations.by_likelihood(probs, given, confused, make)).tolist() == list(
         destination
     )
+
+
+def test_an_exchange_that_one_direction_explains_as_well():
+    """At 0.4 images of both are called alike: then what confusions show decides."""
+    destination = np.array([1, 0, 3, 4, 5, 3])
+    for seed in range(3):
+        probs, given = world(seed, destination, np.array([400, 300, 200, 150, 100, 80]))
+        confused = look_alikes.confident_confusions(probs, given)
+        found = largest(destinations.by_likelihood(probs, given, confused, evenly))
+        assert found[:2].tolist() == [1, 0], (seed, found)
 
 
 @pytest.mark.parametrize("size", [2, 3])
