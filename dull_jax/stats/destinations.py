@@ -44,10 +44,8 @@ def by_likelihood(
         that it is confused with most.
     """
     counts = np.bincount(given, minlength=len(confused))
-    frequent_first, loses = (
-        np.argsort(-counts, kind="stable").tolist(),
-        make(confused).diagonal() < 1,
-    )
+    loses = make(confused).diagonal() < 1
+    frequent_first = np.argsort(-counts, kind="stable").tolist()
     parts = [_part(probs, given, confused, i) for i in frequent_first if loses[i]]
     confused = _one_way(confused, counts)
     transition = make(confused)
