@@ -4,7 +4,8 @@ What a person has decided comes first. Suggestions follow where they were asked 
 that are ambiguous; those of rare classes, where an audit errs most and each label counts; those of
 images that are like nothing else; and those of images to test on, which would score a model better
 than it is if corrected by what a model thinks of them. A copy of an audited image takes the same
-label: else the table would contradict itself. Images that cannot be read stay what they are.
+label: else the table would contradict itself. Images that cannot be read stay what they are, and so
+do those of a part that is not used, which nobody opens.
 """
 
 import math
