@@ -34,7 +34,6 @@ AUDIT_ARRAYS = "audit.npz"
 AUDIT_PICTURES = "pictures.npy"  # where images have no files
 DECISIONS = "decisions.csv"  # of a review, which an audit reads and never writes
 SUSPECTS = "suspects.csv"
-_OUR_FOLDERS = {*FOLDERS, AUDIT}
 AUDIT_FILES = (APPLIED, AUDIT_PAGE, AUDIT_SUMMARY, AUDIT_ARRAYS, AUDIT_PICTURES, SUSPECTS)
 
 
@@ -71,17 +70,18 @@ def owner(path: pathlib.Path) -> pathlib.Path | None:
     return None
 
 
-def holds_outputs_alone(folder: str) -> bool:
-    """Whether a local folder is a run or an audit, with no other folders and no images in it.
+def has_no_other_folders(folder: str) -> bool:
+    """Whether a local folder is a run or an audit, and has no folders but theirs in it.
 
-    False where it cannot be read. Files of other kinds, a corrected table say, may be there.
+    False where it cannot be read. Files of other kinds may be there: a corrected table, or images.
     """
     try:
-        names = {entry.name: entry.is_dir() for entry in os.scandir(folder)}
+        with os.scandir(folder) as entries:
+            names = {entry.name: entry.is_dir() for entry in entries}
     except OSError:
         return False
     begun = {CONFIG, LABELS} <= names.keys() or {AUDIT_SUMMARY, AUDIT_ARRAYS} <= names.keys()
-    return begun and {name for name, is_folder in names.items() if is_folder} <= _OUR_FOLDERS
+    return begun and {name for name, is_folder in names.items() if is_folder} <= {*FOLDERS, AUDIT}
 
 
 def is_run(folder: Path) -> bool:

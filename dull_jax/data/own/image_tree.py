@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable, Iterator
 
 from dull_jax.data.own import decode
-from dull_jax.data.own.image_index import SUFFIXES, Problem
+from dull_jax.data.own.image_index import SUFFIXES, Problem, names_image
 from dull_jax.names import shown
 from dull_jax.run_dir import layout
 
@@ -117,7 +117,10 @@ def _is_leftover(name: str) -> bool:
 
 
 def _is_ours(entry: os.DirEntry) -> bool:
-    return is_folder(entry) and layout.holds_outputs_alone(entry.path)
+    """Whether it is a folder of a run or an audit with nothing of the user's images in it."""
+    if not is_folder(entry) or not layout.has_no_other_folders(entry.path):
+        return False
+    return not any(map(names_image, os.listdir(entry.path)))
 
 
 def is_folder(entry: os.DirEntry) -> bool:

@@ -249,7 +249,12 @@ def test_a_run_beside_class_folders_hides_no_image(tmp_path):
     save(tmp_path, dict.fromkeys([*run, *images], b""))
     found = image_folder.read(tmp_path)
     assert sorted(found.paths) == sorted(p for p in images if p.endswith(".jpg"))
-    assert not layout.holds_outputs_alone(str(tmp_path / "gone"))
+    assert not layout.has_no_other_folders(str(tmp_path / "gone"))
+
+
+def test_a_run_in_a_class_folder_hides_no_image(tmp_path):
+    save(tmp_path, dict.fromkeys(["a/1.jpg", "a/config.json", "a/labels.npz", "b/2.jpg"], b""))
+    assert list(image_folder.read(tmp_path).paths) == ["a/1.jpg", "b/2.jpg"]
 
 
 def test_a_class_spelt_in_two_ways_is_one(tmp_path):
