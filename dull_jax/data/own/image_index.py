@@ -154,16 +154,15 @@ def from_entries(
         spellings[composed(entry.label)].add(entry.label)
     _check_blanks(root, spellings)
     entries = [entry._replace(label=composed(entry.label)) for entry in entries]
-    outside = ("test", "val") if trained else ()
-    names = order({entry.label for entry in entries if entry.split not in outside})
+    second = [entry for entry in entries if trained and entry.split == "val"]
+    entries = [entry for entry in entries if not trained or entry.split != "val"]
+    names = order({entry.label for entry in entries if not (trained and entry.split == "test")})
     if len(names) < 2:
         which = f"only class {quoted(names[0])} has" if names else "no class has"
         raise UserError(
             f"{shown(str(root))}: {which} images to train on; two are needed{counted(problems)}"
         )
     number = {name: k for k, name in enumerate(names)}
-    second = [entry for entry in entries if trained and entry.split == "val"]
-    entries = [entry for entry in entries if not trained or entry.split != "val"]
     kept = [entry for entry in entries if entry.label in number]
     unknown = [entry for entry in entries if entry.label not in number]
     printed = printable(root, names)
@@ -214,11 +213,13 @@ def untrained(counts: Mapping[str, int], what: str) -> list[str]:
     return [f"classes only in the test part: {names}; their {what} are skipped"] if told else []
 
 
-def held_out_as_test(entries: Sequence[Entry]) -> list[Entry]:
-    """Split "val" is "test" where there is no other held-out part."""
-    if any(entry.split == "test" for entry in entries):
-        return list(entries)
-    return [e._replace(split="test") if e.split == "val" else e for e in entries]
+def held_out_as_test(splits: Sequence[str]) -> list[str]:
+    """Split "val" is "test" where there is no other held-out part.
+
+    >>> held_out_as_test(["train", "val"]), held_out_as_test(["test", "val"])
+    (['train', 'test'], ['test', 'val'])
+    """
+    return [*splits] if "test" in splits else ["test" if s == "val" else s for s in splits]
 
 
 def _check_blanks(root: pathlib.Path, names: Iterable[str]) -> None:

@@ -76,7 +76,9 @@ def read(
     folder = pathlib.Path(root).expanduser() if str(root) else pathlib.Path(path).parent
     base = pathlib.Path(files.on_disk(os.path.abspath(folder.expanduser())))
     paths = table_paths.column(name, table, str(base), flag)
-    entries = held_out_as_test(list(_entries(name, table, paths, str(base), flag)))
+    entries = list(_entries(name, table, paths, str(base), flag))
+    splits = held_out_as_test([entry.split for entry in entries])
+    entries = [e._replace(split=split) for e, split in zip(entries, splits, strict=True)]
     if not entries:
         raise UserError(f"{name}: no rows; a row names a file and its label")
     if "label" not in table.columns:

@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from dull_jax import fields, files
 from dull_jax.data import test_part
-from dull_jax.data.own.image_index import HELD_OUT, NOT_USED, split_word, untrained
+from dull_jax.data.own.image_index import NOT_USED, held_out_as_test, split_word, untrained
 from dull_jax.data.own.manifest import Unused
 from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
@@ -121,17 +121,14 @@ def _parts(words: list[str], given: Sequence[str]) -> tuple[np.ndarray, tuple[st
     Both are told.
     """
     labelled = np.array([bool(label) for label in given], bool)
-    counts = Counter(word for word, there in zip(words, labelled, strict=True) if there)
-    there = [word for word in HELD_OUT if word in counts]
-    part = dict.fromkeys(there, "unused") | dict.fromkeys(there[:1], "test")
-    told = [
-        f"{counts[word]:,} samples of split {word} are not used: there is {there[0]}"
-        for word in there[1:]
-    ]
+    parts = np.where(labelled, words, "unused").astype("U6")
+    parts = np.array(held_out_as_test(parts.tolist()), "U6")
+    told = []
+    if count := int((second := parts == "val").sum()):
+        told.append(f"{count:,} samples of split val are not used: there is test")
     if count := int((~labelled).sum()):
         told.append(f"{count:,} samples without a label: left out before")
-    parts = np.array([part.get(word, word) for word in words], "U6")
-    return np.where(labelled, parts, "unused"), tuple(told)
+    return np.where(second, "unused", parts), tuple(told)
 
 
 def _classes(
