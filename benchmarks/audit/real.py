@@ -3,7 +3,7 @@
     python -m benchmarks.audit.real [--human=cifar10n.npz] [--seeds=0,1,2] [--only=TEXT]
         [--cache=DIR] [--out=FILE]
 
-Takes about two hours of one core, and six minutes to embed both sets of 50,000 images once.
+Takes two and a half hours of one core, and six minutes to embed both sets of 50,000 images once.
 Writes benchmarks/results/audit/real.json, which docs/own_data.md shows. It goes on where it was.
 
 Human labels are those of CIFAR-N (Wei et al., ICLR 2022): `--human` is an .npz with clean_label,
@@ -30,7 +30,7 @@ import json
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -61,6 +61,8 @@ DRAWN = {
     "t2h 0.3, similar": {"name": "t2h", "rate": 0.3, "destination": "similar"},
     "t2h 0.15, similar, even": {"name": "t2h", "rate": 0.15, "destination": "similar"}
     | {"profile": "uniform"},
+    "asymmetric 0.4": {"name": "asymmetric", "rate": 0.4},
+    "asymmetric 0.2": {"name": "asymmetric", "rate": 0.2},
     "symmetric 0.4": {"name": "symmetric", "rate": 0.4},
     "symmetric 0.2": {"name": "symmetric", "rate": 0.2},
     "joint 0.3": {"name": "joint", "rate": 0.3},
@@ -76,14 +78,28 @@ CELLS += [(name, labels, 100) for name in ("cifar10", "cifar100") for labels in 
 class Images:
     """A data set before anything is drawn, its 50,000 train images in official order."""
 
+    name: str
     features: np.ndarray  # float32 [N, D]
     true: np.ndarray  # int64 [N]
     pixels: np.ndarray  # uint8 [N, 32, 32, 3]
+    human: Mapping[str, np.ndarray]  # labels [N] of people, by their name in CIFAR-N; may be empty
 
     @functools.cached_property
     def people(self) -> np.ndarray:
         """`[N, K]`, what a simulated person makes of the images."""
         return simulated_people.scores(self.pixels, self.features, self.true)
+
+    @functools.cached_property
+    def next_labels(self) -> np.ndarray:
+        """`[N, K]`, how likely people who are asked again give an image each label."""
+        return worst_of_three.label_probs(self.features, self.true, self.human[HUMAN[0]])
+
+    def given_by_people(self, labels: str, seed: int) -> np.ndarray:
+        """int64 `[N]`, `labels` of `HUMAN`."""
+        if labels != WORST:
+            return self.human[labels]
+        first, majority = (self.human[name] for name in HUMAN[:2])
+        return worst_of_three.labels(self.next_labels, self.true, first, majority, seed)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +127,8 @@ class Drawn:
         return np.isin(self.true, class_groups(counts)[0][name])
 
 
-def load(name: str, cache: pathlib.Path) -> Images:
-    """The train images of a set, embedded once."""
+def load(name: str, cache: pathlib.Path, human: pathlib.Path | None) -> Images:
+    """The train images of a set, embedded once; those of CIFAR-10 with `human` labels."""
     config = recipe.defaults()
     config.data.name, config.data.profile, config.noise.name = name, "none", "none"
     config.model.name, config.model.frozen = "efficientnet_lite0", True
@@ -122,10 +138,14 @@ def load(name: str, cache: pathlib.Path) -> Images:
     dataset = embedded(config, dataset, Devices(0), cache)
     order = np.argsort([int(str(key).rsplit("_", 1)[-1]) for key in dataset.train.ids])
     features = dataset.train.images[order, 0].astype(np.float32)
-    return Images(features, dataset.clean[order].astype(np.int64), pixels[order])
+    true, called = dataset.clean[order].astype(np.int64), {}
+    if human and name == "cifar10":
+        called = {key: labels.astype(np.int64) for key, labels in np.load(human).items()}
+        assert (called["clean_label"] == true).all(), "human labels are of other images"
+    return Images(name, features, true, pixels[order], called)
 
 
-def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Drawn:
+def draw(images: Images, labels: str, factor: int, seed: int) -> Drawn:
     """One data set of a cell."""
     true = images.true
     size = int(true.max()) + 1
@@ -136,25 +156,14 @@ def draw(images: Images, labels: str, factor: int, seed: int, human: dict) -> Dr
     rows = np.sort(np.concatenate(chosen))
     features, clean = images.features[rows] - images.features[rows].mean(0), true[rows]
     if labels in HUMAN:
-        assert (human["clean_label"] == true).all(), "human labels are of other images"
-        given = _human(labels, images, human, seed)[rows]
+        given = images.given_by_people(labels, seed)[rows]
     elif labels in SIMULATED:
         rate = SIMULATED[labels]
         given = simulated_people.labels(images.people, images.features, true, rate, seed)[rows]
     else:
-        spec = NoiseSpec(seed=seed, **DRAWN[labels])
+        spec = NoiseSpec(seed=seed, dataset=images.name, **DRAWN[labels])
         given = corrupt(spec, clean, size, features=lambda: features).given
     return Drawn(features, clean, given, cross_validated(features, given, seed))
-
-
-def _human(labels: str, images: Images, human: dict, seed: int) -> np.ndarray:
-    """int64 `[N]`."""
-    if labels != WORST:
-        return human[labels].astype(np.int64)
-    first, majority = (human[name].astype(np.int64) for name in HUMAN[:2])
-    if "probs" not in human:  # the same for all cells
-        human["probs"] = worst_of_three.label_probs(images.features, images.true, first)
-    return worst_of_three.labels(human["probs"], images.true, first, majority, seed)
 
 
 def cross_validated(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
@@ -273,19 +282,19 @@ def named(cell: Cell) -> str:
 
 def missing(args: argparse.Namespace, cells: Iterable[Cell]) -> Iterator[tuple[str, str, Drawn]]:
     """(cell, seed, its data set) of what `args.cells` does not have."""
-    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     images: dict[str, Images] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, labels, factor in cells:
             cell = named((name, labels, factor))
-            if args.only not in cell or (labels in HUMAN and not human):
+            if args.only not in cell or (labels in HUMAN and not args.human):
                 continue
             for seed in args.seeds.split(","):
                 if seed in args.cells.get(cell, {}):
                     continue
                 if name not in images:
-                    images = {name: load(name, args.cache or pathlib.Path(folder))}
-                yield cell, seed, draw(images[name], labels, factor, int(seed), human)
+                    cache = args.cache or pathlib.Path(folder)
+                    images = {name: load(name, cache, args.human)}
+                yield cell, seed, draw(images[name], labels, factor, int(seed))
 
 
 def main() -> None:

@@ -132,7 +132,6 @@ def main() -> None:
     parser.add_argument("--cache", type=pathlib.Path, help="a folder for embeddings")
     args = parser.parse_args()
     warnings.filterwarnings("ignore", category=ConvergenceWarning)  # the next audit goes on
-    human = dict(np.load(args.human, allow_pickle=False)) if args.human else {}
     known = json.loads(args.out.read_text()) if args.out and args.out.exists() else {}
     cells, images = known.get("cells", {}), {}
 
@@ -146,8 +145,8 @@ def main() -> None:
     def drawn(name: str, labels: str, factor: int, seed: str) -> real.Drawn:
         if name not in images:
             images.clear()
-            images[name] = real.load(name, args.cache)
-        return real.draw(images[name], labels, factor, int(seed), human)
+            images[name] = real.load(name, args.cache, args.human)
+        return real.draw(images[name], labels, factor, int(seed))
 
     with tempfile.TemporaryDirectory() as folder:
         args.cache = args.cache or pathlib.Path(folder)
@@ -155,7 +154,7 @@ def main() -> None:
             if args.data:
                 keep("photographs", seed, partial(photographs, args, int(seed)), PHOTOS_EVERY)
             for name, labels, factor in CELLS:
-                if labels in real.HUMAN and not human:
+                if labels in real.HUMAN and not args.human:
                     continue
                 make = partial(drawn, name, labels, factor, seed)
                 keep(f"{name}, IF {factor}, {labels}", seed, make, EVERY)
