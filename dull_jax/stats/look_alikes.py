@@ -102,6 +102,15 @@ def pairs(
     return confusion(single * loses[:, None], rate)
 
 
+def follows_from_rate(kind: str) -> bool:
+    """Whether the share that each class loses follows from the rate; C only says to which.
+
+    >>> follows_from_rate("t2h-similar cap 0.6"), follows_from_rate("t2h-similar mostly")
+    (True, False)
+    """
+    return kind.endswith("evenly") or " cap " in kind
+
+
 def _larger(counts: np.ndarray) -> np.ndarray:
     """`[K, K]`: whether class j is more frequent than class i."""
     return counts > counts[:, None]

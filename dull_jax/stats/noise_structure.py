@@ -139,7 +139,9 @@ def decided(
       half, they must be ahead.
     - Kinds that are read off confusions must be ahead if they explain three quarters, and else by
       two. Asymmetric noise must be by two in any case: people, too, confuse a class with its one
-      look-alike. They must also be ahead of kinds of few parameters, by one.
+      look-alike. They must also be ahead of kinds of few parameters, by one. Of several, those
+      whose shares follow from the rate may be four behind: what a class seems to lose holds the
+      predictions' own errors.
     - A kind that explains less than half must be ahead by two: what it leaves over has to be the
       predictions' own errors.
 
@@ -154,10 +156,14 @@ def decided(
         least = if_most if share >= 0.75 else if_half if share >= 0.5 else 2
         return lead(trial, without) >= 3 and (confused is None or lead(trial, confused) > least)
 
-    for trial in sorted(narrow, key=lambda t: -t.gains.mean()):
+    def earned(trial: Trial) -> bool:
         asymmetric = trial.kind.startswith(look_alikes.PAIRS)
-        if lead(trial, simple) > 1 and believed(trial, if_most=2 if asymmetric else 0, if_half=2):
-            return trial
+        ahead = believed(trial, if_most=2 if asymmetric else 0, if_half=2)
+        return ahead and lead(trial, simple) > 1
+
+    if taken := sorted(filter(earned, narrow), key=lambda t: -t.gains.mean()):
+        regular = (t for t in taken if look_alikes.follows_from_rate(t.kind))
+        return next((t for t in regular if lead(taken[0], t) < 4), taken[0])
     return simple if believed(simple, if_most=-3, if_half=0) else None
 
 

@@ -120,9 +120,12 @@ def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
     """Whether names keep their meaning, and the model does lead to the given counts `[K]`.
 
     A given label must be likeliest for its own class: beyond that, classes could swap names (two
-    classes at a rate of 0.4 and of 0.6 explain the same labels). EM may fail to find true counts.
+    classes at a rate of 0.4 and of 0.6 explain the same labels). Not so where labels lead to more
+    frequent classes alone: with names swapped they would lead to rarer ones. EM may fail to find
+    true counts.
     """
-    own = model.transition.diagonal()
+    own, prior = model.transition.diagonal(), model.prior
     others = model.transition - np.diag(own)
-    missed = np.abs(model.prior @ model.transition - class_shares(given_counts)).sum() / 2
-    return bool((own > others.max(0)).all() and missed < 0.05)
+    headward = not others[prior <= prior[:, None]].any()
+    missed = np.abs(prior @ model.transition - class_shares(given_counts)).sum() / 2
+    return bool((headward or (own > others.max(0)).all()) and missed < 0.05)

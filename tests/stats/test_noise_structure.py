@@ -1,5 +1,7 @@
 """The kind and amount of noise, from predictions whose noise is known exactly."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -7,6 +9,7 @@ import scipy.linalg
 import gaussians
 from dull_jax.stats import (
     image_noise,
+    look_alikes,
     noise_kinds,
     noise_trials,
     noise_undone,
@@ -176,6 +179,27 @@ def test_asymmetric_noise_is_more_than_what_people_confuse(ahead, kept):
 
 
 @pytest.mark.parametrize(
+    ("kind", "kept"),
+    [
+        ("t2h-similar evenly", True),
+        ("t2h-similar cap 0.6", True),
+        ("asymmetric evenly", True),
+        ("t2h-similar mostly", False),
+        ("asymmetric few", False),
+    ],
+)
+def test_shares_that_follow_from_the_rate_may_be_four_errors_behind(kind, kept):
+    without, simple = trial("none", 0, 0, realised=0), trial("simple", 1, 0)
+    shown, near, far = trial("t2h-similar", 2, 9), trial(kind, 3, 5.1), trial(kind, 3, 4.9)
+    for order in ([shown, near], [near, shown]):
+        found = structure.decided(without, simple, order, None, 0.3)
+        assert found is (near if kept else shown)
+    assert structure.decided(without, simple, [shown, far], None, 0.3) is shown
+    overtaken = trial("confused", 4, 7)  # that is ahead of the other, but not of the best
+    assert structure.decided(without, simple, [shown, near], overtaken, 0.3) is shown
+
+
+@pytest.mark.parametrize(
     ("simple", "narrow", "confused", "counted", "kept"),
     [
         (2.5, None, 0, 0.3, None),  # three standard errors above no noise are asked for
@@ -220,6 +244,36 @@ def test_two_classes_do_not_swap_their_names():
     given = np.where(rng.random(3000) < 0.4, 1 - clean, clean)
     noise, clean_probs = structure.estimate(probs @ table, given)
     assert (clean_probs.argmax(1) == clean).mean() > 0.85, noise.name
+
+
+@pytest.mark.parametrize(("shares", "known"), [([0.6, 0.3, 0.1], True), ([0.1, 0.3, 0.6], False)])
+def test_names_are_not_swapped_where_labels_lead_to_more_frequent_classes_alone(shares, known):
+    """Most labels of the second class may then be images of the third."""
+    table, prior = np.array([[1, 0, 0], [0.6, 0.4, 0], [0.1, 0.6, 0.3]]), np.array(shares)
+    model = transition.LabelModel(table, prior)
+    assert noise_trials.identifiable(model, 1000 * prior @ table) == known
+    assert not noise_trials.identifiable(model, 1000 * prior)  # leads to other counts
+
+
+def test_most_labels_of_a_class_may_be_images_of_a_rarer_look_alike():
+    """Classes in a row, each like its neighbours; the rare ones lose 60 % of their labels."""
+    counts = np.array([2000, 1000, 500, 250, 125])
+    centres = 3.0 * np.arange(SIZE)[:, None]
+    alike = np.exp(-np.abs(centres - centres.T))
+
+    def make(n):
+        return look_alikes.towards(n, alike, 0.2, 0.6)
+
+    rng = np.random.default_rng(0)
+    true = rng.permutation(np.repeat(np.arange(SIZE), counts))
+    table = noise_kinds.table(make(counts.astype(float)))
+    assert (table.diagonal() < (table - np.diag(table.diagonal())).max(0))[1:].any()
+    given = drawn(true, table, rng)
+    x = centres[true] + rng.normal(size=(len(true), 1))
+    found = class_conditional(x, given)
+    kind, rate = re.fullmatch(r"(.*) rate (\S+) cap 0.6", found.name).groups()
+    assert kind == "t2h-similar" and float(rate) == pytest.approx(0.2, abs=0.02)
+    assert np.average(np.abs(found.model.transition - table).sum(1), weights=counts) < 0.1
 
 
 def test_what_cannot_be_told_is_left_out():
