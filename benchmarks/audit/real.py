@@ -140,8 +140,9 @@ def load(name: str, cache: pathlib.Path, human: pathlib.Path | None) -> Images:
     features = dataset.train.images[order, 0].astype(np.float32)
     true, called = dataset.clean[order].astype(np.int64), {}
     if human and name == "cifar10":
-        called = {key: labels.astype(np.int64) for key, labels in np.load(human).items()}
-        assert (called["clean_label"] == true).all(), "human labels are of other images"
+        found = np.load(human)
+        assert (found["clean_label"] == true).all(), "human labels are of other images"
+        called = {key: found[key].astype(np.int64) for key in HUMAN[:2]}
     return Images(name, features, true, pixels[order], called)
 
 

@@ -102,13 +102,13 @@ def pairs(
     return confusion(single * loses[:, None], rate)
 
 
-def follows_from_rate(kind: str) -> bool:
-    """Whether the share that each class loses follows from the rate; C only says to which.
+def of_towards(kind: str) -> bool:
+    """Whether a kind is one of `towards`: C says to which classes, the rate how much each loses.
 
-    >>> follows_from_rate("t2h-similar cap 0.6"), follows_from_rate("t2h-similar mostly")
+    >>> of_towards("t2h-similar cap 0.6"), of_towards("t2h-similar mostly")
     (True, False)
     """
-    return kind.endswith("evenly") or " cap " in kind
+    return kind.startswith((f"{TO_HEAD} evenly", f"{TO_HEAD} cap"))
 
 
 def _larger(counts: np.ndarray) -> np.ndarray:

@@ -139,9 +139,10 @@ def decided(
       half, they must be ahead.
     - Kinds that are read off confusions must be ahead if they explain three quarters, and else by
       two. Asymmetric noise must be by two in any case: people, too, confuse a class with its one
-      look-alike. They must also be ahead of kinds of few parameters, by one. Of several, those
-      whose shares follow from the rate may be four behind: what a class seems to lose holds the
-      predictions' own errors.
+      look-alike. They must also be ahead of kinds of few parameters, by one. Where the best
+      of them leads to more frequent look-alikes, one in which the rate says how much a class loses
+      is taken if it is less than four behind: what a class seems to lose holds the predictions'
+      own errors.
     - A kind that explains less than half must be ahead by two: what it leaves over has to be the
       predictions' own errors.
 
@@ -162,8 +163,9 @@ def decided(
         return ahead and lead(trial, simple) > 1
 
     if taken := sorted(filter(earned, narrow), key=lambda t: -t.gains.mean()):
-        regular = (t for t in taken if look_alikes.follows_from_rate(t.kind))
-        return next((t for t in regular if lead(taken[0], t) < 4), taken[0])
+        best = taken[0]
+        regular = [t for t in taken if look_alikes.of_towards(t.kind) and lead(best, t) < 4]
+        return regular[0] if regular and best.kind.startswith(look_alikes.TO_HEAD) else best
     return simple if believed(simple, if_most=-3, if_half=0) else None
 
 

@@ -79,13 +79,17 @@ class LookAlikes:
             self._shown.append(confused)
 
     def tried(self, kind: str, rates: Sequence[float]) -> list[Trial]:
-        """A kind at every rate where names keep their meaning (`identifiable`)."""
+        """A kind at every rate that can be told.
+
+        It can where names keep their meaning (`identifiable`). Of kinds of `towards` they do at
+        any rate: with names swapped, labels would lead to rarer classes.
+        """
         return [trial for rate in rates if (trial := self._trial(kind, rate))]
 
     def best(self, kind: str, rates: Sequence[float], start: float) -> Trial | None:
         """Of the `rates`, which rise, the one that explains most: uphill from that next to `start`.
 
-        None where names do not keep their meaning at that rate, or below it.
+        None where it cannot be told (`tried`) at that rate, or below it.
         """
         at = functools.cache(lambda place: self._trial(kind, rates[place]))
         place = int(np.abs(np.array(rates) - start).argmin())
@@ -99,10 +103,11 @@ class LookAlikes:
 
     def _trial(self, kind: str, rate: float) -> Trial | None:
         makes = [functools.partial(self.kinds[kind], confused=c, rate=rate) for c in self._shown]
+        told = leads_to if look_alikes.of_towards(kind) else identifiable
         found = []
         for make in makes:
             found.append(solved(self.counts, make))
-            if not identifiable(found[-1][1], self.counts):
+            if not told(found[-1][1], self.counts):
                 return None
         gains, temperatures = np.empty(len(self._fold), np.float32), []
         for k, (part, found_here) in enumerate(zip(self._parts, found, strict=True)):
@@ -120,12 +125,14 @@ def identifiable(model: LabelModel, given_counts: np.ndarray) -> bool:
     """Whether names keep their meaning, and the model does lead to the given counts `[K]`.
 
     A given label must be likeliest for its own class: beyond that, classes could swap names (two
-    classes at a rate of 0.4 and of 0.6 explain the same labels). Not so where labels lead to more
-    frequent classes alone: with names swapped they would lead to rarer ones. EM may fail to find
-    true counts.
+    classes at a rate of 0.4 and of 0.6 explain the same labels).
     """
-    own, prior = model.transition.diagonal(), model.prior
+    own = model.transition.diagonal()
     others = model.transition - np.diag(own)
-    headward = not others[prior <= prior[:, None]].any()
-    missed = np.abs(prior @ model.transition - class_shares(given_counts)).sum() / 2
-    return bool((headward or (own > others.max(0)).all()) and missed < 0.05)
+    return bool((own > others.max(0)).all()) and leads_to(model, given_counts)
+
+
+def leads_to(model: LabelModel, given_counts: np.ndarray) -> bool:
+    """Whether the model does lead to the given counts `[K]`. EM may fail to find true counts."""
+    missed = np.abs(model.prior @ model.transition - class_shares(given_counts)).sum() / 2
+    return bool(missed < 0.05)

@@ -21,7 +21,7 @@ from dull_jax.names import composed, printable, quoted, shown
 
 SUFFIXES = frozenset(suffix for kinds in decode.SUFFIXES.values() for suffix in kinds)
 UNLABELLED = ("",)  # the class names of images that have no labels
-HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test set
+HELD_OUT = ("test", "val", "valid", "validation")  # the first that is there is the test part
 NOT_USED = "not used"  # the status of what could be used
 SECOND_PART = "in a second held-out part"
 UNTRAINED = "its class is in no part to train on"

@@ -123,8 +123,8 @@ def _parts(words: list[str], given: Sequence[str]) -> tuple[np.ndarray, tuple[st
     labelled = np.array([bool(label) for label in given], bool)
     parts = np.where(labelled, words, "unused").astype("U6")
     parts = np.array(held_out_as_test(parts.tolist()), "U6")
-    told = []
-    if count := int((second := parts == "val").sum()):
+    second, told = parts == "val", []
+    if count := int(second.sum()):
         told.append(f"{count:,} samples of split val are not used: there is test")
     if count := int((~labelled).sum()):
         told.append(f"{count:,} samples without a label: left out before")
