@@ -22,6 +22,7 @@ REVERSE = 0.2  # share kept of confusions that lead to classes that are not more
 CONFUSED = "confused"
 TO_HEAD = "t2h-similar"
 PAIRS = "asymmetric"
+SOME_LOSE = (PAIRS, f"{PAIRS} few")  # labels, other classes may keep theirs
 
 
 class Shape(Protocol):
@@ -82,12 +83,17 @@ def towards(
 
 
 def pairs(
-    counts: np.ndarray, confused: np.ndarray, rate: float, classes: str = "as shown"
+    counts: np.ndarray,
+    confused: np.ndarray,
+    rate: float,
+    classes: str = "as shown",
+    keeps: np.ndarray | None = None,
 ) -> Table:
     """To the one class that C shows most; class mean of wrong labels `rate`.
 
     Classes lose their labels "as shown" by C, all the same share, or "few" of them, those that C
-    shows to lose more than the mean. `counts` are not used.
+    shows to lose more than the mean. Those that `keeps` `[K]` names keep all in the end; the others
+    lose no more for it. `counts` are not used.
 
     >>> confused = np.array([[0.9, 0.1, 0], [0.2, 0.7, 0.1], [0, 0, 1]])
     >>> pairs(np.ones(3), confused, rate=0.1).table.round(3)
@@ -98,8 +104,9 @@ def pairs(
     away = confused * (1 - np.eye(len(confused)))
     most = away.max(1)
     loses = {"as shown": most, "all": (most > 0) * 1.0, "few": most * (most > most.mean())}[classes]
-    single = np.eye(len(confused))[away.argmax(1)]
-    return confusion(single * loses[:, None], rate)
+    every = np.eye(len(confused))
+    table = confusion(every[away.argmax(1)] * loses[:, None], rate).table
+    return Table(table if keeps is None else np.where(keeps[:, None], every, table))
 
 
 def of_towards(kind: str) -> bool:

@@ -20,7 +20,7 @@ import numpy as np
 
 from dull_jax.stats import destinations, image_noise, look_alikes, noise_kinds
 from dull_jax.stats.noise_kinds import Noise
-from dull_jax.stats.noise_trials import Likelihood, LookAlikes, Trial, lead, tried
+from dull_jax.stats.noise_trials import Likelihood, LookAlikes, Trial, lead, realised, tried
 from dull_jax.stats.noise_undone import clean_probs, likelihood_gain, solved, tempered
 from dull_jax.stats.transition import LabelModel
 
@@ -196,6 +196,9 @@ def _refined(
                 make=lambda shown: noise_kinds.table(shape(counts, confused=shown)),
             )
         make = functools.partial(shape, confused=confused)
+        if best.kind in look_alikes.SOME_LOSE:
+            keeps = destinations.keep(probs, given, noise_kinds.table(make(counts)))
+            make = functools.partial(make, keeps=keeps)
     else:
         if best.kind != "none":
             fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)
@@ -203,7 +206,7 @@ def _refined(
         make = {kind: make for kind, _, make in noise_kinds.kinds(counts, [best.rate])}[best.kind]
     noise, model = solved(counts, make)
     kind, _, how = best.kind.partition(" ")
-    name = f"{kind} rate {best.realised:.2f} {how}".strip() if best.rate else kind
+    name = f"{kind} rate {realised(model):.2f} {how}".strip() if best.rate else kind
     gain = float((best.gains - without.gains).mean())
     return NoiseEstimate(name, noise, model, gain, best.temperature)
 

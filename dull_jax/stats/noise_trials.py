@@ -57,7 +57,7 @@ def tried(
             noise, model = solved(counts, make)
             if identifiable(model, counts):
                 gains, scale = likelihood(probs, given, noise, model)
-                trials.append(Trial(kind, rate, _realised(model), np.asarray(gains), float(scale)))
+                trials.append(Trial(kind, rate, realised(model), np.asarray(gains), float(scale)))
     return trials
 
 
@@ -113,11 +113,12 @@ class LookAlikes:
         for k, (part, found_here) in enumerate(zip(self._parts, found, strict=True)):
             gains[self._fold == k], temperature = self.likelihood(*part, *found_here)
             temperatures.append(float(temperature))
-        realised = float(np.mean([_realised(model) for _, model in found]))
-        return Trial(kind, rate, realised, gains, float(np.mean(temperatures)))
+        amount = float(np.mean([realised(model) for _, model in found]))
+        return Trial(kind, rate, amount, gains, float(np.mean(temperatures)))
 
 
-def _realised(model: LabelModel) -> float:
+def realised(model: LabelModel) -> float:
+    """Share of wrong labels."""
     return float(1 - model.prior @ model.transition.diagonal())
 
 

@@ -44,6 +44,25 @@ def test_a_label_that_most_images_of_another_class_have():
     assert np.mean(shown) < 0.4 and np.mean(found) > 0.9, (shown, found)
 
 
+ONE_WAY = np.array([1, 1, 3, 3, 5, 5])  # 0 -> 1, 2 -> 3, 4 -> 5; the rarer ones keep their labels
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.4])
+def test_a_class_that_seems_to_lose_labels_keeps_them(rate):
+    """Most labels 1 are images of 0, so what looks like a label 1 is called 0."""
+    counts, keepers = np.array([900, 250] * 3), np.array([False, True] * 3)
+    seeming = np.eye(6)
+    for i, k in enumerate([1, 0, 3, 2, 5, 4]):
+        seeming[i, [i, k]] = 1 - rate, rate
+    for seed in range(3):
+        probs, given = world(seed, ONE_WAY, counts, rate)
+        assert destinations.keep(probs, given, seeming).tolist() == keepers.tolist()
+        lost = np.where(keepers[:, None], np.eye(6), seeming)
+        assert not destinations.keep(probs, given, lost).any()
+    probs, given = world(0, np.array([1, 0, 3, 2, 5, 4]), counts, rate)
+    assert not destinations.keep(probs, given, seeming).any(), "all of these do lose labels"
+
+
 def test_two_classes_that_do_lose_their_labels_to_each_other():
     destination = np.array([1, 0, 3, 2, 5, 4])
     counts = np.array([600, 300, 150, 75, 60, 40])

@@ -279,6 +279,9 @@ def test_one_way_exchanges_of_equal_classes_are_asymmetric():
     _, positions, given = gaussians.class_noise(equal, lambda n: noise_kinds.Table(table), 2.5)
     found = class_conditional(positions, given)
     assert found.name.startswith("asymmetric"), found.name
+    lost = 1 - found.model.transition.diagonal()
+    assert np.abs(lost - [0, 0, 0.4, 0.4, 0.4]).max() < 0.15
+    assert f"rate {lost @ found.model.prior:.2f}" in found.name
 
 
 def test_what_cannot_be_told_is_left_out():
