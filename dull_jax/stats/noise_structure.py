@@ -198,7 +198,9 @@ def _refined(
         make = functools.partial(shape, confused=confused)
         if best.kind in look_alikes.SOME_LOSE:
             keeps = destinations.keep(probs, given, noise_kinds.table(make(counts)))
-            make = functools.partial(make, keeps=keeps)
+            if keeps.any():  # what the others lose was searched with what these seemed to lose
+                best = chosen([best, *look_alike.keeping(best.kind, keeps, near)], evident)
+            make = functools.partial(make, keeps=keeps, rate=best.rate)
     else:
         if best.kind != "none":
             fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)

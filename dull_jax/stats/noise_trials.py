@@ -86,6 +86,12 @@ class LookAlikes:
         """
         return [trial for rate in rates if (trial := self._trial(kind, rate))]
 
+    def keeping(self, kind: str, keeps: np.ndarray, rates: Sequence[float]) -> list[Trial]:
+        """`tried`, with classes `[K]` that keep their labels, of a kind of `pairs`."""
+        pairs: Callable[..., noise_kinds.Table] = self.kinds[kind]
+        shape = functools.partial(pairs, keeps=keeps)
+        return [trial for rate in rates if (trial := self._trial(kind, rate, shape))]
+
     def best(self, kind: str, rates: Sequence[float], start: float) -> Trial | None:
         """Of the `rates`, which rise, the one that explains most: uphill from that next to `start`.
 
@@ -101,8 +107,11 @@ class LookAlikes:
             place = max(tried_there, key=lambda p: tried_there[p], default=place)
         return at(place)
 
-    def _trial(self, kind: str, rate: float) -> Trial | None:
-        makes = [functools.partial(self.kinds[kind], confused=c, rate=rate) for c in self._shown]
+    def _trial(
+        self, kind: str, rate: float, shape: look_alikes.Shape | None = None
+    ) -> Trial | None:
+        shape = shape or self.kinds[kind]
+        makes = [functools.partial(shape, confused=c, rate=rate) for c in self._shown]
         told = leads_to if look_alikes.of_towards(kind) else identifiable
         found = []
         for make in makes:
