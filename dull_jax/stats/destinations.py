@@ -48,8 +48,7 @@ def by_likelihood(
     """
     counts = np.bincount(given, minlength=len(confused))
     loses = make(confused).diagonal() < 1
-    frequent_first = np.argsort(-counts, kind="stable").tolist()
-    parts = [_part(probs, given, confused, i) for i in frequent_first if loses[i]]
+    parts = _parts(probs, given, confused, loses, _SAMPLES)
     confused = _one_way(confused, counts)
     transition = make(confused)
     for _ in range(_SWEEPS):
@@ -72,10 +71,8 @@ def keep(probs: np.ndarray, given: np.ndarray, transition: np.ndarray) -> np.nda
     Args:
       probs, given: as of `by_likelihood`.  transition: T `[K, K]`.
     """
-    counts, size = np.bincount(given, minlength=len(transition)), len(transition)
-    loses = transition.diagonal() < 1
-    frequent_first = [i for i in np.argsort(-counts, kind="stable").tolist() if loses[i]]
-    parts = [_part(probs, given, transition, i, _MORE_SAMPLES) for i in frequent_first]
+    size = len(transition)
+    parts = _parts(probs, given, transition, transition.diagonal() < 1, _MORE_SAMPLES)
     keeps = np.zeros(size, bool)
     for _ in range(_SWEEPS):
         before = keeps.copy()
@@ -104,6 +101,14 @@ class _Part(NamedTuple):
     near: np.ndarray
     candidates: list[int]
     log_prior: np.ndarray
+
+
+def _parts(
+    probs: np.ndarray, given: np.ndarray, confused: np.ndarray, loses: np.ndarray, most: int
+) -> list[_Part]:
+    """Of the classes that lose labels, frequent ones first."""
+    frequent_first = np.argsort(-np.bincount(given, minlength=len(confused)), kind="stable")
+    return [_part(probs, given, confused, i, most) for i in frequent_first.tolist() if loses[i]]
 
 
 def _part(
