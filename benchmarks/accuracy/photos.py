@@ -5,7 +5,7 @@
 
 Takes some ten minutes on two cores for 1,500 photographs without `fine-tuned` and `scratch`, which
 take hours at full size and are shortened here (see ARMS). Needs cleanlab (extra [bench]).
-Writes benchmarks/results/own/methods.json, which docs/own_data.md shows.
+Writes benchmarks/results/own/methods.json, which docs/audit.md shows.
 
 "labels corrected": labels that the audit calls wrong are replaced by what it suggests, as --apply
 does; it reads the class-weighted regression's cross-validated predictions and the vectors. "without

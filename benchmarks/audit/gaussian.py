@@ -3,7 +3,7 @@
     python -m benchmarks.audit.gaussian [--seeds=0,1,2,3] [--out=FILE]
 
 Takes about a minute on two cores.
-Writes benchmarks/results/audit/gaussian.json, which docs/own_data.md shows.
+Writes benchmarks/results/audit/gaussian.json, which docs/audit.md shows.
 
 20 Gaussian classes in 24 dimensions, 1000 to 10 samples (exponential), 30 % wrong labels
 (tail-to-head, symmetric), 5-fold logistic regression. cleanlab is optional (`pip install

@@ -3,7 +3,7 @@
     python -m benchmarks.audit.photos [--epochs=30] [--keep=DIR] [--out=FILE]
 
 Takes about a minute on two cores; needs CIFAR-10 in TFDS_DATA_DIR.
-Writes benchmarks/results/own/photos.json, which docs/own_data.md shows.
+Writes benchmarks/results/own/photos.json, which docs/own_data.md and docs/audit.md show.
 
 Class folders are made of CIFAR-10, with tail-to-head noise in them: an image lies in the folder of
 the class that it was mistaken for. Then training and audit run as processes of their own and see

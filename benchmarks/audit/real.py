@@ -4,7 +4,7 @@
         [--cache=DIR] [--out=FILE]
 
 Takes two and a half hours of one core, and six minutes to embed both sets of 50,000 images once.
-Writes benchmarks/results/audit/real.json, which docs/own_data.md shows. It goes on where it was.
+Writes benchmarks/results/audit/real.json, which docs/audit.md shows. It goes on where it was.
 
 Human labels are those of CIFAR-N (Wei et al., ICLR 2022): `--human` is an .npz with clean_label,
 random_label1 and aggre_label of CIFAR-10's 50,000 train images in official order; without it the

@@ -4,7 +4,7 @@
         [--photos=DIR --truth=FILE] [--cache=DIR] [--out=FILE]
 
 Takes about two hours on two cores. It goes on where it was.
-Writes benchmarks/results/audit/review_effort.json, which docs/own_data.md shows.
+Writes benchmarks/results/audit/review_effort.json, which docs/audit.md shows.
 
 The truth plays the reviewer, on the data sets of `real.py`: a label that is looked at becomes the
 true one. Orders: our audit's P(wrong), as the first list has it; the same, audited again after

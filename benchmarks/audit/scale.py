@@ -5,7 +5,7 @@
 
 Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
 also ten minutes to find neighbours (faiss), and the memory of three copies of the features.
-Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which docs/own_data.md
+Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which docs/audit.md
 shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:

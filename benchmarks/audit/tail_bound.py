@@ -3,7 +3,7 @@
     python -m benchmarks.audit.tail_bound [--seeds=0,1,2] [--only=TEXT] [--cache=DIR] [--out=FILE]
 
 Takes about ten minutes on two cores where the cache of `audit/real.py` is at hand.
-Writes benchmarks/results/audit/tail_bound.json, which docs/own_data.md shows. Goes on where it was.
+Writes benchmarks/results/audit/tail_bound.json, which docs/audit.md shows. Goes on where it was.
 
 The sets are those of `audit/real.py`. Rankings: our audit's, and that of an oracle, whose opinions
 (predictions, neighbours, Gaussian classes, all cross-validated) learnt from the true labels, and

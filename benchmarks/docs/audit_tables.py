@@ -1,7 +1,7 @@
-"""The measured tables of docs/own_data.md: what audits find, and what they promise."""
+"""The measured tables of docs/audit.md and docs/own_data.md: what audits find and promise."""
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from statistics import mean, stdev
 
 from benchmarks.result_file import read
@@ -17,6 +17,16 @@ ORDERS = {  # see audit/review_effort.py
     "chance": "chance",
 }
 ALONE = ("ours, predictions alone", "ours, features alone")
+FAMILIES = {  # labels of audit/real.py
+    "human": ("random_label1", "aggre_label"),
+    "worst of three": ("worst of three",),
+    "simulated people": ("simulated people 0.4",),
+    "tail-to-head": ("t2h 0.3", "t2h 0.4, cap 0.9"),
+    "the same, towards look-alikes": ("t2h 0.3, similar", "t2h 0.15, similar, even"),
+    "asymmetric": ("asymmetric 0.4", "asymmetric 0.2"),
+    "symmetric": ("symmetric 0.4", "symmetric 0.2"),
+    "joint": ("joint 0.3",),
+}
 
 
 def gaussian() -> str:
@@ -105,6 +115,69 @@ def real() -> str:
         scores.append(_average(max(run[name]["budget"] for name in AUDITS[1:]) for run in runs))
         lines.append(f"| {cell} | {len(runs)} | {' | '.join(scores)} |")
     return "\n".join(lines) + f"\n\nPercent. cleanlab {read('audit/real.json')['cleanlab']}."
+
+
+def trust() -> str:
+    """By families of labels: the least and the most of all sets' means."""
+    columns = {
+        "F1": lambda runs: mean(run["ours"]["f1"] for run in runs),
+        "to the best other": _lead,
+        "rate, to the truth": _rate_off,
+        "precision promised, to the truth": _promised,
+        "of a group at most": lambda runs: max(map(abs, _promised_of_groups(runs))),
+        "right tail flagged": lambda runs: _tail_flagged(runs, "ours"),
+        "by cleanlab": lambda runs: _tail_flagged(runs, "cleanlab"),
+    }
+    lines = [f"| labels | sets | {' | '.join(columns)} |", "|---|--:|" + "--:|" * len(columns)]
+    sets = read("audit/real.json")["cells"]
+    for family, labels in FAMILIES.items():
+        found = [list(s.values()) for cell, s in sets.items() if cell.split(", ", 2)[2] in labels]
+        cells = [_range(map(of, found), signed="to the" in name) for name, of in columns.items()]
+        lines.append(f"| {family} | {len(found)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n\nPercent; differences in points, of the rate relative to it."
+
+
+def _lead(runs: list[dict]) -> float:
+    best = max(mean(run[name]["f1"] for run in runs) for name in AUDITS[1:])
+    return mean(run["ours"]["f1"] for run in runs) - best
+
+
+def _rate_off(runs: list[dict]) -> float:
+    pairs = [(run["ours"]["rate_estimated"], run["ours"]["rate_true"]) for run in runs]
+    return 100 * (mean(pair[0] for pair in pairs) / mean(pair[1] for pair in pairs) - 1)
+
+
+def _promised(runs: list[dict], group: str = "all") -> float | None:
+    """By how many points the estimated precision is too high; None where nothing is flagged."""
+    known = []
+    for run in runs:
+        found = run["ours"]["estimates"].get(group, {"estimated": [None], "counted": [None]})
+        estimated, counted = found["estimated"][0], found["counted"][0]
+        if estimated is not None and counted is not None:
+            known.append(estimated - counted)
+    return mean(known) if known else None
+
+
+def _promised_of_groups(runs: list[dict]) -> list[float]:
+    found = [_promised(runs, group) for group in ("head", "medium", "tail")]
+    return [points for points in found if points is not None]
+
+
+def _tail_flagged(runs: list[dict], arm: str) -> float | None:
+    """None of balanced sets."""
+    known = [run[arm]["clean_tail_flagged"] for run in runs]
+    return None if None in known else mean(known)
+
+
+def _range(values: Iterable[float | None], signed: bool) -> str:
+    """The least and the most, of those that there are.
+
+    >>> _range([3.2, None, 9.0], signed=False), _range([-1.4, 2.0], signed=True)
+    ('3.2 to 9.0', '-1.4 to +2.0')
+    """
+    known = [value for value in values if value is not None]
+    ends = sorted({f"{value:+.1f}" if signed else f"{value:.1f}" for value in known}, key=float)
+    return " to ".join(ends[:: max(len(ends) - 1, 1)]) if ends else "n/a"
 
 
 def real_trust() -> str:

@@ -306,6 +306,7 @@ TABLES = {
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),
     "fused": _fused,
     "audit": audit_tables.gaussian,
+    "audit-trust": audit_tables.trust,
     "audit-real": audit_tables.real,
     "audit-real-trust": audit_tables.real_trust,
     "audit-tail-bound": audit_tables.tail_bound,

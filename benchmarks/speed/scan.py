@@ -3,7 +3,7 @@
     python -m benchmarks.speed.scan [--files=100000] [--side=96] [--out=FILE]
 
 Takes about a minute on two cores, most of it to write the files into a temporary folder.
-Writes benchmarks/results/own/scan.json, which docs/own_data.md shows.
+Writes benchmarks/results/own/scan.json, which docs/audit.md shows.
 
 The first scan reads, hashes and decodes every file in as many processes as there are cores; the
 second looks at sizes and times of change. The files lie in the system's page cache, having just
