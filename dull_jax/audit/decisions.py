@@ -31,7 +31,7 @@ from dull_jax.audit.decision_table import COLUMNS, NONE, REMOVE, SKIP, SPECIAL, 
 from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 from dull_jax.names import composed, quoted, shown
-from dull_jax.stats.label_audit import ASIDE, UNDECIDED
+from dull_jax.stats.label_evidence import ASIDE, UNDECIDED
 
 OPEN, NO_CLASS, REMOVED = UNDECIDED, -2, ASIDE  # in place of a class
 

@@ -106,25 +106,46 @@ class Discriminant(NamedTuple):
         return counts / (counts + 1 / self.between), 1 + 1 / (counts + 1 / self.between)
 
 
-def fit(
-    features: np.ndarray, given: np.ndarray, num_classes: int, rows: np.ndarray
-) -> Discriminant:
-    """The model of the shrinkage under which the labels at `rows` are likeliest.
+class Directions(NamedTuple):
+    """Features as models read them, which no label has a part in.
 
-    Args:
-      features: `[N, D]`; only their direction counts.  given: int `[N]`.
-      rows: int `[n]`, positions; some of them, where they are many.
-
-    Raises:
-      UserError: a row of the features is not finite.
+    Attributes:
+      unit: float32 `[N, D]`, of length 1 before their mean was taken off.
+      products: float64 `[D, D]`, of all pairs of columns.
     """
+
+    unit: np.ndarray
+    products: np.ndarray
+
+
+def directions(features: np.ndarray) -> Directions:
+    """Of features `[N, D]`, whose length says nothing. Raises UserError for a row not finite."""
     unit = neighbour_graph.unit_rows(features)
     if unit.shape[1] > DIRECTIONS:
         most = min(DIRECTIONS, len(unit))
         unit = PCA(most, svd_solver="randomized", random_state=0).fit_transform(unit)
     unit -= unit.mean(0, dtype=np.float64).astype(np.float32)
+    products = np.zeros((unit.shape[1], unit.shape[1]))
+    for start in range(0, len(unit), _BLOCK):
+        block = unit[start : start + _BLOCK]
+        products += block.T @ block
+    return Directions(unit, products)
+
+
+def fit(
+    features: Directions, given: np.ndarray, num_classes: int, rows: np.ndarray
+) -> Discriminant:
+    """The model of the shrinkage under which the labels at `rows` are likeliest.
+
+    Args:
+      features: of N samples.  given: int `[N]`.
+      rows: int `[n]`, positions; some of them, where they are many.
+    """
+    unit = features.unit
     counts = np.bincount(given, minlength=num_classes).astype(np.float32)
-    means, scatter = _moments(unit, given, counts)
+    sums = _sums(unit, given, len(counts))
+    means = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+    scatter = features.products - sums.T @ means
     freedom = max(len(unit) - int(np.count_nonzero(counts)), 1)
     # One thread: several wait for each other, 40 times as long where another process is at work.
     with threadpool_limits(1, "blas"):
@@ -142,22 +163,17 @@ def fit(
     return max(tried, key=lambda found: found[1])[0]
 
 
-def _moments(
-    unit: np.ndarray, given: np.ndarray, counts: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """(float32 `[K, D]` means of the classes, float64 `[D, D]` scatter inside of them)."""
-    size = unit.shape[1]
-    sums, total = np.zeros((len(counts), size)), np.zeros((size, size))
+def _sums(unit: np.ndarray, given: np.ndarray, num_classes: int) -> np.ndarray:
+    """float64 `[K, D]`, the sums of the samples of each class."""
+    sums = np.zeros((num_classes, unit.shape[1]))
     for start in range(0, len(unit), _BLOCK):
         block, labels = unit[start : start + _BLOCK], given[start : start + _BLOCK]
         ones = np.ones(len(block), np.float32)
         members = sparse.csr_array(
-            (ones, (labels, np.arange(len(block)))), (len(counts), len(block))
+            (ones, (labels, np.arange(len(block)))), (num_classes, len(block))
         )
         sums += members @ block
-        total += block.T @ block
-    means = sums / np.maximum(counts, 1)[:, None]
-    return means.astype(np.float32), total - sums.T @ means
+    return sums
 
 
 def _between(means: np.ndarray, counts: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 1. Calibrated p(given | x), from cross-validated probabilities, the labels of the nearest
    neighbours, or both (`label_evidence`).
 2. The noise that explains the labels, by the class or by the image, and P(wrong) of every label
-   (`label_error_model`).
+   (`label_error_model`); by the image in two rounds, where there are features.
 3. A label is flagged where P(wrong) exceeds a threshold, the one that promises the best F1. Rare
    classes are what an audit accuses first. So their labels are called wrong no surer than few
    examples allow (`rule_of_succession`), and the tail's threshold rises until the expected share
@@ -30,6 +30,7 @@ from dull_jax.stats import (
     label_evidence,
     rule_of_succession,
 )
+from dull_jax.stats.label_evidence import ASIDE, UNDECIDED
 
 THRESHOLDS = (0.25, 0.5)  # of P(wrong), lowest and highest, before the guard
 # Share of the tail's right labels that may be flagged, by what is expected, unless asked. Where
@@ -48,7 +49,6 @@ TAIL_FALSE_ALARMS = {
 # which by this estimate would miss nine wrong ones for each right one that it spares.
 CERTAIN = 0.9
 RARE = 0.5  # a class is rare if it has less than this part of the largest's samples
-UNDECIDED, ASIDE = -1, -3  # in place of a known class
 KINDS = {
     "none": "none",
     "symmetric": "symmetric",

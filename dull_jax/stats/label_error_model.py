@@ -4,6 +4,8 @@ Either noise that depends on the class alone (`noise_structure`), undone by Baye
 that depends on the image (`image_noise`). N samples, K classes.
 """
 
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -16,10 +18,12 @@ from dull_jax.stats import (
     opinion_pool,
     temperature_scaling,
 )
-from dull_jax.stats.label_evidence import Evidence
+from dull_jax.stats.label_evidence import Block, Evidence
 from dull_jax.stats.noise_kinds import Noise
 from dull_jax.stats.temperature_scaling import Scaling
 from dull_jax.stats.transition import LabelModel, label_posterior
+
+Blocks = Callable[[], Iterator[Block]]
 
 
 class PosteriorModel(NamedTuple):
@@ -62,6 +66,19 @@ class _Verdicts:
             order = np.argsort(-np.take_along_axis(probs, best, 1), axis=1, kind="stable")
             self.candidates[here] = np.take_along_axis(best, order, 1)
 
+    def corrected(self, given: np.ndarray) -> np.ndarray:
+        """int32 `[N]`: another class where that is likely, else the given one."""
+        return np.where(self.wrong * self.part > image_noise.LIKELY, self.other, given)
+
+
+class _Searched(NamedTuple):
+    """The noise that was sought, and the samples on which it was."""
+
+    rows: np.ndarray  # int [n], their positions
+    agreement: float  # of the opinions of them
+    seen: np.ndarray  # p(given | x) [n, K]
+    noise: noise_structure.NoiseEstimate | None  # None: it depends on the image
+
 
 def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
     """Every label under the noise that explains them.
@@ -69,34 +86,43 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
     Args:
       keep: whether to keep the posterior.  candidates: how many likely classes to keep.
     """
+    searched, out = _searched(evidence), _Verdicts(evidence, keep, candidates)
+    if searched.noise is None:
+        return _by_image(evidence, searched, out)
+    return _by_class(evidence, searched, out)
+
+
+def by_class(evidence: Evidence, keep: bool) -> Judged | None:
+    """The same where noise depends on the class alone, and None where it does not."""
+    searched = _searched(evidence)
+    if searched.noise is None:
+        return None
+    return _by_class(evidence, searched, _Verdicts(evidence, keep, 0))
+
+
+def _searched(evidence: Evidence) -> _Searched:
     size, num_classes = len(evidence.given), evidence.num_classes
     rows = noise_structure.searched(size, num_classes)
     opinions, labels = evidence.opinions(rows), evidence.given[rows]
     seen = evidence.pooled(opinions)
     counts = np.bincount(evidence.given, minlength=num_classes)
-    out = _Verdicts(evidence, keep, candidates)
     noise = noise_structure.class_conditional(
         *(seen, labels, counts, temperature_scaling.likelihood_gain),
         counted=image_noise.counted(seen, labels).rate,
     )
-    if noise is None:
-        agreement = opinion_pool.agreement(opinions)
-        return _by_image(evidence, seen, labels, agreement, out)
-    clean = noise_undone.clean_probs(seen, noise.noise)
-    scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
-    model = PosteriorModel(noise.noise, noise.model, scaling, size)
-    return _by_class(evidence, noise, model, out)
+    return _Searched(rows, opinion_pool.agreement(opinions), seen, noise)
 
 
-def _by_class(
-    evidence: Evidence,
-    noise: noise_structure.NoiseEstimate,
-    posterior_model: PosteriorModel,
-    out: _Verdicts,
-) -> Judged:
+def _by_class(evidence: Evidence, searched: _Searched, out: _Verdicts) -> Judged:
     """Noise that depends on the class: Bayes, row by row."""
+    noise = searched.noise
+    assert noise is not None  # as who calls this has asked
+    labels = evidence.given[searched.rows]
+    clean = noise_undone.clean_probs(searched.seen, noise.noise)
+    scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)
+    model = PosteriorModel(noise.noise, noise.model, scaling, len(evidence.given))
     mass = np.zeros(evidence.num_classes)
-    posterior_model = jax.device_put(posterior_model)
+    posterior_model = jax.device_put(model)
     for here, probs, given in evidence.blocks():
         posterior = np.array(posterior_of(probs, given, posterior_model))
         if out.posterior is not None:
@@ -126,32 +152,52 @@ def posterior_of(probs: jax.Array, given: jax.Array, posterior_model: PosteriorM
     return label_posterior(clean / prior, given, posterior_model.model)
 
 
-def _by_image(
-    evidence: Evidence, seen: np.ndarray, labels: np.ndarray, agreement: float, out: _Verdicts
-) -> Judged:
-    """Noise that depends on the image: two passes to count it, one to tell it.
-
-    Args:
-      seen, labels: p(given | x) and given labels of the samples that were searched.
-      agreement: of the opinions of these.
-    """
+def _by_image(evidence: Evidence, searched: _Searched, out: _Verdicts) -> Judged:
+    """Noise that depends on the image: two passes to count it, then one or two rounds of scores."""
+    given, rows, seen = evidence.given, searched.rows, searched.seen
     confusions = image_noise.Confusions(evidence.num_classes)
-    for _, probs, given in evidence.blocks():
-        confusions.add_to_thresholds(probs, given)
-    for _, probs, given in evidence.blocks():
-        confusions.add(probs, given)
-    accuracy = image_noise.accuracy(seen, labels, confusions.rate, agreement)
+    for _, probs, labels in evidence.blocks():
+        confusions.add_to_thresholds(probs, labels)
+    for _, probs, labels in evidence.blocks():
+        confusions.add(probs, labels)
+    accuracy = image_noise.accuracy(seen, given[rows], confusions.rate, searched.agreement)
     power = image_noise.sharpness(seen, accuracy)
-    scores = np.empty(len(evidence.given), np.float32)
-    for here, probs, given in evidence.blocks():
-        scored = image_noise.doubts(probs, given, power)
-        scores[here], out.other[here], out.part[here] = scored
-        out.rank(here, probs)
-    model = image_noise.fit(scores, evidence.given, power, confusions)
-    out.wrong[:] = model.label_error_prob(scores, evidence.given)
-    if out.posterior is not None:
-        for here, probs, given in evidence.blocks():
-            out.posterior[here] = model.posterior(probs, given)
+    blocks: Blocks = evidence.blocks
+    model = _scored(blocks, given, power, confusions, out)
+    corrected = out.corrected(given)
+    if evidence.refitted is not None and (corrected != given).any():
+        second = evidence.refitted(corrected)
+        blocks = functools.partial(_of_both_rounds, evidence, power, second)
+        seen = image_noise.geometric_mean(seen, power, second.at(rows))
+        power = image_noise.sharpness(seen, accuracy, image_noise.SOFTEST)
+        model = _scored(blocks, given, power, confusions, out)
+    if out.posterior is not None or out.candidates.size:
+        for here, probs, labels in blocks():
+            out.rank(here, probs)
+            if out.posterior is not None:
+                out.posterior[here] = model.posterior(probs, labels)
     name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
     kept = out.wrong, out.other, out.part, out.candidates, out.posterior
     return Judged(name, 0.0, confusions.transition, confusions.prior, *kept)
+
+
+def _of_both_rounds(first: Evidence, power: float, second: Evidence) -> Iterator[Block]:
+    """The geometric mean of p(given | x), sharpened, and of what the second round says."""
+    for here, probs, labels in first.blocks():
+        yield here, image_noise.geometric_mean(probs, power, second.at(here)), labels
+
+
+def _scored(
+    blocks: Blocks,
+    given: np.ndarray,
+    power: float,
+    confusions: image_noise.Confusions,
+    out: _Verdicts,
+) -> image_noise.Model:
+    """Fills P(wrong) and the likeliest other classes, by predictions of a sharpness."""
+    scores = np.empty_like(out.wrong)
+    for here, probs, labels in blocks():
+        scores[here], out.other[here], out.part[here] = image_noise.doubts(probs, labels, power)
+    model = image_noise.fit(scores, given, power, confusions)
+    out.wrong[:] = model.label_error_prob(scores, given)
+    return model

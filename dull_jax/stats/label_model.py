@@ -164,8 +164,8 @@ class Estimator:
         else:  # they are better judges than a teacher that has seen the labels
             features = features - features.mean(0)
         evidence, _ = label_evidence.gathered(probs, self.given, features, names, None)
-        judged = label_error_model.judged(evidence, keep=True)
-        if judged.noise.startswith(("image", "none")):
+        judged = label_error_model.by_class(evidence, keep=True)
+        if judged is None or judged.noise.startswith("none"):
             return state
         assert judged.posterior is not None  # kept
         return state._replace(

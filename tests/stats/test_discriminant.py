@@ -19,6 +19,10 @@ def drawn(size=120, dims=6, classes=4, seed=0):
     return features.astype(np.float32), np.where(flipped, rng.integers(0, classes, size), given)
 
 
+def fitted(features, given, num_classes, rows):
+    return discriminant.fit(discriminant.directions(features), given, num_classes, rows)
+
+
 def reference(model, features, row):
     """log p(features of the row | class k) up to a constant, from all other samples; float64."""
     unit = features / np.linalg.norm(features.astype(np.float64), axis=1, keepdims=True)
@@ -45,7 +49,7 @@ def reference(model, features, row):
 
 def test_it_is_the_definition():
     features, given = drawn()
-    model = discriminant.fit(features, given, 4, np.arange(len(given)))
+    model = fitted(features, given, 4, np.arange(len(given)))
     found = model.log_likelihood(slice(None))
     for row in range(0, len(given), 7):
         expected = reference(model, features, row)
@@ -55,16 +59,16 @@ def test_it_is_the_definition():
 def test_a_label_has_no_part_in_its_own_judgement():
     """But for W's freedom, and the variance between classes, to which each is one of many."""
     features, given = drawn(size=2000)
-    model = discriminant.fit(features, given, 4, np.arange(2000))
+    model = fitted(features, given, 4, np.arange(2000))
     other = given.copy()
     other[5] = (other[5] + 1) % 4
-    again = discriminant.fit(features, other, 4, np.arange(2000))
+    again = fitted(features, other, 4, np.arange(2000))
     np.testing.assert_allclose(model.probs([5]), again.probs([5]), atol=0.01)
 
 
 def test_rows_are_probabilities_whatever_is_asked_for():
     features, given = drawn()
-    model = discriminant.fit(features, given, 4, np.arange(len(given)))
+    model = fitted(features, given, 4, np.arange(len(given)))
     whole = model.probs(slice(None))
     np.testing.assert_allclose(whole.sum(1), 1, atol=1e-5)
     np.testing.assert_array_equal(model.probs(slice(3, 9)), whole[3:9])
@@ -75,8 +79,8 @@ def test_rows_are_probabilities_whatever_is_asked_for():
 def test_only_directions_count(scale):
     features, given = drawn()
     rows = np.arange(len(given))
-    first = discriminant.fit(features, given, 4, rows).probs(slice(None))
-    again = discriminant.fit(features * np.float32(scale), given, 4, rows).probs(slice(None))
+    first = fitted(features, given, 4, rows).probs(slice(None))
+    again = fitted(features * np.float32(scale), given, 4, rows).probs(slice(None))
     np.testing.assert_allclose(first, again, atol=1e-5)
 
 
@@ -85,7 +89,7 @@ def test_classes_that_differ_are_told_apart_and_wrong_labels_are_not_believed():
     true = np.repeat([0, 1, 2], [600, 150, 30])
     features = rng.normal(size=(3, 50))[true] + rng.normal(size=(len(true), 50))
     given = np.where(rng.random(len(true)) < 0.2, 0, true)
-    model = discriminant.fit(features.astype(np.float32), given, 3, np.arange(len(true)))
+    model = fitted(features.astype(np.float32), given, 3, np.arange(len(true)))
     predicted = model.probs(slice(None)).argmax(1)
     for k in range(3):
         assert np.mean(predicted[true == k] == k) > 0.9, k
@@ -103,7 +107,7 @@ def test_classes_that_differ_are_told_apart_and_wrong_labels_are_not_believed():
 )
 def test_degenerate_sets_have_finite_answers(features, given):
     given = np.array(given)
-    model = discriminant.fit(features, given, 5, np.arange(len(given)))
+    model = fitted(features, given, 5, np.arange(len(given)))
     probs = model.probs(slice(None))
     assert np.isfinite(probs).all()
     np.testing.assert_allclose(probs.sum(1), 1, atol=1e-5)
@@ -111,9 +115,9 @@ def test_degenerate_sets_have_finite_answers(features, given):
 
 def test_more_features_than_directions_are_reduced(monkeypatch):
     features, given = drawn(size=400, dims=60)
-    whole = discriminant.fit(features, given, 4, np.arange(400))
+    whole = fitted(features, given, 4, np.arange(400))
     monkeypatch.setattr(discriminant, "DIRECTIONS", 40)
-    reduced = discriminant.fit(features, given, 4, np.arange(400))
+    reduced = fitted(features, given, 4, np.arange(400))
     assert reduced.whitening.shape == (40, 40)
     same = whole.probs(slice(None)).argmax(1) == reduced.probs(slice(None)).argmax(1)
     assert same.mean() > 0.8
@@ -122,7 +126,7 @@ def test_more_features_than_directions_are_reduced(monkeypatch):
 def test_the_temperature_is_the_likeliest():
     features, given = drawn(size=600)
     rows = np.arange(600)
-    model = discriminant.fit(features, given, 4, rows)
+    model = fitted(features, given, 4, rows)
 
     def likelihood(temperature):
         scores = model.log_likelihood(rows) / temperature + np.log((model.counts + 1) / (604))

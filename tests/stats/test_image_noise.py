@@ -223,3 +223,26 @@ def test_degenerate_sets_stay_finite(given, num_classes, least):
     np.testing.assert_allclose(posterior.sum(1), 1, atol=1e-5)
     if found.rate == 0:
         assert wrong.max() < 1e-3
+
+
+# 3. A second round --------------------------------------------------------------------------------
+
+
+def test_predictions_geometric_mean_rounds_are_their_geometric_mean(world):
+    probs, power = world[0], 2.3
+    second = probs[::-1]
+    sharp = probs.astype(np.float64) ** power
+    sharp /= sharp.sum(1, keepdims=True)
+    expected = np.sqrt(sharp * second)
+    expected /= expected.sum(1, keepdims=True)
+    np.testing.assert_allclose(
+        image_noise.geometric_mean(probs, power, second), expected, rtol=1e-4
+    )
+
+
+def test_predictions_geometric_mean_rounds_stay_positive():
+    probs = np.full((2, 50), 1e-6, np.float32)
+    probs[:, 0] = 1 - 49e-6
+    found = image_noise.geometric_mean(probs, image_noise.SHARPEST, probs[:, ::-1])
+    assert (found > 0).all()
+    np.testing.assert_allclose(found.sum(1), 1, atol=1e-5)
