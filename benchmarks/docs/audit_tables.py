@@ -16,6 +16,7 @@ ORDERS = {  # see audit/review_effort.py
     "margin": "disagreement",
     "chance": "chance",
 }
+PRECISION, RECALL = 0, 2  # where they stand among the estimates of audit/real.py
 ALONE = ("ours, predictions alone", "ours, features alone")
 FAMILIES = {  # labels of audit/real.py
     "human": ("random_label1", "aggre_label"),
@@ -106,7 +107,7 @@ def scale() -> str:
 def real() -> str:
     """F1 of the flags at the defaults, and the share of wrong labels in as long a list."""
     names = ("dull_jax", "cleanlab", "confident joint", "disagreement", "10 neighbours")
-    head = " | ".join((*names, "predictions alone", "features alone", "budget", "best other"))
+    head = " | ".join((*names, "predictions alone", "features alone", "budget", "best other's"))
     lines = [f"| labels | n | {head} |", "|---|--:|" + "--:|" * 9]
     for cell, runs in _cells():
         scores = [_spread(run[name]["f1"] for run in runs) for name in AUDITS]
@@ -121,10 +122,11 @@ def trust() -> str:
     """By families of labels: the least and the most of all sets' means."""
     columns = {
         "F1": lambda runs: mean(run["ours"]["f1"] for run in runs),
-        "to the best other": _lead,
-        "rate, to the truth": _rate_off,
-        "precision promised, to the truth": _promised,
-        "of a group at most": lambda runs: max(map(abs, _promised_of_groups(runs))),
+        "F1 over the best other": _lead,
+        "rate error": _rate_error,
+        "precision error": _error,
+        "in a group, up to": lambda runs: max(map(abs, _errors_of_groups(runs))),
+        "recall error": lambda runs: _error(runs, of=RECALL),
         "right tail flagged": lambda runs: _tail_flagged(runs, "ours"),
         "by cleanlab": lambda runs: _tail_flagged(runs, "cleanlab"),
     }
@@ -132,9 +134,12 @@ def trust() -> str:
     sets = read("audit/real.json")["cells"]
     for family, labels in FAMILIES.items():
         found = [list(s.values()) for cell, s in sets.items() if cell.split(", ", 2)[2] in labels]
-        cells = [_range(map(of, found), signed="to the" in name) for name, of in columns.items()]
+        cells = [
+            _range(map(of, found), signed=name.endswith(("error", "other")))
+            for name, of in columns.items()
+        ]
         lines.append(f"| {family} | {len(found)} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n\nPercent; differences in points, of the rate relative to it."
+    return "\n".join(lines) + "\n\nPercent; errors and leads in points, of the rate relative to it."
 
 
 def _lead(runs: list[dict]) -> float:
@@ -142,24 +147,26 @@ def _lead(runs: list[dict]) -> float:
     return mean(run["ours"]["f1"] for run in runs) - best
 
 
-def _rate_off(runs: list[dict]) -> float:
+def _rate_error(runs: list[dict]) -> float:
     pairs = [(run["ours"]["rate_estimated"], run["ours"]["rate_true"]) for run in runs]
     return 100 * (mean(pair[0] for pair in pairs) / mean(pair[1] for pair in pairs) - 1)
 
 
-def _promised(runs: list[dict], group: str = "all") -> float | None:
-    """By how many points the estimated precision is too high; None where nothing is flagged."""
+def _error(runs: list[dict], group: str = "all", of: int = PRECISION) -> float | None:
+    """By how many points an estimate is too high; None where nothing is flagged."""
     known = []
     for run in runs:
-        found = run["ours"]["estimates"].get(group, {"estimated": [None], "counted": [None]})
-        estimated, counted = found["estimated"][0], found["counted"][0]
+        found = run["ours"]["estimates"].get(
+            group, {"estimated": [None] * 3, "counted": [None] * 3}
+        )
+        estimated, counted = found["estimated"][of], found["counted"][of]
         if estimated is not None and counted is not None:
             known.append(estimated - counted)
     return mean(known) if known else None
 
 
-def _promised_of_groups(runs: list[dict]) -> list[float]:
-    found = [_promised(runs, group) for group in ("head", "medium", "tail")]
+def _errors_of_groups(runs: list[dict]) -> list[float]:
+    found = [_error(runs, group) for group in ("head", "medium", "tail")]
     return [points for points in found if points is not None]
 
 
@@ -183,20 +190,25 @@ def _range(values: Iterable[float | None], signed: bool) -> str:
 def real_trust() -> str:
     """What the audit says of itself beside what is true, and the tail."""
     names = ("wrong", "estimated", "ECE", "precision", "estimated", "recall", "estimated")
-    tail = ("clean tail flagged", "cleanlab", "recall", "cleanlab")
-    lines = [f"| labels | {' | '.join(names + tail)} |", "|---|" + "--:|" * 11]
+    tail = ("right labels flagged", "cleanlab", "of the tail", "cleanlab", "recall", "cleanlab")
+    lines = [f"| labels | {' | '.join(names + tail)} |", "|---|" + "--:|" * 13]
     for cell, runs in _cells(wrong_only=False):
         ours, cleanlab = [run["ours"] for run in runs], [run["cleanlab"] for run in runs]
         estimates = [run["estimates"]["all"] for run in ours]
-        pairs = [(e["counted"][k], e["estimated"][k]) for k in (0, 2) for e in estimates]
+        pairs = [
+            (e["counted"][k], e["estimated"][k]) for k in (PRECISION, RECALL) for e in estimates
+        ]
         count = len(runs)
         precision, recall = pairs[:count], pairs[count:]
         cells = [
             *(_average(run[key] for run in ours) for key in ("rate_true", "rate_estimated", "ece")),
             *(_average(pair[k] for pair in precision) for k in (0, 1)),
             *(_average(pair[k] for pair in recall) for k in (0, 1)),
-            *(_average(run["clean_tail_flagged"] for run in side) for side in (ours, cleanlab)),
-            *(_average(run["recall"] for run in side) for side in (ours, cleanlab)),
+            *(
+                _average(run[key] for run in side)
+                for key in ("clean_flagged", "clean_tail_flagged", "recall")
+                for side in (ours, cleanlab)
+            ),
         ]
         lines.append(f"| {cell} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\nPercent, means over the seeds; tail: of the true class."
