@@ -92,14 +92,6 @@ def judged(evidence: Evidence, keep: bool, candidates: int = 0) -> Judged:
     return _by_class(evidence, searched, out)
 
 
-def by_class(evidence: Evidence, keep: bool) -> Judged | None:
-    """The same where noise depends on the class alone, and None where it does not."""
-    searched = _searched(evidence)
-    if searched.noise is None:
-        return None
-    return _by_class(evidence, searched, _Verdicts(evidence, keep, 0))
-
-
 def _searched(evidence: Evidence) -> _Searched:
     size, num_classes = len(evidence.given), evidence.num_classes
     rows = noise_structure.searched(size, num_classes)
@@ -116,7 +108,7 @@ def _searched(evidence: Evidence) -> _Searched:
 def _by_class(evidence: Evidence, searched: _Searched, out: _Verdicts) -> Judged:
     """Noise that depends on the class: Bayes, row by row."""
     noise = searched.noise
-    assert noise is not None  # as who calls this has asked
+    assert noise is not None  # asked before
     labels = evidence.given[searched.rows]
     clean = noise_undone.clean_probs(searched.seen, noise.noise)
     scaling = temperature_scaling.fit(clean, labels, noise.model, noise.temperature)

@@ -9,8 +9,8 @@
 
 Or, where features are frozen and tell more than a teacher who has seen the labels: 2. and 3. at
 once by the label model of audits (`label_evidence`, `label_error_model`), if noise depends on the
-class. Where it depends on the image, EM's posterior teaches better: an audit's is made to accuse,
-not to learn.
+class. Where it depends on the image, the posterior is the mean of an audit's and of EM's (a linear
+opinion pool): no transition describes such noise, but EM leans on what was learnt.
 
 Arrays in, arrays out: an `Estimator` holds settings, a `State` all that is carried along, and
 nothing is changed in place. N samples, K classes.
@@ -46,6 +46,8 @@ class State(NamedTuple):
     posterior: np.ndarray  # [N, K] P(true label); 0 before the first `Estimator.update`
     transition: np.ndarray  # [K, K] P(given j | true i)
     prior: np.ndarray  # [K] true class shares
+    audited: np.ndarray  # [N, K] posterior of an audit where noise depends on the image, or zeros;
+    # [0, K] unless audits are asked
 
     @property
     def noise(self) -> LabelModel:
@@ -64,7 +66,7 @@ class Estimator:
     given: `[N]` int labels. noise: how T is estimated; 'structured': among few parameters, once,
     on the first update; 'free': by EM on every update; 'none': T stays what is expected of it
     (`transition.headward_pseudo_counts`); 'audit': as audits do, once, on the first update, or
-    'free' where they find noise that depends on the image.
+    the mean of theirs and 'free' where they find noise that depends on the image.
     strength: pseudo-counts per image, of 'free' and 'none'.
     tau: the logit adjustment that the predictions were trained with. decay: of an epoch's
     predictions from one epoch to the next. neighbours: whether they are asked.
@@ -97,6 +99,7 @@ class Estimator:
             posterior=np.zeros((size, classes), np.float32),
             transition=np.eye(classes, dtype=np.float32),
             prior=float32_shares(self._given_counts),
+            audited=np.zeros((size if self.noise == "audit" else 0, classes), np.float32),
         )
 
     def average(self, state: State, logits: np.ndarray) -> State:
@@ -149,13 +152,15 @@ class Estimator:
             assert features is not None  # as the docstring asks
             others = neighbour_posterior.leave_one_out(features, self.given, noise)
             evidence = neighbour_posterior.combined(evidence, others.probs, state.temperature)
-        posterior = transition.label_posterior(evidence, self.given, noise)
-        return state._replace(posterior=np.asarray(posterior))
+        posterior = np.asarray(transition.label_posterior(evidence, self.given, noise))
+        if state.audited.any():
+            posterior = (posterior + state.audited) / 2
+        return state._replace(posterior=posterior)
 
     def _judge(self, state: State, logits: np.ndarray, features: np.ndarray | None) -> State:
         """2. and 3. as audits do, from the features, or the warm-up's last predictions without any.
 
-        The state stays as it is where noise depends on the image.
+        Where noise depends on the image, their posterior is kept for `_updated` to pool.
         """
         names = [str(k) for k in range(self.num_classes)]
         probs = None
@@ -164,10 +169,12 @@ class Estimator:
         else:  # they are better judges than a teacher that has seen the labels
             features = features - features.mean(0)
         evidence, _ = label_evidence.gathered(probs, self.given, features, names, None)
-        judged = label_error_model.by_class(evidence, keep=True)
-        if judged is None or judged.noise.startswith("none"):
+        judged = label_error_model.judged(evidence, keep=True)
+        if judged.noise.startswith("none"):
             return state
         assert judged.posterior is not None  # kept
+        if judged.noise.startswith("image"):
+            return state._replace(audited=judged.posterior)
         return state._replace(
             temperature=np.zeros((), np.float32),
             posterior=judged.posterior,

@@ -176,20 +176,3 @@ def test_opinions_that_do_not_fit_into_memory_are_asked_for_again(monkeypatch):
     monkeypatch.setattr(label_evidence, "HELD_NUMBERS", 0)
     asked = audit_labels(probs, given, features=positions)
     np.testing.assert_allclose(held.wrong, asked.wrong, atol=1e-5)
-
-
-def test_noise_by_class_is_none_where_it_depends_on_the_image():
-    probs, positions, given = made()
-    evidence, _ = label_evidence.gathered(probs, given, positions, None, None)
-    assert label_error_model.by_class(evidence, keep=True) is None
-    _, positions, given = gaussians.class_noise(
-        np.array([400, 300, 200, 150, 100, 80]), lambda n: noise_kinds.symmetric(n, 0.3)
-    )
-    probs = gaussians.cross_validated(positions, given)
-    evidence, _ = label_evidence.gathered(probs, given, positions, None, None)
-    found, whole = (
-        label_error_model.by_class(evidence, keep=True),
-        label_error_model.judged(evidence, keep=True),
-    )
-    assert found.noise == whole.noise
-    np.testing.assert_array_equal(found.posterior, whole.posterior)

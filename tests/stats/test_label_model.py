@@ -133,6 +133,7 @@ def test_diagnostics_against_numpy():
         posterior=posterior,
         transition=table,
         prior=np.array([0.5, 0.3, 0.2], np.float32),
+        audited=np.zeros((0, 3), np.float32),
     )
     reported = estimator(given).diagnostics(state, logits)
     of_given = [row[k] for row, k in zip(softmax64(logits), given, strict=True)]
@@ -165,6 +166,7 @@ def test_nothing_changes_in_place_and_a_checkpoint_keeps_its_names(noise):
         assert shapes == {
             **{"probs": table, "temperature": (), "weight": (), "posterior": table},
             **{"transition": (CLASSES, CLASSES), "prior": (CLASSES,)},
+            "audited": table if noise == "audit" else (0, CLASSES),
         }
         assert {np.asarray(leaf).dtype for leaf in state} == {np.dtype(np.float32)}
         np.testing.assert_allclose(state.transition.sum(1), 1, rtol=1e-5)
@@ -203,19 +205,25 @@ def test_a_teacher_is_not_asked_where_there_are_features(few_rates):
         np.testing.assert_allclose(state.posterior, audit.posterior, atol=1e-5)
 
 
-def test_noise_by_image_is_left_to_em(few_rates):
+def test_where_noise_depends_on_the_image_an_audit_and_em_are_averaged(few_rates):
     _, positions, given = gaussians.image_noise(np.array([400, 200, 100]), 0.2, seed=2)
-    probs = gaussians.cross_validated(positions, given)
+    probs, features = gaussians.cross_validated(positions, given), positions.astype(np.float32)
     logits = np.log(probs / (np.bincount(given) / len(given))).astype(np.float32)
-    states = []
+    states = {}
     for noise in ("audit", "free"):
         model = estimator(given, noise=noise, neighbours=True)
-        state = model.average(model.init(), logits)
-        for _ in range(2):
-            state = model.update(state, logits, positions.astype(np.float32))
-        states.append(state)
-    for one, other in zip(*states, strict=True):
-        np.testing.assert_array_equal(one, other)
+        states[noise] = model.average(model.init(), logits)
+        for epoch in range(2):
+            states[noise] = model.update(states[noise], logits + epoch, features)
+    audit = audit_labels(
+        None, given, features=features - features.mean(0), class_names=list("abc"), posterior=True
+    )
+    assert audit.noise.startswith("between classes")
+    pooled, em = states["audit"], states["free"].posterior
+    expected = (np.float64(audit.posterior) + em) / 2
+    np.testing.assert_allclose(pooled.posterior, expected, atol=1e-5)
+    np.testing.assert_array_equal(pooled.transition, states["free"].transition)
+    assert np.abs(em - pooled.posterior).max() > 0.1, "they differ"
 
 
 @pytest.mark.parametrize(("size", "asked"), [(2, False), (3, True), (10**7, True)])
