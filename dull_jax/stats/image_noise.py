@@ -22,7 +22,8 @@ labelled rightly: p(given | x) is the same. So assumptions are made, and written
      wrong labels see rare classes poorly. So they are fitted again, to labels that are corrected
      where another class is likely (`LIKELY`): self-training. The predictions of 2 are then the
      geometric mean of both rounds'. How many labels are wrong, and how often the predictions are
-     right, stays as it was found: those of the second round would confirm themselves.
+     right, stays as it was found, since those of the second round would confirm themselves. Where
+     they are surer than that all the same, they are not softened.
 
 The exponent and `LIKELY` were chosen on human labels of CIFAR-10 (docs/audit.md). No truth is
 needed otherwise. Arrays in, arrays out; N samples, K classes.
@@ -36,7 +37,6 @@ from scipy.optimize import brentq
 from scipy.special import expit, log_softmax, logit, logsumexp, softmax
 
 SHARPEST = 30.0
-SOFTEST = 1 / SHARPEST  # a second round may be too sure
 LIKELY = 0.6  # P(another class) above which the second round is fitted to that class
 _LEAST = 1e-12  # no sharpened prediction is below it
 SEEN = 0.6  # of the log odds of the sharpened predictions, by annotators
@@ -177,8 +177,8 @@ def accuracy(probs: np.ndarray, given: np.ndarray, rate: float, agreement: float
     return min(agreement, 1 - max(contradicted - rate, 0.0))
 
 
-def sharpness(probs: np.ndarray, accuracy: float, least: float = 1.0) -> float:
-    """The power of r, from `least` to 30, under which the likeliest class is right so often.
+def sharpness(probs: np.ndarray, accuracy: float) -> float:
+    """The power of r, from 1 to 30, under which the likeliest class is right so often.
 
     That is the mean of max_k r_k^power / sum_k r_k^power; where no power gives it, the nearer end.
 
@@ -191,7 +191,7 @@ def sharpness(probs: np.ndarray, accuracy: float, least: float = 1.0) -> float:
     def excess(log_power: float) -> float:
         return float(np.mean(1 / np.exp(np.exp(log_power) * logs).sum(1))) - accuracy
 
-    return float(np.exp(_root(excess, np.log(least), np.log(SHARPEST))))
+    return float(np.exp(_root(excess, 0.0, np.log(SHARPEST))))
 
 
 def fit(scores: np.ndarray, given: np.ndarray, power: float, found: Confusions) -> Model:

@@ -161,7 +161,7 @@ def _by_image(evidence: Evidence, searched: _Searched, out: _Verdicts) -> Judged
         second = evidence.refitted(corrected)
         blocks = functools.partial(_of_both_rounds, evidence, power, second)
         seen = image_noise.geometric_mean(seen, power, second.at(rows))
-        power = image_noise.sharpness(seen, accuracy, image_noise.SOFTEST)
+        power = image_noise.sharpness(seen, accuracy)
         model = _scored(blocks, given, power, confusions, out)
     if out.posterior is not None or out.candidates.size:
         for here, probs, labels in blocks():

@@ -86,12 +86,12 @@ def test_noise_that_depends_on_the_image_has_two_rounds():
     agreement = opinion_pool.agreement(evidence.opinions(rows))
     accuracy = image_noise.accuracy(first, given, counted.rate, agreement)
 
-    def scored(opinions, least):
-        power = image_noise.sharpness(opinions, accuracy, least)
+    def scored(opinions):
+        power = image_noise.sharpness(opinions, accuracy)
         scores = image_noise.doubts(opinions, given, power)[0]
         return image_noise.fit(scores, given, power, counted)
 
-    model = scored(first, 1.0)
+    model = scored(first)
     likely = model.posterior(first, given)
     corrected = np.where(likely.max(1) > 0.6, likely.argmax(1), given)
     doubted = (likely.argmax(1) != given).sum()
@@ -100,7 +100,7 @@ def test_noise_that_depends_on_the_image_has_two_rounds():
     sharp = first.astype(np.float64) ** model.sharpness
     mean = np.sqrt(sharp / sharp.sum(1, keepdims=True) * refitted.at(rows))
     mean = (mean / mean.sum(1, keepdims=True)).astype(np.float32)
-    expected = scored(mean, image_noise.SOFTEST).posterior(mean, given)
+    expected = scored(mean).posterior(mean, given)
     assert np.abs(expected - model.posterior(first, given)).max() > 0.02, "the second round counts"
     np.testing.assert_allclose(found.posterior, expected, atol=1e-3)
     np.testing.assert_allclose(found.wrong, 1 - expected[rows, given], atol=1e-3)
