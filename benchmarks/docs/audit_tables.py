@@ -154,14 +154,11 @@ def _rate_error(runs: list[dict]) -> float:
 
 def _error(runs: list[dict], group: str = "all", of: int = PRECISION) -> float | None:
     """By how many points an estimate is too high; None where nothing is flagged."""
-    known = []
-    for run in runs:
-        found = run["ours"]["estimates"].get(
-            group, {"estimated": [None] * 3, "counted": [None] * 3}
-        )
-        estimated, counted = found["estimated"][of], found["counted"][of]
-        if estimated is not None and counted is not None:
-            known.append(estimated - counted)
+    found = [groups[group] for run in runs if group in (groups := run["ours"]["estimates"])]
+    pairs = [(sides["estimated"][of], sides["counted"][of]) for sides in found]
+    known = [
+        estimated - counted for estimated, counted in pairs if None not in (estimated, counted)
+    ]
     return mean(known) if known else None
 
 

@@ -163,11 +163,9 @@ def _by_image(evidence: Evidence, searched: _Searched, out: _Verdicts) -> Judged
         seen = image_noise.geometric_mean(seen, power, second.at(rows))
         power = image_noise.sharpness(seen, accuracy)
         model = _scored(blocks, given, power, confusions, out)
-    if out.posterior is not None or out.candidates.size:
+    if out.posterior is not None:
         for here, probs, labels in blocks():
-            out.rank(here, probs)
-            if out.posterior is not None:
-                out.posterior[here] = model.posterior(probs, labels)
+            out.posterior[here] = model.posterior(probs, labels)
     name = f"image rate {confusions.rate:.2f}" if confusions.rate > 0 else "none"
     kept = out.wrong, out.other, out.part, out.candidates, out.posterior
     return Judged(name, 0.0, confusions.transition, confusions.prior, *kept)
@@ -186,10 +184,11 @@ def _scored(
     confusions: image_noise.Confusions,
     out: _Verdicts,
 ) -> image_noise.Model:
-    """Fills P(wrong) and the likeliest other classes, by predictions of a sharpness."""
+    """Fills P(wrong) and the likeliest classes, by predictions of a sharpness."""
     scores = np.empty_like(out.wrong)
     for here, probs, labels in blocks():
         scores[here], out.other[here], out.part[here] = image_noise.doubts(probs, labels, power)
+        out.rank(here, probs)
     model = image_noise.fit(scores, given, power, confusions)
     out.wrong[:] = model.label_error_prob(scores, given)
     return model

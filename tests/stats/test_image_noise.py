@@ -228,7 +228,7 @@ def test_degenerate_sets_stay_finite(given, num_classes, least):
 # 3. A second round --------------------------------------------------------------------------------
 
 
-def test_predictions_geometric_mean_rounds_are_their_geometric_mean(world):
+def test_both_rounds_are_pooled_by_their_geometric_mean(world):
     probs, power = world[0], 2.3
     second = probs[::-1]
     sharp = probs.astype(np.float64) ** power
@@ -240,7 +240,7 @@ def test_predictions_geometric_mean_rounds_are_their_geometric_mean(world):
     )
 
 
-def test_predictions_geometric_mean_rounds_stay_positive():
+def test_the_geometric_mean_stays_positive():
     probs = np.full((2, 50), 1e-6, np.float32)
     probs[:, 0] = 1 - 49e-6
     found = image_noise.geometric_mean(probs, image_noise.SHARPEST, probs[:, ::-1])

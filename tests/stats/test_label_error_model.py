@@ -19,6 +19,12 @@ COUNTS = np.array([240, 120, 60, 30, 12])
 SIZE = len(COUNTS)
 
 
+def made(seed=2):
+    """Predictions, positions and given labels under noise that depends on the image."""
+    _, positions, given = gaussians.image_noise(np.array([120, 90, 60, 40]), 0.12, seed=seed)
+    return gaussians.cross_validated(positions, given), positions, given
+
+
 def test_the_posterior_of_a_row_is_bayes_rule():
     """In float64, step by step, from the noise on."""
     rng = np.random.default_rng(3)
@@ -115,8 +121,8 @@ def test_predictions_alone_have_one_round():
 
 
 def test_what_is_refitted_is_what_the_labels_alone_would_say():
-    _, positions, given = gaussians.image_noise(np.array([120, 90, 60, 40]), 0.12, seed=2)
-    probs, rows = gaussians.cross_validated(positions, given), np.arange(len(given))
+    probs, positions, given = made()
+    rows = np.arange(len(given))
     known = np.full(len(given), -1)
     known[::9] = (given[::9] + 1) % 4
     other = np.where(rows % 7 == 0, (given + 1) % 4, given)
@@ -126,11 +132,6 @@ def test_what_is_refitted_is_what_the_labels_alone_would_say():
     )
     np.testing.assert_allclose(evidence.refitted(other).at(rows), expected.at(rows), rtol=1e-5)
     assert np.abs(evidence.at(rows) - expected.at(rows)).max() > 0.05
-
-
-def made(seed=2):
-    _, positions, given = gaussians.image_noise(np.array([120, 90, 60, 40]), 0.12, seed=seed)
-    return gaussians.cross_validated(positions, given), positions, given
 
 
 def test_what_nobody_can_correct_keeps_its_label_in_the_second_round():
