@@ -70,7 +70,7 @@ DRAWN = {
 }
 Cell = tuple[str, str, int]  # data set, labels, imbalance factor
 CELLS: list[Cell] = [("cifar10", labels, factor) for labels in HUMAN for factor in (1, 20, 100)]
-CELLS += [("cifar100", labels, factor) for labels in SIMULATED for factor in (20, 100)]
+CELLS += [("cifar100", labels, factor) for labels in SIMULATED for factor in (1, 20, 100)]
 CELLS += [(name, labels, 100) for name in ("cifar10", "cifar100") for labels in DRAWN]
 
 

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from cloud import ROOT
 
-from outside import LONG
+from outside import LONG, heed_signals
 
 PROCESS = """
 import os, signal, sys, time
@@ -42,8 +42,7 @@ def local(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            # A shell's background job ignores it, and bash cannot trap what was ignored before.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            preexec_fn=heed_signals,  # bash cannot trap what was ignored before
         )
 
     return start
