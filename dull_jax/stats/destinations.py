@@ -51,15 +51,17 @@ def by_likelihood(
     parts = _parts(probs, given, confused, loses, _SAMPLES)
     confused = _one_way(confused, counts)
     transition = make(confused)
-    for _ in range(_SWEEPS):
-        before = confused.copy()
-        for part in parts:
-            old = int(_ranked(transition, part.own)[0])
-            if (new := _best(part, transition)) != old:
-                _swap(confused, part.own, old, new)
-                transition = make(confused)
-        if np.array_equal(before, confused):
-            break
+
+    def moved(part: _Part) -> bool:
+        nonlocal transition
+        old = int(_ranked(transition, part.own)[0])
+        if (new := _best(part, transition)) == old:
+            return False
+        _swap(confused, part.own, old, new)
+        transition = make(confused)
+        return True
+
+    _ascend(parts, moved)
     return confused
 
 
@@ -74,15 +76,16 @@ def keep(probs: np.ndarray, given: np.ndarray, transition: np.ndarray) -> np.nda
     size = len(transition)
     parts = _parts(probs, given, transition, transition.diagonal() < 1, _MORE_SAMPLES)
     keeps = np.zeros(size, bool)
-    for _ in range(_SWEEPS):
-        before = keeps.copy()
-        for part in parts:
-            table = np.where(keeps[:, None], np.eye(size), transition)
-            rows = np.stack([transition[part.own], np.eye(size)[part.own]])
-            losing, keeping = _likelihoods(part, table, rows)
-            keeps[part.own] = keeping > losing + _BETTER
-        if np.array_equal(before, keeps):
-            break
+
+    def changed(part: _Part) -> bool:
+        table = np.where(keeps[:, None], np.eye(size), transition)
+        rows = np.stack([transition[part.own], np.eye(size)[part.own]])
+        losing, keeping = _likelihoods(part, table, rows)
+        before = keeps[part.own]
+        keeps[part.own] = keeping > losing + _BETTER
+        return bool(keeps[part.own] != before)
+
+    _ascend(parts, changed)
     return keeps
 
 
@@ -101,6 +104,13 @@ class _Part(NamedTuple):
     near: np.ndarray
     candidates: list[int]
     log_prior: np.ndarray
+
+
+def _ascend(parts: list[_Part], changed: Callable[[_Part], bool]) -> None:
+    """Decides class by class, given the others, until a sweep over all changes nothing."""
+    for _ in range(_SWEEPS):
+        if not any([changed(part) for part in parts]):
+            return
 
 
 def _parts(
