@@ -47,7 +47,7 @@ def _tabasco(config: ConfigDict) -> None:
 
 def _dasc(config: ConfigDict) -> None:
     _co_training(config, epochs=101, warmup=30)
-    config.train.view = "strong"
+    config.train.view, config.dasc.warmup_view = "strong", "weak"
     config.augment.strong, config.augment.cutout = "autoaugment", 0
     config.optim.weight_decay = 1e-4
 

@@ -34,6 +34,7 @@ import tempfile
 import threading
 
 import numpy as np
+from scipy.special import softmax
 
 from benchmarks import result_file, timing
 from dull_jax.data.longtail import class_counts
@@ -45,6 +46,8 @@ NOISES = {
     "symmetric": lambda n: noise_kinds.symmetric(n, 0.3),
     "joint": lambda n: noise_kinds.joint(n, 0.3),
 }
+IMAGE = "image"  # noise that depends on the image
+LEAD, GAP = 10.0, 3.0  # of the true class in log p(true | x); to the other class, on average
 ROWS = 4096  # made at a time
 
 
@@ -66,40 +69,72 @@ class PeakMemory(threading.Thread):
         return sum(int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem")) / 1e6
 
 
-def write_probs(path: pathlib.Path, size: int, num_classes: int, kind: str, seed: int = 0):
-    """Writes p(given | x) `[N, K]` to `path`; returns (clean labels, given labels)."""
-    rng = np.random.default_rng(seed)
+def class_shares(num_classes: int) -> np.ndarray:
+    """`[K]` of a long tail, imbalance 100."""
     shape = class_counts("exponential", 1_000_000, 100, num_classes).astype(np.float64)
-    prior = shape / shape.sum()
-    noise = NOISES[kind](shape)
+    return shape / shape.sum()
+
+
+def noisy_scores(rng: np.random.Generator, prior: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """float32 `[n, K]`, log p(true | x) but for a constant: noise, and the label's clear lead."""
+    log_prior = np.log(prior).astype(np.float32)
+    scores = 1.5 * rng.standard_normal((len(labels), len(prior)), np.float32) + log_prior
+    scores[np.arange(len(labels)), labels] += LEAD
+    return scores
+
+
+def by_class(
+    rng: np.random.Generator, probs: np.ndarray, clean: np.ndarray, prior: np.ndarray, kind: str
+) -> np.ndarray:
+    """Fills `probs` `[N, K]` with p(given | x) under a kind of `NOISES`; returns given labels."""
+    noise = NOISES[kind](prior)
     table = np.cumsum(noise_kinds.table(noise), axis=1)
-    clean = rng.choice(num_classes, size, p=prior).astype(np.int32)
-    draws = rng.random(size)
+    draws = rng.random(len(clean))
     given = np.array(
         [np.searchsorted(table[k], u) for k, u in zip(clean, draws, strict=True)], np.int32
-    ).clip(0, num_classes - 1)
-    probs = np.lib.format.open_memmap(path, "w+", np.float32, (size, num_classes))
-    log_prior = np.log(prior).astype(np.float32)
-    for start in range(0, size, ROWS):
-        labels = clean[start : start + ROWS]
-        scores = 1.5 * rng.standard_normal((len(labels), num_classes), np.float32) + log_prior
-        scores[np.arange(len(labels)), labels] += 10.0
-        scores = np.exp(scores - scores.max(1, keepdims=True))
-        mixed = noise.forward(noise.sorted(scores / scores.sum(1, keepdims=True)))
+    ).clip(0, len(prior) - 1)
+    for start in range(0, len(clean), ROWS):
+        scores = noisy_scores(rng, prior, clean[start : start + ROWS])
+        mixed = noise.forward(noise.sorted(softmax(scores, axis=1)))
         probs[start : start + ROWS] = noise.named(mixed)
-    probs.flush()
-    return clean, given
+    return given
 
 
-def make_features(clean: np.ndarray, width: int, seed: int = 1) -> np.ndarray | None:
-    """float32 `[N, width]`: classes overlap, so that neighbours are of several; None of width 0."""
-    if not width:
-        return None
-    rng = np.random.default_rng(seed)
-    centres = rng.standard_normal((int(clean.max()) + 1, width), np.float32)
+def by_image(
+    rng: np.random.Generator,
+    probs: np.ndarray,
+    clean: np.ndarray,
+    prior: np.ndarray,
+    other: np.ndarray,
+    gap: np.ndarray,
+) -> np.ndarray:
+    """The same where each image also looks like an `other` class `[N]`, less so by `gap` `[N]`."""
+    given = np.empty_like(clean)
+    for start in range(0, len(clean), ROWS):
+        here = slice(start, start + ROWS)
+        scores = noisy_scores(rng, prior, clean[here])
+        rows = np.arange(len(scores))
+        scores[rows, other[here]] = scores[rows, clean[here]] - gap[here]
+        probs[here] = part = softmax(scores, axis=1)
+        below = np.cumsum(part, axis=1) < rng.random((len(part), 1))
+        given[here] = below.sum(1).clip(0, len(prior) - 1)
+    return given
+
+
+def make_features(
+    clean: np.ndarray, other: np.ndarray, share: np.ndarray, width: int
+) -> np.ndarray:
+    """float32 `[N, width]`: classes overlap, so that neighbours are of several.
+
+    An image lies between two classes; `share` `[N]` is that of the `other` `[N]`.
+    """
+    rng = np.random.default_rng(1)
+    centres = rng.standard_normal((int(max(clean.max(), other.max())) + 1, width), np.float32)
     features = 1.5 * rng.standard_normal((len(clean), width), np.float32)
     for start in range(0, len(clean), ROWS):
-        features[start : start + ROWS] += centres[clean[start : start + ROWS]]
+        here = slice(start, start + ROWS)
+        part = share[here, None].astype(np.float32)
+        features[here] += (1 - part) * centres[clean[here]] + part * centres[other[here]]
     return features
 
 
@@ -107,8 +142,19 @@ def measure(
     path: pathlib.Path, size: int, num_classes: int, noise: str, width: int
 ) -> dict[str, object]:
     """Writes the probabilities to `path` and audits them."""
-    clean, given = write_probs(path, size, num_classes, noise)
-    features = make_features(clean, width)
+    rng, prior = np.random.default_rng(0), class_shares(num_classes)
+    clean = rng.choice(num_classes, size, p=prior).astype(np.int32)
+    probs = np.lib.format.open_memmap(path, "w+", np.float32, (size, num_classes))
+    if noise == IMAGE:
+        other = rng.choice(num_classes, size, p=prior).astype(np.int32)
+        other = np.where(other == clean, (clean + 1) % num_classes, other)
+        gap = rng.exponential(GAP, size).astype(np.float32)
+        given, share = by_image(rng, probs, clean, prior, other, gap), 1 / (1 + np.exp(gap))
+    else:
+        given = by_class(rng, probs, clean, prior, noise)
+        other, share = clean, np.zeros(size, np.float32)
+    probs.flush()
+    features = make_features(clean, other, share, width) if width else None
     before, memory = PeakMemory.now(), PeakMemory()
     memory.start()
     probs = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -136,7 +182,7 @@ def main() -> None:
     parser = result_file.parser(__doc__)
     parser.add_argument("--n", type=int, default=1_000_000)
     parser.add_argument("--k", type=int, default=1_000)
-    parser.add_argument("--noise", choices=sorted(NOISES), default="t2h")
+    parser.add_argument("--noise", choices=[*sorted(NOISES), IMAGE], default="t2h")
     parser.add_argument("--features", type=int, default=0, help="numbers of each; 0: none")
     parser.add_argument("--dir", type=pathlib.Path, help="a folder for the probabilities")
     args = parser.parse_args()

@@ -43,6 +43,7 @@ class Phase:
     network: int = 0
     constants: Arrays = dataclasses.field(default_factory=dict)  # small arrays for the loss
     frozen: tuple[str, ...] = ()  # parts of the network that do not learn: "backbone", "head"
+    fresh_optimizer: bool = False  # it begins anew, as where a part that was frozen learns
 
 
 @flax.struct.dataclass
@@ -200,15 +201,16 @@ def whole_set_phase(
     columns: Arrays | None = None,
     constants: Arrays | None = None,
     frozen: tuple[str, ...] = (),
+    fresh_optimizer: bool = False,
 ) -> Phase:
     """The ordinary phase: all of the train set, once, as the stream 'main'.
 
     Args:
-      loss, network, constants, frozen: as in `Phase`.
+      loss, network, constants, frozen, fresh_optimizer: as in `Phase`.
       views, columns: as in `Stream`; the recipe's view unless told.
     """
     stream = whole_set_stream(method, views, columns)
-    return Phase(loss, {"main": stream}, network, constants or {}, frozen)
+    return Phase(loss, {"main": stream}, network, constants or {}, frozen, fresh_optimizer)
 
 
 def log_prior(counts: np.ndarray) -> np.ndarray:

@@ -21,7 +21,10 @@ from collections.abc import Iterator, Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
+from ml_collections import ConfigDict
 
+from dull_jax.data import sources
+from dull_jax.errors import UserError
 from dull_jax.fields import number
 from dull_jax.losses import cross_entropy
 from dull_jax.methods import base
@@ -31,16 +34,34 @@ TITLE = "Co-teaching"
 COST = base.Cost(forward=1, both=1)
 FIELDS = {
     "forget_rate": number(
-        -1.0, "share of a batch left out; -1: config.noise.rate", -1, 1, below=True
+        -1.0,
+        "share of a batch left out, for lack of a better the share of wrong labels; "
+        "-1: config.noise.rate, if the noise is drawn",
+        -1,
+        1,
+        below=True,
     ),
     "ramp": number(10, "epochs until it is reached", 1, 10**6),
 }
 
 
 class Method(base.Method):
-    """Two networks; the share left out is the noise rate, which must be known or set."""
+    """Two networks; the share left out is the noise rate, which must be known or set.
+
+    Asymmetric noise has its rate of a class, and spares some classes: less than that is wrong.
+    """
 
     num_networks = 2
+
+    @classmethod
+    def validate(cls, config: ConfigDict) -> None:
+        own = sources.is_own(config.data.name) or config.data.name == "embeddings"
+        unknown = config.noise.name == "file" or (own and config.noise.name == "none")
+        if unknown and config.co_teaching.forget_rate < 0:
+            raise UserError(
+                "config.co_teaching.forget_rate: co-teaching leaves out as many labels as are "
+                "wrong, and nothing says how many are; set it, as to 0.2"
+            )
 
     @property
     def losses(self) -> Mapping[str, base.LossFn]:

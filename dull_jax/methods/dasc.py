@@ -13,9 +13,10 @@ Two networks with a conventional and a balanced classifier and a projector.
   6. At the end of an epoch the networks exchange their banks.
 
 The paper's form, with the released code's as an option: MIDL's target (`dasc.midl_target`), the
-trust in a label (`dasc.weights`; the code hands it to another sample). Not copied: running
-statistics moved by mixed images or by the passes that only guess labels, and the best test epoch
-as the result. The two views of a warm-up step go through the network as one batch.
+trust in a label (`dasc.weights`; the code hands it to another sample), and weak views in warm-up
+(`dasc.warmup_view`), of which the paper says nothing. Not copied: running statistics moved by mixed
+images or by the passes that only guess labels, and the best test epoch as the result. The two views
+of a warm-up step go through the network as one batch.
 
 Cost per step, in images through the backbone: 4 b forward, 8 b with gradient; warm-up 2 b with
 gradient. Per epoch and network one pass over the train set.
@@ -45,6 +46,11 @@ FIELDS = {
     "sbcl": number(0.5, "weight of the semi-supervised balanced contrastive loss", 0, 1e3),
     "sbcl_temperature": number(0.1, "of its similarities", 0.001, 100),
     "sbcl_from": number(1 / 3, "share of the warm-up after which it is trained", 0, 1),
+    "warmup_view": choice(
+        "recipe",
+        "of both views: the recipe's, or weak, as in the released code",
+        ("recipe", "weak"),
+    ),
     "midl": number(0.3, "weight of mixup-enhanced instance discrimination", 0, 1e3),
     "midl_temperature": number(0.5, "of its similarities", 0.001, 100),
     "midl_target": choice(
@@ -92,7 +98,14 @@ class Method(semisup.CoTraining):
             "log_prior": base.log_prior(self.train.counts),
             "contrast": np.float32(run.epoch >= begin),
         }
-        return base.whole_set_phase(self, "warmup", n, views=self.two_views, constants=constants)
+        views = self._warmup_views
+        return base.whole_set_phase(self, "warmup", n, views=views, constants=constants)
+
+    @property
+    def _warmup_views(self) -> tuple[str, str]:
+        """Two independent draws."""
+        weak = self.config.dasc.warmup_view == "weak"
+        return ("weak", "weak2") if weak else self.two_views
 
     def split(self, run: base.Run, n: int) -> semisup.Split:
         """2. DaCC."""
@@ -125,7 +138,7 @@ class Method(semisup.CoTraining):
     def _warmup(self, params, own, peers, batch, constants, rng):
         """1. CE, balanced softmax, and later SBCL on the given labels."""
         main, c = batch["main"], self.config.dasc
-        images = jnp.concatenate([main.views[v] for v in self.two_views])
+        images = jnp.concatenate([main.views[v] for v in self._warmup_views])
         given = jnp.concatenate([main.given, main.given])
         outputs, stats = base.applied(self.network, params, own, images)
         loss = cross_entropy(outputs["logits"], given)

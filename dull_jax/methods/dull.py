@@ -48,7 +48,7 @@ FIELDS = {
     "tau": number(1.0, "logit adjustment by the estimated true class shares", 0, 10),
     "ifd": switch(False, "inner-feature disentangling"),
     "ifd_weight": number(0.5, "of the gated path's cross entropy", 0, 1e3),
-    "gate_weight": number(0.1, "of the sparsity of the channel-class matrix", 0, 1e3),
+    "gate_weight": number(0.1, "of the sparsity of the channel-class matrix; csg alone", 0, 1e3),
     "gate_lr": number(10.0, "learning rate of G relative to the network's", 0, 1e6),
     "gate": choice(
         "csg",
@@ -78,7 +78,10 @@ FIELDS = {
         ("structured", "free", "audit", "none", "auto"),
     ),
     "transition_strength": number(
-        0.1, "free, none: pseudo-counts, as a share of a class's size", 1e-6, 1e3
+        0.1,
+        "free, none, audit of noise by image: pseudo-counts, as a share of a class's size",
+        1e-6,
+        1e3,
     ),
 }
 
@@ -112,7 +115,6 @@ class Method(base.Method):
             num_classes=self.train.num_classes,
             noise=noise,
             strength=c.transition_strength,
-            tau=c.tau,
             decay=c.memory,
             neighbours=c.neighbours,
         )
@@ -147,17 +149,17 @@ class Method(base.Method):
     # One epoch ---------------------------------------------------------------------------------
 
     def epoch(self, run: base.Run) -> Iterator[base.Phase]:
-        c, epochs = self.config.dull, self.config.train.epochs
-        begin = round(c.warmup * epochs)
+        c, begin = self.config.dull, self._warmup_epochs
         model, state = self._label_model, label_model.State(**run.memory)
         # 1. From a little before the end of the warm-up on: what is older would weigh nothing.
         if run.epoch >= max(1, begin - round(1 / (1 - c.memory))):
             seen = run.observe(0, averaged=True)
-            state = model.average(state, seen["logits"])
+            balanced = self._class_balanced(seen["logits"], state.posterior, run.epoch - 1)
+            state = model.average(state, balanced)
             run.memory.update(state._asdict())
         # 2.
         if run.epoch >= begin and state.weight:
-            state = model.update(state, seen["logits"], seen.get("features"))
+            state = model.update(state, balanced, seen.get("features"))
             run.memory.update(state._asdict())
         if not state.posterior.any():
             constants = {"prior": float32_shares(self.train.counts)}
@@ -166,9 +168,30 @@ class Method(base.Method):
         diagnostics = model.diagnostics(state, seen["logits"])
         run.log({f"dull/{name}": value for name, value in diagnostics.items()})
         # 3. and 4.
-        ramp = min(1.0, (run.epoch - begin + 1) / max(c.ramp * epochs, 1))
+        ramp = self._ramp(run.epoch)
         targets = self._targets(state.posterior, ramp)
         yield self._phase(run, targets, model.label_error_prob(state), ramp)
+
+    @property
+    def _warmup_epochs(self) -> int:
+        return round(self.config.dull.warmup * self.config.train.epochs)
+
+    def _ramp(self, epoch: int) -> float:
+        """Of unlearning and candidate sets, from above 0 to 1."""
+        length = max(self.config.dull.ramp * self.config.train.epochs, 1)
+        return min(1.0, (epoch - self._warmup_epochs + 1) / length)
+
+    def _class_balanced(self, logits: np.ndarray, posterior: np.ndarray, epoch: int) -> np.ndarray:
+        """`[N, K]` logits of an epoch, as if trained with tau = 1: log p(y | x) - log p(y).
+
+        Args:
+          posterior: `[N, K]`, whose targets the epoch had; zeros in the warm-up.
+        """
+        if (missing := 1 - self.config.dull.tau) == 0:
+            return logits
+        warm = not posterior.any()
+        mass = self.train.counts if warm else self._targets(posterior, self._ramp(epoch)).sum(0)
+        return logits - missing * np.log(float32_shares(mass))
 
     def _targets(self, posterior: np.ndarray, ramp: float) -> np.ndarray:
         """3. AML: soft targets `[N, K]`; the candidate sets grow with the ramp."""

@@ -27,7 +27,9 @@ from dull_jax.methods import base
 
 FIELDS = {
     "warmup": number(0.3, "share of the epochs of plain training before the split", 0, 1),
-    "threshold": number(0.5, "P(clean) above which a sample counts as labelled", 0, 1),
+    "threshold": number(
+        0.5, "P(clean) above which a sample counts as labelled; not read by TABASCO", 0, 1
+    ),
     "temperature": number(0.5, "sharpening of guessed labels", 0.01, 100),
     "alpha": number(4.0, "mixup: Beta(alpha, alpha)", 0.01, 1e3),
     "lambda_u": number(25.0, "weight of the unlabelled loss", 0, 1e4),
@@ -112,11 +114,6 @@ class CoTraining(base.Method):
         """
         views, size = self.two_views + more_views, self.batch_sizes()["labelled"]
         columns = {"trust": split.probability if trust is None else trust}
-        everything = np.arange(len(split.clean))
-
-        def side(chosen: np.ndarray) -> np.ndarray:
-            return everything[chosen] if chosen.any() else everything
-
         streams = {
             "labelled": base.Stream(side(split.clean), views, size, columns),
             "unlabelled": base.Stream(side(~split.clean), views, size),
@@ -129,8 +126,8 @@ class CoTraining(base.Method):
         return Split(probability > self.config.semisup.threshold, probability)
 
     def labelled_log_prior(self, split: Split) -> np.ndarray:
-        """float32 `[K]`: log of the classes' shares among the labelled samples."""
-        labelled = self.train.given[split.clean]
+        """float32 `[K]`: log of the classes' shares in the stream 'labelled'."""
+        labelled = self.train.given[side(split.clean)]
         return base.log_prior(np.bincount(labelled, minlength=self.train.num_classes))
 
     def score_labels(self, run: base.Run) -> tuple[np.ndarray, np.ndarray]:
@@ -191,6 +188,15 @@ class CoTraining(base.Method):
 def warmup_epochs(config: ConfigDict) -> int:
     """Epochs before the first split, one at least: a split needs a network that has learnt."""
     return max(1, round(config.semisup.warmup * config.train.epochs))
+
+
+def side(chosen: np.ndarray) -> np.ndarray:
+    """Where a side of a split, bool `[N]`, is; an empty one becomes the whole set: int `[n]`.
+
+    >>> side(np.array([False, True, True])), side(np.array([False, False]))
+    (array([1, 2]), array([0, 1]))
+    """
+    return np.flatnonzero(chosen) if chosen.any() else np.arange(len(chosen))
 
 
 def ramp(config: ConfigDict, epoch: int) -> np.float32:

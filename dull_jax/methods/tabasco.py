@@ -23,7 +23,7 @@ COST = base.Cost(forward=3, both=2)
 
 
 class Method(semisup.CoTraining):
-    """Two networks; fields in `config.semisup`."""
+    """Two networks; fields in `config.semisup` but `threshold`: its heaps decide."""
 
     observed = ("logits", "features")
 

@@ -74,8 +74,9 @@ class Method(base.Method):
         constants = {"log_prior": base.log_prior(self.train.counts)}
         if c.probe_only or run.epoch < c.probe_epochs:
             yield base.whole_set_phase(self, "probe", constants=constants, frozen=("backbone",))
-        else:
-            yield base.whole_set_phase(self, "tune", constants=constants)
+        else:  # AdamW counts the probe's steps, in which it saw no gradient of the backbone
+            fresh = 0 < run.epoch == c.probe_epochs
+            yield base.whole_set_phase(self, "tune", constants=constants, fresh_optimizer=fresh)
 
     # The losses --------------------------------------------------------------------------------
 

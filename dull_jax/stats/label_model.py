@@ -67,16 +67,14 @@ class Estimator:
     on the first update; 'free': by EM on every update; 'none': T stays what is expected of it
     (`transition.headward_pseudo_counts`); 'audit': as audits do, once, on the first update, or
     the mean of theirs and 'free' where they find noise that depends on the image.
-    strength: pseudo-counts per image, of 'free' and 'none'.
-    tau: the logit adjustment that the predictions were trained with. decay: of an epoch's
-    predictions from one epoch to the next. neighbours: whether they are asked.
+    strength: pseudo-counts per image, of 'free' and 'none', and of EM beside 'audit'. decay: of an
+    epoch's predictions from one epoch to the next. neighbours: whether they are asked.
     """
 
     given: np.ndarray
     num_classes: int
     noise: str
     strength: float
-    tau: float
     decay: float
     neighbours: bool
 
@@ -118,7 +116,8 @@ class Estimator:
         if there is none yet, is empty: training has to go on before labels can be doubted.
 
         Args:
-          logits: `[N, K]`, the epoch's.  features: `[N, C]`, needed if `uses_features`.
+          logits: `[N, K]`, the epoch's, class-balanced.  features: `[N, C]`, needed if
+            `uses_features`.
 
         Raises:
           UserError: of `neighbour_graph.nearest`.
@@ -184,7 +183,7 @@ class Estimator:
 
     def _of_given_labels(self, logits: np.ndarray) -> np.ndarray:
         """`[N, K]` predictions of the given labels, from class-balanced logits."""
-        return softmax(logits + self.tau * np.log(float32_shares(self._given_counts)), axis=1)
+        return softmax(logits + np.log(float32_shares(self._given_counts)), axis=1)
 
     def _fit_transition(self, state: State) -> State:
         """2. A free T by EM from the averaged predictions, or none: what is expected of it."""

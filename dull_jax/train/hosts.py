@@ -16,6 +16,7 @@ from jax.experimental import multihost_utils
 from dull_jax.errors import SaveError, UserError
 
 _KINDS = {kind.__name__: kind for kind in (SaveError, UserError)}
+_PIECE = 1 << 28  # bytes sent at once; so the length need not fit into an int32
 
 
 def several() -> bool:
@@ -57,15 +58,26 @@ def _packed(message: Mapping[str, Any]) -> bytes:
 
 
 def _opened(data: bytes) -> Any:
+    """The value of a message; its arrays can be written to, as those of the first process."""
     message = serialization.msgpack_restore(data)
     if "error" in message:
         raise _KINDS.get(message["kind"], RuntimeError)(message["error"])
-    return message["value"]
+    return jax.tree.map(
+        lambda leaf: np.array(leaf) if isinstance(leaf, np.ndarray) else leaf, message["value"]
+    )
 
 
 def _broadcast(data: bytes) -> bytes:
-    """The first process's bytes, everywhere; lengths are powers of two, to compile for few."""
-    size = int(multihost_utils.broadcast_one_to_all(np.int32(len(data))))
+    """The first process's bytes, everywhere."""
+    sizes = np.array(divmod(len(data), _PIECE), np.int32)
+    pieces, rest = map(int, multihost_utils.broadcast_one_to_all(sizes))
+    starts = range(0, pieces * _PIECE, _PIECE)
+    parts = [_broadcast_piece(data[start : start + _PIECE], _PIECE) for start in starts]
+    return b"".join([*parts, _broadcast_piece(data[pieces * _PIECE :], rest)])
+
+
+def _broadcast_piece(data: bytes, size: int) -> bytes:
+    """`size` bytes; the lengths sent are powers of two, to compile for few."""
     buffer = np.zeros(1 << max(10, (size - 1).bit_length()), np.uint8)
     buffer[: len(data)] = np.frombuffer(data, np.uint8)
     return np.asarray(multihost_utils.broadcast_one_to_all(buffer))[:size].tobytes()

@@ -115,6 +115,12 @@ class Networks:
         self.states = (*self.states[:n], state, *self.states[n + 1 :])
         self.observed.clear()
 
+    def restart_optimizer(self, n: int) -> None:
+        """Network `n`'s optimiser forgets what it has seen."""
+        state = self.states[n]
+        opt = self.devices.replicate(self.optimizer.init(state.params))
+        self.states = (*self.states[:n], state.replace(opt=opt), *self.states[n + 1 :])
+
     def exchange(self) -> None:
         """The method's exchange of extra states between networks, once an epoch."""
         extras = self.method.exchange(tuple(net.extra for net in self.states))

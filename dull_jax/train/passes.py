@@ -35,9 +35,10 @@ class Passes:
 
     def observe(self, network: int = 0, averaged: bool = False) -> dict[str, np.ndarray]:
         """`Method.forward` over the train set; cached until a network is trained again."""
-        cache, key = self._networks.observed, (network, averaged)
+        cache, net = self._networks.observed, self._networks.states[network]
+        averaged = averaged and bool(net.average)  # without any, both are the same weights
+        key = network, averaged
         if key not in cache:
-            net = self._networks.states[network]
             net = (net.averaged() if averaged else net).without_samples()
             everything = np.arange(len(self._dataset.train.given))
             cache[key] = self._run(self._forward_program, net, self._train, everything)

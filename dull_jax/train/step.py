@@ -141,8 +141,8 @@ def apply_gradients(
         samples=own.samples if aux.samples is None else aux.samples,
     )
     sound = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(batch_stats)]
-    length = lr * optax.tree.norm(direction)
-    return new, jnp.where(jnp.all(jnp.array(sound)), length, jnp.nan)
+    sound.append(jnp.isfinite(optax.tree.norm(direction)))  # also of parts that do not learn
+    return new, jnp.where(jnp.all(jnp.array(sound)), optax.tree.norm(updates), jnp.nan)
 
 
 def forward_pass(

@@ -112,6 +112,8 @@ class PhaseRunner:
         Raises:
           UserError: a loss is not finite.
         """
+        if phase.fresh_optimizer and not start:
+            self.networks.restart_optimizer(phase.network)
         plan = self._plan(phase, epoch, number, lr)
         chunks = list(_chunks(start, self.steps(phase), self.steps_per_dispatch))
         requests = [plan.indices(first, count) for first, count in chunks]

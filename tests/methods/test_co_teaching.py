@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from configs import base as recipe
+from dull_jax.errors import UserError
 from dull_jax.methods import base
 from dull_jax.methods.co_teaching import Method, smallest
 from dull_jax.models.axis import AXIS
@@ -66,6 +67,19 @@ def test_the_share_kept_falls_to_what_the_noise_leaves(method):
 def test_without_noise_nothing_is_left_out(method):
     method.config.noise.name = "none"
     assert kept(method, 9) == 20
+
+
+@pytest.mark.parametrize(
+    ("noise", "data"), [("file", "cifar10"), ("none", "folder"), ("none", "embeddings")]
+)
+def test_labels_of_which_nobody_knows_how_many_are_wrong(method, noise, data):
+    config = method.config
+    config.noise.name, config.data.name = noise, data
+    with pytest.raises(UserError, match=r"forget_rate: .* set it, as to 0.2"):
+        Method.validate(config)
+    config.co_teaching.forget_rate = 0.2
+    Method.validate(config)
+    assert kept(method, 9) == 16
 
 
 @pytest.mark.parametrize("count", [4, 10])

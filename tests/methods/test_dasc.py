@@ -33,6 +33,15 @@ def test_the_contrast_of_the_warm_up_begins_at_its_epoch():
             assert phase.streams["main"].views == VIEWS[:2]
 
 
+@pytest.mark.parametrize(
+    ("view", "views"), [("recipe", ("strong", "strong2")), ("weak", ("weak", "weak2"))]
+)
+def test_the_warm_up_has_the_views_of_the_recipe_or_of_the_released_code(view, views):
+    method, _ = built(dasc, **{"train.view": "strong", "dasc.warmup_view": view})
+    for phase in method.epoch(Recorder(0, method.init_memory())):
+        assert phase.streams["main"].views == views
+
+
 @pytest.mark.parametrize("contrast", [0.0, 1.0])
 def test_the_warm_up_leaves_projector_and_bank_alone_until_then(contrast):
     method, net = built(dasc)

@@ -72,6 +72,32 @@ def test_a_search_that_is_not_installed_is_told_before_training(monkeypatch):
     dull.Method(config, None, train_set(8)).init_memory()
 
 
+@pytest.mark.parametrize("tau", [0.0, 0.5, 1.0, 3.0])
+def test_whatever_the_adjustment_the_label_model_gets_class_balanced_predictions(tau):
+    """Logits that fit a loss of tau are log p(y | x) - tau log p(y), by the targets it had."""
+    rng = np.random.default_rng(0)
+    method = dull.Method(
+        recipe("dull", epochs=10, **{"dull.warmup": 0.5, "dull.tau": tau}), None, train_set(8)
+    )
+    likelihood = rng.normal(size=(8, 2))  # log p(x | y)
+
+    def fitted(shares):
+        joint = np.exp(likelihood) * shares
+        return np.log(joint / joint.sum(1, keepdims=True)) - tau * np.log(shares)
+
+    given = method.train.counts / 8
+    posterior = rng.dirichlet([1, 1], 8).astype(np.float32)
+    ramped = method._targets(posterior, 2 / 2).sum(0)  # in the second epoch after five of warm-up
+    for shares, seen in ((given, 0 * posterior), (ramped / ramped.sum(), posterior)):
+        balanced = np.exp(method._class_balanced(fitted(shares), seen, epoch=6))
+        expected = np.exp(likelihood)
+        np.testing.assert_allclose(
+            balanced / balanced.sum(1, keepdims=True),
+            expected / expected.sum(1, keepdims=True),
+            rtol=1e-5,
+        )
+
+
 def test_the_label_model_is_asked_after_the_warm_up_and_its_state_is_the_memory():
     config = recipe("dull", epochs=10, **{"dull.warmup": 0.5, "dull.transition": "free"})
     config.dull.memory = 0.5

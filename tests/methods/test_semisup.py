@@ -74,7 +74,8 @@ def test_no_stream_is_empty(clean, labelled, unlabelled):
     assert phase.streams["unlabelled"].indices.tolist() == unlabelled
     assert phase.streams["labelled"].columns["trust"] is split.probability
     assert phase.streams["labelled"].views == phase.streams["unlabelled"].views
-    counted = np.maximum([sum(method.train.given[split.clean] == k) for k in range(2)], 0.5)
+    named = method.train.given[labelled]  # also where they are all of them
+    counted = np.maximum([sum(named == k) for k in range(2)], 0.5)
     log_prior = method.labelled_log_prior(split)
     np.testing.assert_allclose(log_prior, np.log(counted / counted.sum()), rtol=1e-6)
 

@@ -113,6 +113,18 @@ def test_a_probe_leaves_the_backbone_as_it_is(optimiser, toy, tmp_path):
     assert rows[-1]["train/loss"] < rows[0]["train/loss"]
 
 
+def test_after_a_probe_the_backbone_begins_gently(toy, tmp_path):
+    """AdamW moves a weight by the learning rate at first, however long the probe has been."""
+    fields = {"optim.name": "adamw", "optim.lr": 1e-4, "optim.warmup_epochs": 0, "optim.ema": 0.0}
+    fields |= {"optim.schedule": "constant", "optim.weight_decay": 0.0}
+    fields |= {"train.batch_size": 512, "two_stage.probe_epochs": 3}
+    trainer.train(recipe("two_stage", epochs=3, **fields), tmp_path / "probed", quiet)
+    trainer.train(recipe("two_stage", epochs=4, **fields), tmp_path / "tuned", quiet)
+    probed, tuned = (backbone(tmp_path / name) for name in ("probed", "tuned"))
+    moved = [np.abs(tuned[n] - probed[n]).max() for n in probed if n.endswith("kernel")]
+    assert 0 < np.max(moved) < 1.05e-4
+
+
 @pytest.mark.parametrize("fields", [{"threshold": "mean"}, {"loss": "superloss"}, {"loss": "ce"}])
 def test_variants_learn(fields, toy, tmp_path):
     config = recipe("two_stage", **{f"two_stage.{k}": v for k, v in fields.items()})

@@ -15,7 +15,7 @@ SIZE, CLASSES, DECAY = 48, 3, 0.7
 
 
 def estimator(given, classes=CLASSES, **settings):
-    defaults = {"noise": "free", "strength": 0.1, "tau": 1.0, "decay": DECAY, "neighbours": False}
+    defaults = {"noise": "free", "strength": 0.1, "decay": DECAY, "neighbours": False}
     return label_model.Estimator(given, classes, **(defaults | settings))
 
 
@@ -92,18 +92,18 @@ def test_against_numpy(noise, neighbours):
 
 def test_a_structure_is_searched_once_and_the_average_freed_from_it():
     """The noise that is found is as drawn; what is done with it, against loops in float64."""
-    counts, tau = of_structure.COUNTS, 0.8
+    counts = of_structure.COUNTS
     clean, _, exact, rng = of_structure.world(4)
     table = noise_kinds.table(noise_kinds.t2h(counts.astype(float), 0.25, 0.6))
     given = of_structure.drawn(clean, table, rng).astype(np.int32)
     shares = np.bincount(given) / len(given)
-    logits = (np.log(exact @ table) - tau * np.log(shares)).astype(np.float32)
-    model = estimator(given, len(counts), noise="structured", tau=tau)
+    logits = (np.log(exact @ table) - np.log(shares)).astype(np.float32)
+    model = estimator(given, len(counts), noise="structured")
     averaged = model.average(model.average(model.init(), 0 * logits), logits)
     state = model.update(averaged, logits)
     np.testing.assert_allclose(state.transition, table, atol=0.15)
 
-    noisy = softmax64(logits + tau * np.log(shares))
+    noisy = softmax64(logits + np.log(shares))
     actual, prior = np.float64(state.transition), np.float64(state.prior)
     evidence = of_structure.richardson_lucy(noisy, actual) / prior
     sharp = prior * evidence ** (1 / float(state.temperature))

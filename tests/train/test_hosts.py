@@ -22,9 +22,9 @@ from methods.test_every_method import COUNTS, SHORT, quiet, recipe
 from outside import cpu_as, free_port
 from toy import make_source
 
-METHODS = ("dull",)  # and cross entropy, of photographs
+METHODS = ("dull",)  # and cross entropy, of photographs; sfa amplifies rounding
 MOVED = "elr"  # from one process to two and back: what it keeps of each sample is divided
-STOPPED = "dull"  # has memory, extra streams and observations
+STOPPED = ("dull", "sfa")  # have memory, observations and extra streams; sfa writes into memory
 STOP = 4  # the dispatch in which a signal comes
 
 
@@ -86,11 +86,12 @@ def test_the_numbers_of_one_process(folder, method):
     same_to_rounding(folder / "alone" / method, folder / "pair" / method)
 
 
-def test_a_signal_to_one_stops_both_and_both_continue(folder):
+@pytest.mark.parametrize("method", STOPPED)
+def test_a_signal_to_one_stops_both_and_both_continue(folder, method):
     for process in range(2):
         seen = json.loads((folder / f"seen{process}.json").read_text())
-        assert seen["stopped"].startswith("stopped by SIGTERM in epoch ")
-    runs.assert_same_run(folder / "pair" / STOPPED, folder / "stopped")
+        assert seen["stopped"][method].startswith("stopped by SIGTERM in epoch ")
+    runs.assert_same_run(folder / "pair" / method, folder / "stopped" / method)
 
 
 def test_a_checkpoint_of_one_is_continued_by_two(folder):
@@ -115,6 +116,25 @@ def test_a_checkpoint_of_two_is_continued_by_one(folder, monkeypatch):
 def test_both_end_with_the_reason(folder, what, message):
     for process in range(2):
         assert message in json.loads((folder / f"seen{process}.json").read_text())[what]
+
+
+def test_what_comes_from_the_first_process_can_be_written_to():
+    message = hosts._packed({"value": {"memory": np.zeros(3), "more": [1, None, "one"]}})
+    value = hosts._opened(message)
+    value["memory"][0] = 1
+    assert value["memory"].tolist() == [1, 0, 0] and value["more"] == [1, None, "one"]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 4, 5, 8, 9])
+def test_what_is_large_is_sent_in_pieces(size, monkeypatch):
+    sent = []
+    monkeypatch.setattr(
+        hosts.multihost_utils, "broadcast_one_to_all", lambda array: sent.append(array) or array
+    )
+    monkeypatch.setattr(hosts, "_PIECE", 4)
+    data = bytes(range(1, size + 1))
+    assert hosts._broadcast(data) == data
+    assert sent[0].dtype == np.int32 and len(sent) == 2 + size // 4
 
 
 # The programs ------------------------------------------------------------------------------------
@@ -145,10 +165,12 @@ def pair(folder, place):
                 runs.stopping_at(STOP, patch)
             return expect(Stopped, recipe(method, **SHORT), where)
 
-    for method in METHODS:
+    seen["stopped"] = {}
+    for method in STOPPED:
         trainer.train(recipe(method, **SHORT), folder / "pair" / method, quiet)
-    seen["stopped"] = stopped(STOPPED, "stopped")
-    trainer.train(recipe(STOPPED, **SHORT), folder / "stopped", quiet)
+        where = pathlib.Path("stopped") / method
+        seen["stopped"][method] = stopped(method, where)
+        trainer.train(recipe(method, **SHORT), folder / where, quiet)
     trainer.train(own_photos(folder / "photos"), folder / "pair" / "photos", quiet)
     trainer.train(recipe(MOVED, **SHORT), folder / "from one", quiet)
     stopped(MOVED, "for one")
