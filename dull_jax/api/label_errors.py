@@ -19,6 +19,7 @@ from dull_jax.audit import crossval, outputs
 from dull_jax.audit.prediction_files import as_the_columns_say
 from dull_jax.errors import UserError
 from dull_jax.stats import column_order, neighbour_graph
+from dull_jax.stats.check_probs import unmasked
 from dull_jax.stats.label_audit import LabelAudit, audit_labels
 
 Say = Callable[[str], None]
@@ -110,7 +111,8 @@ def find_label_errors(
             f"no class has a second label of the {len(numbered.number):,}: are they ids?"
         )
     if pred_probs is not None:
-        numbered = _in_columns(numbered, np.asarray(pred_probs), classes is None, say)
+        pred_probs = np.asarray(unmasked(pred_probs, "probabilities"))
+        numbered = _in_columns(numbered, pred_probs, classes is None, say)
     if embeddings is not None:
         embeddings = vectors.checked(embeddings, len(numbered.number))
         if pred_probs is None:
@@ -162,7 +164,7 @@ def _cross_validated(
     """float32 `[N, K]`: p(label | sample) by linear heads that have not seen the sample."""
     if len(labels.classes) < 2:
         raise UserError("labels are of one class; there is nothing to tell apart")
-    if folds < 2:
+    if vectors.whole("folds", folds) < 2:
         raise UserError(f"folds = {folds}: two are needed, to train on one and predict the other")
     size, width = embeddings.shape
     config = vectors.recipe("ce", size, width, epochs, seed)

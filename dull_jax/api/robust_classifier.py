@@ -17,6 +17,7 @@ from dull_jax.api.vectors import Labels
 from dull_jax.inference import Classifier
 from dull_jax.run_dir.leaves import by_name
 from dull_jax.stats import neighbour_graph
+from dull_jax.stats.check_probs import unmasked
 from dull_jax.train import in_memory
 from dull_jax.train.learner import Learner
 from dull_jax.train.parallel import Devices
@@ -54,9 +55,10 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
           ValueError: as scikit-learn has it: shapes, values that are not finite, one class only.
-          UserError: no such method, or a setting out of range.
+          UserError: no such method, a setting out of range, or masked values.
         """
-        X, y = validate_data(self, X, y, dtype=np.float32)
+        y = vectors.as_they_are(y, "y")
+        X, y = validate_data(self, unmasked(X, "X"), y, dtype=np.float32)
         check_classification_targets(y)
         try:
             self.classes_, number = np.unique(y, return_inverse=True)
@@ -77,7 +79,7 @@ class RobustClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """float64 `[N, K]`: class probabilities; columns are `classes_`."""
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=np.float32, reset=False)
+        X = validate_data(self, unmasked(X, "X"), dtype=np.float32, reset=False)
         probs = self._classifier.probs(X).astype(np.float64)
         return probs / probs.sum(axis=1, keepdims=True)
 

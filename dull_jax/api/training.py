@@ -81,9 +81,12 @@ def with_fields(config: ConfigDict, fields: Mapping[str, Any]) -> ConfigDict:
     for name, value in fields.items():
         field = name.replace("__", ".")
         if field not in known:
-            raise UserError(f"{name}: {suggestion(field, known)}")
+            here = [key.replace(".", "__") for key in known]
+            raise UserError(f"{name}: {suggestion(name, here)}")
         if isinstance(value, np.generic):
             value = value.item()  # NumPy's numbers are Python's
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
         try:
             config.update_from_flattened_dict({field: value})
         except (TypeError, ValueError):

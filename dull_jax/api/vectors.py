@@ -17,6 +17,7 @@ from dull_jax.data.sources import Source, Split
 from dull_jax.data.tables import class_labels
 from dull_jax.errors import UserError
 from dull_jax.names import composed
+from dull_jax.stats.check_probs import unmasked
 
 _UPDATES, _BATCH = 1000, (8, 128)  # that a head needs: small sets have small batches for them,
 _MOST = 300  # and the smallest have more epochs
@@ -43,13 +44,13 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     >>> numbered(np.array(["cat", "dog", "cat"])).number.tolist()
     [0, 1, 0]
     """
-    labels = np.asarray(labels)
+    exact, labels = as_they_are(labels), np.asarray(labels)
     if labels.ndim != 1 or not len(labels):
         raise UserError(f"labels must be [N], N >= 1; these are {list(labels.shape)}")
-    values = [_stripped(value) for value in labels.tolist()]
+    values = [_stripped(value) for value in exact.tolist()]
     if (row := next((row for row, value in enumerate(values) if _is_missing(value)), -1)) >= 0:
         raise UserError(f"labels: row {row} is missing ({values[row]!r})")
-    known = _sorted(labels, values) if classes is None else _named(np.asarray(classes))
+    known = _sorted(labels, values) if classes is None else _named(as_they_are(classes, "classes"))
     position = {name: k for k, name in enumerate(known.tolist())}
     if len(position) < len(known):
         twice = next(name for name, count in Counter(known.tolist()).items() if count > 1)
@@ -61,8 +62,22 @@ def numbered(labels: np.ndarray, classes: np.ndarray | None = None) -> Labels:
     return Labels(known, np.array(number, np.int32))
 
 
+def as_they_are(labels: np.ndarray, what: str = "labels") -> np.ndarray:
+    """An array. Of a list with text in it the values stay what they are: NumPy turns numbers, and
+    what is missing, into text. Raises UserError where a value is masked.
+
+    >>> as_they_are(["cat", float("nan")]).tolist()
+    ['cat', nan]
+    """
+    array = np.asarray(unmasked(labels, what))
+    as_text = array.dtype.kind in "US" and isinstance(labels, list | tuple)
+    return np.array(labels, object) if as_text else array
+
+
 def _named(names: np.ndarray) -> np.ndarray:
     """Names of classes without blanks around them; an array of objects stays one."""
+    if names.ndim != 1:
+        raise UserError(f"classes must be [K]; these are {list(names.shape)}")
     stripped = [_stripped(name) for name in names.tolist()]
     return np.array(stripped, object if names.dtype == object else None)
 
@@ -92,7 +107,7 @@ def _sorted(labels: np.ndarray, values: list) -> np.ndarray:
 
 def checked(vectors: np.ndarray, size: int, name: str = "embeddings") -> np.ndarray:
     """float32 `[N, D]`. Raises UserError: another shape, another number of rows, not finite."""
-    vectors = np.asarray(vectors)
+    vectors = np.asarray(unmasked(vectors, name))
     if vectors.ndim != 2 or not vectors.shape[1] or vectors.dtype.kind not in "fiu":
         shape = list(vectors.shape)
         raise UserError(f"{name} must be numbers [N, D]; these are {vectors.dtype} {shape}")
@@ -117,9 +132,9 @@ def recipe(method: str, size: int, width: int, epochs: int = 0, seed: int = 0) -
     """
     config = recipe_files.load("embeddings")
     with config.unlocked():
-        config.method, config.seed = method, _whole("seed", seed)
+        config.method, config.seed = method, whole("seed", seed)
         config.train.devices = 1  # a head is too small to be divided
-        config.train.epochs = _whole("epochs", epochs) or chosen_epochs(size)
+        config.train.epochs = whole("epochs", epochs) or chosen_epochs(size)
         config.optim.lr = auto.head_lr(width)
         config.augment.dropout = auto.head_dropout(width)
         wanted = size * config.train.epochs // _UPDATES
@@ -128,7 +143,7 @@ def recipe(method: str, size: int, width: int, epochs: int = 0, seed: int = 0) -
     return config
 
 
-def _whole(name: str, value: int) -> int:
+def whole(name: str, value: int) -> int:
     """A whole number of Python's or NumPy's kind. Raises UserError."""
     try:
         return operator.index(value)

@@ -47,7 +47,9 @@ def define_flags() -> None:
     """When the module is run, not when it is imported: commands share names of flags."""
     flags.DEFINE_string("run", None, "The folder of a run: the labels it was trained on.")
     flags.DEFINE_integer("folds", 5, "Networks of the cross-validation; not with --probs.", 2, 100)
-    flags.DEFINE_integer("epochs", 0, "Of each network; 0: as many as the run's, or few.", 0)
+    flags.DEFINE_integer(
+        "epochs", 0, "Of each network; 0: as many as the run's, or few; not with --probs.", 0
+    )
     flags.DEFINE_integer("devices", 0, "As config.train.devices; not with --probs.", 0)
     flags.DEFINE_string("data_dir", None, "With --run: where its images are now, if they moved.")
     flags.DEFINE_string("data_file", None, "With --run: where its table is now, if it moved.")
@@ -83,7 +85,7 @@ def define_flags() -> None:
         "apply_as",
         write_back.BY_SUFFIX,
         (write_back.BY_SUFFIX, *write_back.NAMES),
-        "The format of --apply; auto: by its suffix, a folder gets class folders.",
+        "The format of --apply; auto: by its suffix, .json for Label Studio; class folders.",
     )
     flags.DEFINE_enum(
         "apply_files", "link", ("link", "copy"), "Images in a folder of --apply; never moved."
@@ -129,8 +131,7 @@ def main(argv: Sequence[str]) -> None:
     overwrite.check_audit(output, read)
     if apply:
         _check_apply(apply, output, read)
-    elif flags.FLAGS.accept_above is not None:
-        raise UserError("--accept_above says what --apply takes; give --apply=corrected.csv, say")
+    _check_effects(bool(apply), bool(probs))
     known = decisions.opened(decided) if decided else None
     if run:
         samples = _of_run(run, output, data_dir, data_file, known)
@@ -161,6 +162,16 @@ def _check_shares(*names: str) -> None:
         value = flags.FLAGS[name].value
         if value is not None and not math.isfinite(value):
             raise UserError(f"--{name}={value} is no number; give one from 0 to 1")
+
+
+def _check_effects(apply: bool, probs: bool) -> None:
+    """Raises UserError where a flag is given that nothing would come of."""
+    for name in ("accept_above", "apply_as", "apply_files", "force"):
+        if flags.FLAGS[name].present and not apply:
+            raise UserError(f"--{name} belongs to --apply; give --apply=corrected.csv, say")
+    for name in ("folds", "epochs", "devices"):
+        if flags.FLAGS[name].present and probs:
+            raise UserError(f"--{name} is of networks; with --probs none are trained")
 
 
 def _of_run(

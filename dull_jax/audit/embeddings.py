@@ -69,7 +69,7 @@ def of_files(
 
 
 def joined(samples: AuditInput, file: str) -> AuditInput:
-    """Samples with probabilities, and vectors of `file`: by id where both have ids, else by row.
+    """Samples with probabilities, and vectors of `file`: by id where both name ids, else by row.
 
     Raises:
       UserError: see `formats.read`; another number of rows, or an id without a vector.
@@ -80,7 +80,7 @@ def joined(samples: AuditInput, file: str) -> AuditInput:
     if found.ids is None or samples.row_numbers:
         if len(vectors) != size:
             raise UserError(f"{name}: {len(vectors):,} vectors for {size:,} labels; one for each")
-        note = f"vectors of {name} and labels are joined by row: there are no ids on both sides"
+        note = f"vectors of {name} and labels are joined by row, as the probabilities are"
         return dataclasses.replace(samples, vectors=vectors, notes=(*samples.notes, note))
     csv_io.check_ids(found.rows, csv_io.Table({"id": found.ids}, range(len(found))))
     row_of = {composed(key.strip()): row for row, key in enumerate(found.ids)}

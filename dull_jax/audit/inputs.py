@@ -16,7 +16,7 @@ from ml_collections import ConfigDict
 from dull_jax import config as recipe
 from dull_jax import files
 from dull_jax.audit import all_labels, crossval, eval_part
-from dull_jax.audit.decisions import Decided, DecisionFile
+from dull_jax.audit.decisions import Decided, DecisionFile, check_names
 from dull_jax.audit.eval_part import EvalPart
 from dull_jax.data import sources
 from dull_jax.data.dataset import Dataset, TrainSet
@@ -161,11 +161,12 @@ def of_dataset(
     Args: as of `of_run`; a recipe in which nothing is open; folder: of the run, if there is one.
 
     Raises:
-      UserError: see `embedded`, `crossval` and `DecisionFile.of_samples`; of decisions
-        before anything is written.
+      UserError: see `embedded`, `crossval` and `DecisionFile.of_samples`; of decisions, and of a
+        class that is called as one, before anything is written.
     """
     dataset, splits = all_labels.merged(dataset)
     whole = dataset.train
+    check_names(whole.class_names)
     decided = decisions.of_samples(whole.ids, whole.class_names, whole.given) if decisions else None
     make_audit(keep)
     test_images = dataset.test.images

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from dull_jax import files
+from dull_jax.audit.decisions import check_names
 from dull_jax.audit.inputs import AuditInput
 from dull_jax.data.tables import class_labels, csv_io, given_labels
 from dull_jax.errors import UserError, reason
-from dull_jax.names import composed, printable
+from dull_jax.names import composed, printable, shown
 from dull_jax.stats import column_order
 
 
@@ -33,6 +34,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     numbers = np.arange(size).astype(str)
     if os.path.splitext(labels)[1].lower() not in csv_io.SUFFIXES:
         names = _class_names(classes, None, num_classes)
+        check_names(names)
         given = given_labels.read(labels, numbers, names, by="position")
         shown_names = printable(classes, names)
         paths = np.full(size, "", object)
@@ -40,6 +42,7 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     table = csv_io.read(labels, ("label",), ("id", "path", "split"))
     columns = table.columns
     names = _class_names(classes, class_labels.read(labels, table), num_classes)
+    check_names(names)
     if "id" in columns:
         csv_io.check_ids(labels, table)
     given = given_labels.of_table(labels, table, size, names)
@@ -99,6 +102,10 @@ def as_the_columns_say(
 
 
 def _probabilities(path: str) -> np.ndarray:
+    if (suffix := os.path.splitext(path)[1].lower()) != ".npy":
+        raise UserError(
+            f"{shown(path)}: probabilities are read from .npy files (numpy.save), not {suffix!r}"
+        )
     try:
         files.check_regular(pathlib.Path(path))  # of any size: it is mapped
         array = np.load(path, mmap_mode="r", allow_pickle=False)

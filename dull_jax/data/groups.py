@@ -29,7 +29,9 @@ def group_of(groups: Mapping[str, Iterable[int]], num_classes: int) -> list[str]
     return names
 
 
-def class_groups(counts: np.ndarray, rule: str = "auto") -> tuple[dict[str, list[int]], str]:
+def class_groups(
+    counts: np.ndarray, rule: str = "auto", ties: np.ndarray | None = None
+) -> tuple[dict[str, list[int]], str]:
     """Splits classes into head, medium and tail by their true training counts.
 
     Args:
@@ -37,6 +39,7 @@ def class_groups(counts: np.ndarray, rule: str = "auto") -> tuple[dict[str, list
       rule: 'counts' (head > 100, medium 20-100, tail < 20 images: the many/medium/few of the
         literature), 'rank' (the 30 % most frequent classes, 40 %, the 30 % rarest), or 'auto':
         counts from 100 classes on, rank below.
+      ties: `[K]`, of classes with equal counts the larger ranks first; else the first does.
 
     Returns:
       (group -> class ids, the rule in words).
@@ -48,7 +51,7 @@ def class_groups(counts: np.ndarray, rule: str = "auto") -> tuple[dict[str, list
     else:
         third = max(1, round(0.3 * len(counts))) if len(counts) > 1 else 0
         names = np.full(len(counts), "medium", dtype="<U6")
-        order = np.argsort(-counts, kind="stable")
+        order = np.lexsort((-counts if ties is None else -np.asarray(ties), -counts))
         names[order[:third]], names[order[len(counts) - third :]] = "head", "tail"
         text = f"head: the {third} most frequent classes, tail: the {third} rarest, medium between"
     return {g: np.flatnonzero(names == g).tolist() for g in GROUPS}, text

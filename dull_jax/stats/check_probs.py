@@ -18,8 +18,17 @@ def blocks(probs: np.ndarray, rows: int) -> Iterator[tuple[int, np.ndarray]]:
         yield start, probs[start : start + rows]
 
 
+def unmasked(array: np.ndarray, what: str) -> np.ndarray:
+    """Anything like an array. Raises UserError where a value of a masked array is masked."""
+    if np.ma.is_masked(array):
+        row = int(np.argwhere(np.ma.getmaskarray(array))[0][0])
+        raise UserError(f"{what}: row {row} is missing (masked)")
+    return array
+
+
 def matrix(probs: np.ndarray) -> np.ndarray:
     """`probs` as an array `[N, K]` of floats; a memmap stays one. Raises UserError."""
+    probs = unmasked(probs, "probabilities")
     probs = probs if isinstance(probs, np.ndarray) else np.asarray(probs)
     if probs.ndim != 2 or not probs.size:
         raise UserError(f"probabilities must be [samples, classes], not empty; got {probs.shape}")
@@ -60,7 +69,7 @@ def names(class_names: Sequence[str] | None, num_classes: int) -> tuple[str, ...
 
 def labels(given: np.ndarray, shape: tuple[int, int], class_names: Sequence[str]) -> np.ndarray:
     """Given labels as int32 `[N]` for probabilities of `shape` (N, K). Raises UserError."""
-    given, (size, num_classes) = np.asarray(given), shape
+    given, (size, num_classes) = np.asarray(unmasked(given, "given labels")), shape
     if given.ndim != 1 or given.dtype.kind not in "iu":
         raise UserError(f"given labels must be integers [N], got {given.dtype} {given.shape}")
     if len(given) != size:
@@ -105,14 +114,20 @@ def rows_sum_to_one(probs: np.ndarray, first: int) -> None:
 
 
 def grouped(
-    groups: Mapping[str, Sequence[int]] | None, counts: np.ndarray, class_names: Sequence[str]
+    groups: Mapping[str, Sequence[int]] | None,
+    counts: np.ndarray,
+    given: np.ndarray,
+    class_names: Sequence[str],
 ) -> dict[str, list[int]]:
     """`groups` of class ids, no class in two; head, medium and tail by `counts` `[K]` when None.
 
     Raises UserError.
+
+    Args:
+      given: `[K]` counts of the labels, which decide between classes of equal `counts`.
     """
     if groups is None:
-        return class_groups(counts)[0]
+        return class_groups(counts, ties=given)[0]
     seen: dict[int, str] = {}
     for group, ids in groups.items():
         for k in ids:

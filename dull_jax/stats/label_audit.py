@@ -17,6 +17,7 @@ memory.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ TAIL_FALSE_ALARMS = {
 # Where noise depends on the image, labels that are wrong so surely are flagged whatever the guard,
 # which by this estimate would miss nine wrong ones for each right one that it spares.
 CERTAIN = 0.9
+FEW = 10  # labels; those of a class with fewer are not corrected unseen
 RARE = 0.5  # a class is rare if it has less than this part of the largest's samples
 KINDS = {
     "none": "none",
@@ -95,7 +97,7 @@ class LabelAudit:
       flagged: bool `[N]`, to be looked at.
       ambiguous: bool `[N]`, flagged though no other class is likelier.
       replaceable: bool `[N]`, flagged, another class is likelier, and the given one is not of the
-        guarded tail: what may be corrected unseen.
+        guarded tail and has `FEW` labels or more: what may be corrected unseen.
       decided: bool `[N]`, known or put aside: nothing of the above. P(wrong) of what is known is 0
         or 1.
       groups: group -> class ids.
@@ -175,8 +177,8 @@ def audit_labels(
     (45, True)
     """
     budget = max_tail_false_alarms
-    if budget is not None and not 0 <= budget <= 1:
-        raise UserError(f"max_tail_false_alarms={budget} must be in [0, 1]")
+    if budget is not None and not (isinstance(budget, Real) and 0 <= budget <= 1):
+        raise UserError(f"max_tail_false_alarms={budget!r} must be in [0, 1]")
     evidence, class_names = label_evidence.gathered(
         pred_probs, given, features, class_names, block, known
     )
@@ -186,7 +188,8 @@ def audit_labels(
 
     counts = judged.prior * len(given)
     rare, named = (counts < RARE * counts.max())[given], groups is not None
-    groups = check_probs.grouped(groups, np.rint(counts), class_names)
+    labels = np.bincount(given, minlength=len(counts))
+    groups = check_probs.grouped(groups, np.rint(counts), labels, class_names)
     decided = known != UNDECIDED
     inside = {group: np.isin(given, ids) & ~decided for group, ids in groups.items()}
     guard = inside.get("tail", np.zeros(len(given), bool)) & (rare | named)
@@ -208,7 +211,7 @@ def audit_labels(
         wrong=wrong,
         flagged=flagged,
         ambiguous=flagged & ~likelier,
-        replaceable=flagged & likelier & ~guard,
+        replaceable=flagged & likelier & ~guard & (labels >= FEW)[given],
         decided=decided,
         groups=groups,
         threshold=threshold,

@@ -77,10 +77,12 @@ def gathered(
         raise UserError(f"block={block} must be 1 or more rows")
     for start, part in check_probs.blocks(probs, rows) if probs is not None else ():
         check_probs.rows_sum_to_one(part, start)
-    if features is not None and (np.ndim(features) != 2 or len(features) != size):
-        raise UserError(
-            f"features must be [{size} given labels, numbers], got {np.shape(features)}"
-        )
+    if features is not None:
+        check_probs.unmasked(features, "features")
+        if np.ndim(features) != 2 or len(features) != size or not np.shape(features)[1]:
+            raise UserError(
+                f"features must be [{size} given labels, numbers], got {np.shape(features)}"
+            )
     graph = directions = None
     if features is not None and size > 1:
         graph = neighbour_graph.of_same_features(features, opinion_pool.NEIGHBOURS)

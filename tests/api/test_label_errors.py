@@ -94,6 +94,31 @@ def test_blanks_around_a_name_are_no_part_of_it():
         (np.array(["a", NotKnown(), "a"]), {"embeddings": VECTORS[:3]}, "row 1 is missing"),
         (np.array(["a", "a", np.nan], object), {"embeddings": VECTORS[:3]}, "row 2 is missing"),
         (np.array(["a", "a", 3], object), {"embeddings": VECTORS[:3]}, "row 2 is 3, and row 0"),
+        (["a", "a", np.nan], {"embeddings": VECTORS[:3]}, "labels: row 2 is missing (nan)"),
+        (["a", "a", 3], {"embeddings": VECTORS[:3]}, "row 2 is 3, and row 0"),
+        (
+            np.ma.masked_array(GIVEN, np.arange(140) == 7),
+            {"embeddings": VECTORS},
+            "labels: row 7 is missing (masked)",
+        ),
+        (
+            GIVEN,
+            {"embeddings": np.ma.masked_greater(VECTORS, VECTORS.max() - 1e-9)},
+            f"embeddings: row {VECTORS.max(1).argmax()} is missing (masked)",
+        ),
+        (
+            GIVEN,
+            {"pred_probs": np.ma.masked_array(np.ones((140, 3)) / 3, np.eye(140, 3) == 1)},
+            "probabilities: row 0 is missing (masked)",
+        ),
+        (GIVEN, {"embeddings": VECTORS, "classes": [["cat"], ["dog"]]}, "classes must be [K]"),
+        (GIVEN, {"embeddings": VECTORS, "classes": 3}, "classes must be [K]"),
+        (GIVEN, {"embeddings": VECTORS, "folds": 2.5}, "folds = 2.5: must be a whole number"),
+        (
+            GIVEN,
+            {"pred_probs": np.ones((140, 3)) / 3, "max_tail_false_alarms": "1"},
+            "max_tail_false_alarms='1' must be in [0, 1]",
+        ),
         (
             np.array(["a", "b", "x"], object),
             {"embeddings": VECTORS[:3], "classes": ["a", "b"]},

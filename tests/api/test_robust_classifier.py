@@ -82,4 +82,8 @@ def test_settings_that_cannot_be_meant():
         RobustClassifier("dul").fit(vectors, labels)
     with pytest.raises(UserError, match="epochs"):
         RobustClassifier("ce", epochs=-1).fit(vectors, labels)
+    with pytest.raises(UserError, match=r"y: row 3 is missing \(masked\)"):
+        RobustClassifier("ce").fit(vectors, np.ma.masked_array(labels, labels + vectors[3] == 2))
+    with pytest.raises(ValueError, match="contains NaN"):
+        RobustClassifier("ce").fit(vectors, ["cat", "dog", float("nan"), "cat"] * 2)
     assert list(inspect.signature(RobustClassifier).parameters) == ["method", "epochs", "seed"]

@@ -1,5 +1,7 @@
 """`train_classifier` and `Classifier.load`: a run from Python, as the command leaves it."""
 
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -70,7 +72,8 @@ def test_what_is_no_image(run, images, said):
     ("recipe", "fields", "said"),
     [
         ("nope", {}, "recipes are base"),
-        ("folder", {"data__dri": "x"}, r"data__dri: .*data\.dir"),
+        ("folder", {"data__dri": "x"}, r"data__dri: .*data__dir"),
+        ("folder", {"data__dir": pathlib.Path("nowhere")}, "nowhere"),
         ("folder", {"train__epochs": "many"}, "train__epochs = 'many': must be a int"),
         ("folder", {"train__epochs": -3}, "config.train.epochs = -3"),
         ("folder", {"data__dir": "nowhere"}, "nowhere"),

@@ -250,6 +250,18 @@ def test_probabilities_that_are_none(tmp_path, capsys, array, words):
     assert "executed" not in capsys.readouterr().out
 
 
+def test_labels_that_are_objects(tmp_path):
+    probs, _ = files(tmp_path, np.full((2, 2), 0.5), "01")
+    np.save(tmp_path / "labels.npy", np.array(["cat", "dog"], object), allow_pickle=True)
+    with pytest.raises(UserError, match=r"save labels as text, in a .csv with a column label"):
+        of_files(probs, str(tmp_path / "labels.npy"))
+
+
+def test_a_class_that_is_called_as_a_decision(tmp_path):
+    with pytest.raises(UserError, match=r"a class is called \[remove\], which is a decision"):
+        of_files(*files(tmp_path, np.full((2, 2), 0.5), ["cat", "[remove]"]))
+
+
 @pytest.mark.parametrize("labels,words", [
     (["cat", "dog", "cat"], "3 labels for 500"),
     (["cat"] * 499 + ['""'], "row 501: the label is empty"),
@@ -287,6 +299,15 @@ def test_class_names_are_printable(tmp_path):
     (("--run=a", "--max_tail_false_alarms=2"), "max_tail_false_alarms"),
     (("--run=a", "--max_tail_false_alarms=nan"), "--max_tail_false_alarms=nan is no number"),
     (("--run=a", "--apply=x.csv", "--accept_above=NaN"), "--accept_above=nan is no number"),
+    (("--run=a", "--accept_above=0.5"), "--accept_above belongs to --apply"),
+    (("--run=a", "--apply_as=folders"), "--apply_as belongs to --apply"),
+    (("--run=a", "--apply_files=copy"), "--apply_files belongs to --apply"),
+    (("--run=a", "--force"), "--force belongs to --apply"),
+    (("--probs=p.npy", "--labels=l.csv", "--folds=3"), "--folds is of networks; with --probs"),
+    (("--probs=p.npy", "--labels=l.csv", "--epochs=3"), "--epochs is of networks; with --probs"),
+    (("--probs=p.npy", "--labels=l.csv", "--devices=1"), "--devices is of networks; with"),
+    (("--probs=p.csv", "--labels=l.csv"), "p.csv: probabilities are read from .npy files"),
+    (("--probs=p.parquet", "--labels=l.csv"), "p.parquet: probabilities are read from .npy"),
 ])  # fmt: skip
 def test_refusals_are_one_line(arguments, words):
     found = command(*arguments)

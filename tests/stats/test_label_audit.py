@@ -159,6 +159,19 @@ def test_verdicts_follow_from_the_posterior(name, request):
     assert found.replaceable.any() and (found.ambiguous.any() or name == "audit")
 
 
+def test_classes_of_a_few_labels_are_not_corrected_unseen():
+    """Six of one to three labels each, all of which look like another class."""
+    sizes = np.array([40, 40, 40, 1, 1, 3, 3, 3, 1])
+    given = np.repeat(np.arange(9), sizes)
+    looks = np.where(given < 3, given, given % 3)
+    probs = np.full((len(given), 9), 0.01)
+    probs[np.arange(len(given)), looks] = 0.92
+    found = audit_labels(probs, given)
+    assert set(given[found.flagged]) & set(range(3, 9)) and not found.replaceable.any()
+    of_one = {3, 4, 8}
+    assert set(found.groups["tail"]) == of_one and set(found.groups["medium"]) == {5, 6, 7}
+
+
 @pytest.mark.parametrize("name", ["audit", "image_audit"])
 def test_estimates_are_sums_of_p_wrong(name, request):
     found = request.getfixturevalue(name)
@@ -445,6 +458,8 @@ FINE, LABELS = np.full((6, 3), 1 / 3), np.zeros(6, int)
         (_with(2, [2.0, 3, 4]), LABELS, {}, "row 2 .* sums to 9; .* of logits, the softmax"),
         (FINE, LABELS, {"max_tail_false_alarms": 2}, r"must be in \[0, 1\]"),
         (FINE, LABELS, {"block": 0}, "1 or more rows"),
+        (FINE, LABELS, {"max_tail_false_alarms": "1"}, r"must be in \[0, 1\]"),
+        (np.ma.masked_array(FINE, np.eye(6, 3) == 1), LABELS, {}, "row 0 is missing"),
     ],
 )
 def test_bad_input_is_named(probs, given, options, message):
@@ -464,6 +479,8 @@ FEATURES = np.ones((6, 2))
         (FINE, FEATURES[:5], r"\[6 given labels, numbers\], got \(5, 2\)"),
         (FINE[:1], FEATURES, r"\[1 given labels, numbers\], got \(6, 2\)"),
         (None, FEATURES[:, 0], r"\[6 given labels, numbers\], got \(6,\)"),
+        (FINE, FEATURES[:, :0], r"\[6 given labels, numbers\], got \(6, 0\)"),
+        (FINE, np.ma.masked_array(FEATURES, np.eye(6, 2) == 1), "features: row 0 is missing"),
         (None, np.where(np.arange(6)[:, None] == 3, np.nan, FEATURES), "sample 3 are not finite"),
     ],
 )

@@ -14,6 +14,8 @@ def test_groups_by_rank_and_by_count():
     assert counts == {"head": [0], "medium": [1, 2], "tail": [3]} and "100" in rule
     assert len(class_groups(np.full(100, 150))[0]["head"]) == 100
     assert class_groups(np.array([5]))[0]["medium"] == [0]
+    tied = class_groups(np.array([9, 9, 0, 0, 0, 0]), ties=np.array([9, 9, 1, 3, 1, 3]))[0]
+    assert tied == {"head": [0, 1], "medium": [3, 5], "tail": [2, 4]}
 
 
 def test_accuracy_against_counting():

@@ -23,10 +23,10 @@ def chosen(name: str, target: files.Path) -> ModuleType:
     Raises:
       UserError: the target's suffix is none of the format's, or what writes it is not installed.
     """
-    if name == BY_SUFFIX:
-        name = "folders" if not target.suffix else "table"
-    module = importlib.import_module(f"{__name__}.{name}")
     suffix = target.suffix.lower()
+    if name == BY_SUFFIX:
+        name = {"": "folders", ".json": "label_studio"}.get(suffix, "table")
+    module = importlib.import_module(f"{__name__}.{name}")
     if module.SUFFIXES and suffix not in module.SUFFIXES:
         *more, last = module.SUFFIXES
         needed = f"{', '.join(more)} or {last}" if more else last

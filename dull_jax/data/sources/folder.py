@@ -41,8 +41,8 @@ def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
     else is left out is a problem of the index.
 
     Args:
-      labelled: whether there must be labels. Else all parts are kept; and without a train part or
-        two folders with images, the images of all folders have no label.
+      labelled: whether there must be labels. Else all parts are kept; and without a train part, or
+        two folders that hold more images than lie beside them, no image has a label.
 
     Raises:
       UserError: no such folder, unreadable, folders that are all parts but no train part with class
@@ -61,12 +61,18 @@ def read(root: str | pathlib.Path, labelled: bool = True) -> ImageIndex:
 
 
 def _has_classes(root: str) -> bool:
-    """Whether there is a part with class folders in it, or two folders with images."""
+    """Whether there is a part with class folders in it, or two folders with images, and more
+    images in folders than beside them."""
     tree = ImageTree(root)
     folders = tree.folders(root)
-    filled = (path for path in folders.values() if next(tree.images(path), None))
     trained = (path for name, path in folders.items() if split_of(name) == "train")
-    return any(map(tree.inner, trained)) or len(list(itertools.islice(filled, 2))) == 2
+    if any(map(tree.inner, trained)):
+        return True
+    filled = (path for path in folders.values() if next(tree.images(path), None))
+    beside = sum(not is_folder(top) and not why_no_image(top) for top in tree.visible(root))
+    inside = itertools.chain.from_iterable(map(tree.images, folders.values()))
+    two = len(list(itertools.islice(filled, 2))) == 2
+    return two and next(itertools.islice(inside, beside, None), None) is not None
 
 
 def _all(tree: ImageTree) -> list[Entry]:

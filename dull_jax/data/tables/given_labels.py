@@ -175,6 +175,11 @@ def _array(path: str, data: bytes, num_samples: int, num_classes: int, by: str) 
     try:
         labels = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # A damaged header fails in many ways; none of them runs code.
+        if "Object arrays" in str(error):
+            raise UserError(
+                f"{path}: an array of objects, which is not read; save labels as text, in a .csv "
+                "with a column label"
+            ) from None
         raise UserError(f"{path}: not a plain .npy array ({reason(error)})") from None
     if labels.ndim != 1 or labels.dtype.kind not in "iuf":
         raise UserError(

@@ -6,6 +6,7 @@ import unicodedata
 import pytest
 
 from dull_jax.data.own import decode
+from dull_jax.data.own.image_index import UNLABELLED
 from dull_jax.data.sources import folder as image_folder
 from dull_jax.errors import UserError
 from dull_jax.run_dir import layout
@@ -40,6 +41,16 @@ def test_train_and_test(tmp_path):
     every = image_folder.read(tmp_path, labelled=False)
     assert every.class_names == ("cat", "cow", "dog") and not every.aside
     assert names(every, "val") == {"val/cat/5.jpg": "cat"}
+
+
+@pytest.mark.parametrize(("beside", "labels"), [(0, ("cat", "dog")), (2, ("cat", "dog")), (3, ())])
+def test_without_a_need_for_labels_most_images_decide_what_folders_are(beside, labels, tmp_path):
+    inside = ["cat/1.jpg", "cat/deep/2.jpg", "dog/3.jpg"]
+    loose = [f"{n}.jpg" for n in range(beside)]
+    save(tmp_path, dict.fromkeys([*inside, *loose, "notes.txt"], b""))
+    found = image_folder.read(tmp_path, labelled=False)
+    assert found.class_names == (labels or UNLABELLED)
+    assert len(found.paths) == 3 + beside * (not labels)
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation", "Test"])
