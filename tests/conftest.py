@@ -3,8 +3,15 @@
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import tempfile
+
+# A shell's background job ignores Ctrl-C and `nohup` a hangup, and children inherit that; what is
+# handled, if only by doing nothing, they heed as under a terminal.
+for number in (signal.SIGINT, signal.SIGHUP):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 cache = pathlib.Path(tempfile.gettempdir()) / f"dull_jax_test_cache_{os.getuid()}"

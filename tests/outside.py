@@ -1,21 +1,11 @@
-"""What tests of other processes share: how long to wait, signals, ports, devices, our line."""
+"""What tests of other processes share: how long to wait, ports, devices, and which line is ours."""
 
 import os
 import random
-import signal
 import socket
 import sys
 
 LONG = 600  # seconds until something hangs, also on a slow machine that does other things too
-
-
-def heed_signals() -> None:
-    """For `preexec_fn`. Ctrl-C and hangup as under a terminal, however these tests were started.
-
-    A shell's background job ignores the one and `nohup` the other, and children inherit that.
-    """
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
 
 
 def free_port() -> int:

@@ -70,6 +70,7 @@ def _lead(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
 
 
 _ON_FEATURES = ("dull", "two_stage", "la", "elr", "ldam_drw", "ce")
+_OTHERS = ("tabasco", "dividemix", "sfa", "dasc", "rolt", "co_teaching")
 _NOISES = {"t2h": "T2H", "file": "human labels"}
 _OF_FEATURES = (  # folders of results, and what the noise of a name is in them
     ("features", {"file": ", 17 % wrong"}),
@@ -103,23 +104,25 @@ def _features() -> str:
     return _with_source("\n".join(lines), used)
 
 
-def _features_all() -> str:
-    """A row for each method, which has run on both sets at imbalance 100, T2H 0.3 and 0.4."""
+def _features_others() -> str:
+    """A row for each noise that the methods beside those of `_features` have run on, on three
+    seeds at most."""
     cells, _ = _feature_runs()
-    columns = [
-        (name, 100, f"T2H {rate}") for name in ("cifar10", "cifar100") for rate in (0.3, 0.4)
-    ]
-    lines = [f"| method | {' | '.join(f'{name}, {noise}' for name, _, noise in columns)} |"]
-    lines.append("|---|" + "--:|" * len(columns))
-    runs = {
-        method: [[run for run in cells[column][method] if run["seed"] < 3] for column in columns]
-        for method in cells[columns[0]]
-    }
+    names = [title({"method": method}) for method in ("dull", *_OTHERS)]
+    lines = [f"| set | noise | {' | '.join(names)} |", "|---|---|" + "--:|" * len(names)]
     used = []
-    for method in sorted(runs, key=lambda method: -_mean_last(runs[method][0])):
-        text = " | ".join(map(dull_tables.cell, runs[method]))
-        lines.append(f"| {title({'method': method})} | {text} |")
-        used += [run for of in runs[method] for run in of]
+    for (dataset, _, noise), runs in sorted(cells.items()):
+        if not any(runs[method] for method in _OTHERS):
+            continue
+        columns = [
+            [run for run in runs[method] if run["seed"] < 3] for method in ("dull", *_OTHERS)
+        ]
+        text = [
+            dull_tables.cell(column) + f" (n={len(column)})" * (len(column) < 3) if column else ""
+            for column in columns
+        ]
+        lines.append(f"| {dataset} | {noise} | {' | '.join(text)} |")
+        used += [run for column in columns for run in column]
     return _with_source("\n".join(lines), used)
 
 
@@ -291,7 +294,7 @@ TABLES = {
     "whole-tail": lambda: _runs("whole_tail"),
     "resnet": lambda: _runs("resnet"),
     "features": _features,
-    "features-all": _features_all,
+    "features-others": _features_others,
     "features-tuning": lambda: _tuning("lr", read("features/tuning.json")["runs"]),
     "features-probe": lambda: _tuning("probe", read("features/tuning.json")["probe"]["runs"]),
     "features-warmup": lambda: _tuning("warmup", read("features/tuning.json")["warmup"]["runs"]),

@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
-from outside import heed_signals
-
 ROOT = pathlib.Path(__file__).parent.parent.parent
 _NOTHING: Mapping[str, str] = {}
 SMALL = (
@@ -39,13 +37,7 @@ def start_two(*words: str) -> subprocess.Popen:
 def open_process(command: list[str], variables: Mapping[str, str] = _NOTHING) -> subprocess.Popen:
     environ = os.environ | {"JAX_PLATFORMS": "cpu"} | variables
     return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environ,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=heed_signals,
+        command, cwd=ROOT, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
 
 

@@ -13,7 +13,7 @@ import processes
 import pytest
 
 import runs
-from outside import LONG, heed_signals, our_line
+from outside import LONG, our_line
 
 BUSY = """
 import time
@@ -42,7 +42,6 @@ def busy():
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=heed_signals,
     )
     assert "at work\n" in iter(process.stdout.readline, "")
     return process
@@ -70,7 +69,6 @@ def test_while_libraries_are_imported(module, moment):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPROFILEIMPORTTIME": "1"},
-        preexec_fn=heed_signals,
     )
     for line in process.stderr:  # Python itself has started
         if "dull_jax" in line:

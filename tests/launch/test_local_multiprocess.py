@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from cloud import ROOT
 
-from outside import LONG, heed_signals
+from outside import LONG
 
 PROCESS = """
 import os, signal, sys, time
@@ -42,7 +42,6 @@ def local(tmp_path):
             stderr=subprocess.PIPE,
             text=True,
             env=environment,
-            preexec_fn=heed_signals,  # bash cannot trap what was ignored before
         )
 
     return start

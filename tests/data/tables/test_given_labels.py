@@ -168,9 +168,12 @@ sprung: list[str] = []
 
 
 def test_a_pickle_in_an_array_is_not_loaded(write):
-    contents = (npy(np.array([Trap()] * 4), allow_pickle=True), pickle.dumps(Trap()))
-    for content in contents:
-        with pytest.raises(UserError, match="not a plain"):
+    contents = {
+        npy(np.array([Trap()] * 4), allow_pickle=True): "an array of objects, which is not read",
+        pickle.dumps(Trap()): "not a plain",
+    }
+    for content, said in contents.items():
+        with pytest.raises(UserError, match=said):
             given_labels.read(write("trap.npy", content), IDS, NAMES, by="position")
     assert sprung == []
 
