@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchmarks import result_file, timing
-from benchmarks.audit import simulated_people, worst_of_three
+from benchmarks.audit import scale, simulated_people, worst_of_three
 from benchmarks.speed import scan
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -119,3 +119,17 @@ def test_readme_counts_the_sets_on_which_our_audit_is_ahead():
 
     ahead = sum(f1(runs, "ours") > max(f1(runs, name) for name in others) for runs in wrong)
     assert f"on {ahead} of {len(wrong)} sets with" in (ROOT / "README.md").read_text()
+
+
+def test_labels_of_an_audits_scale_are_drawn_from_their_probabilities():
+    rng = np.random.default_rng(0)
+    prior = np.array([0.5, 0.3, 0.2])
+    clean = rng.choice(3, 6000, p=prior).astype(np.int32)
+    other, gap = (clean + 1) % 3, rng.exponential(2, 6000)
+    probs = np.empty((6000, 3), np.float32)
+    given = scale.by_image(rng, probs, clean, prior, other, gap)
+    np.testing.assert_allclose(probs.sum(1), 1, rtol=1e-5)
+    own = probs[np.arange(6000), given]
+    assert abs((probs**2).sum() - own.sum()) < 4 * np.sqrt(6000)  # what is expected of such draws
+    assert 0.1 < np.mean(given != clean) < 0.4
+    assert (probs[np.arange(6000), other] < probs[np.arange(6000), clean]).all()

@@ -1,6 +1,6 @@
 """Measures seconds and memory of an audit whose probabilities hardly fit into memory.
 
-    python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h] [--features=0]
+    python -m benchmarks.audit.scale [--n=1000000] [--k=1000] [--noise=t2h|image|…] [--features=0]
         [--dir=DIR] [--out=FILE]
 
 Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
@@ -10,7 +10,7 @@ shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
   bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged), four times where noise depends
-    on the image: 8 or 16 GB.
+    on the image, five with features: 8, 16 or 20 GB.
   memory: 9 bytes a sample for the answer, 4 K^2 = 4 MB for the transition, a few blocks of 1 MB;
     the search holds 2,000,000 predictions, 8 MB, in about ten arrays at a time, and the pool is
     fitted to 20,000,000, 80 MB, in about six. About 1 GB.
@@ -23,8 +23,9 @@ What it must cost, for N = 1,000,000 and K = 1,000 in float32:
     in practice, since the steps move 4 to 20 bytes through the cache for each number.
 
 The file is made block by block: a sample's scores are noise plus a clear lead of its true class,
-mixed by the transition, so that they are p(given | x); easy to audit, since what is measured is
-time and memory. It is deleted afterwards.
+mixed by the transition, so that they are p(given | x); or (`--noise=image`) a second class nearly
+as likely, and the label is drawn from what is then p(given | x). Easy to audit, since what is
+measured is time and memory. It is deleted afterwards.
 """
 
 import json
