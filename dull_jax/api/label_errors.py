@@ -106,6 +106,8 @@ def find_label_errors(
     if pred_probs is None and embeddings is None:
         raise UserError("give pred_probs, or embeddings, or both")
     numbered = vectors.numbered(labels, classes)
+    if len(numbered.classes) < 2:
+        raise UserError("labels are of one class; there is nothing to tell apart")
     if len(numbered.number) > 2 and np.bincount(numbered.number).max() == 1:
         raise UserError(
             f"no class has a second label of the {len(numbered.number):,}: are they ids?"
@@ -162,8 +164,6 @@ def _cross_validated(
     embeddings: np.ndarray, labels: Labels, folds: int, epochs: int, seed: int, say: Say
 ) -> np.ndarray:
     """float32 `[N, K]`: p(label | sample) by linear heads that have not seen the sample."""
-    if len(labels.classes) < 2:
-        raise UserError("labels are of one class; there is nothing to tell apart")
     if vectors.whole("folds", folds) < 2:
         raise UserError(f"folds = {folds}: two are needed, to train on one and predict the other")
     size, width = embeddings.shape

@@ -132,6 +132,7 @@ def test_blanks_around_a_name_are_no_part_of_it():
         (GIVEN, {"embeddings": np.where(VECTORS == VECTORS[3, 0], np.inf, VECTORS)}, "row 3 is"),
         (GIVEN, {"embeddings": VECTORS, "classes": ["cat", "dog"]}, "'owl', which is none of"),
         (["a"] * 140, {"embeddings": VECTORS}, "labels are of one class"),
+        (["a"] * 140, {"pred_probs": np.ones((140, 1))}, "labels are of one class"),
         (GIVEN, {"embeddings": VECTORS, "folds": 1}, "folds = 1"),
         (GIVEN, {"embeddings": VECTORS, "epochs": -1}, "config.train.epochs"),
         (GIVEN, {"pred_probs": np.ones((140, 2)) / 2}, "probabilities of 2 classes"),
