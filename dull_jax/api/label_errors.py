@@ -19,7 +19,6 @@ from dull_jax.audit import crossval, outputs
 from dull_jax.audit.prediction_files import as_the_columns_say
 from dull_jax.errors import UserError
 from dull_jax.stats import column_order, neighbour_graph
-from dull_jax.stats.check_probs import unmasked
 from dull_jax.stats.label_audit import LabelAudit, audit_labels
 
 Say = Callable[[str], None]
@@ -113,8 +112,7 @@ def find_label_errors(
             f"no class has a second label of the {len(numbered.number):,}: are they ids?"
         )
     if pred_probs is not None:
-        pred_probs = np.asarray(unmasked(pred_probs, "probabilities"))
-        numbered = _in_columns(numbered, pred_probs, classes is None, say)
+        numbered = _in_columns(numbered, np.asarray(pred_probs), classes is None, say)
     if embeddings is not None:
         embeddings = vectors.checked(embeddings, len(numbered.number))
         if pred_probs is None:

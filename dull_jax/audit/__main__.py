@@ -85,7 +85,7 @@ def define_flags() -> None:
         "apply_as",
         write_back.BY_SUFFIX,
         (write_back.BY_SUFFIX, *write_back.NAMES),
-        "The format of --apply; auto: by its suffix, .json for Label Studio; class folders.",
+        "The format of --apply; auto: by its suffix (.json: Label Studio), or class folders.",
     )
     flags.DEFINE_enum(
         "apply_files", "link", ("link", "copy"), "Images in a folder of --apply; never moved."
