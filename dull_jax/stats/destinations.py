@@ -4,12 +4,19 @@ Confusions say how the samples that look most like class b are called. Where a f
 loses labels to b, many labels b are images of a, and what looks like a label b is called a: so b
 seems to lose its labels to a. The likelihood of the given labels is not misled, for an image of b
 is called b or c, and never a. So confusions are the prior of a class's destination, and the
-likelihood decides; class by class, since what one loses depends on what another does (coordinate
-ascent). In the same way b may seem to lose labels while it keeps them (`keep`). Array in, array
-out; N samples, K classes.
+likelihood decides.
+
+What one class loses depends on what another does: a whole chain of them may be read backwards, and
+no class of it is better off alone. So after classes were decided one by one (coordinate ascent), a
+class is moved to a destination that is nearly as probable, those it is moved to and from decide
+again, and so on; the chain is kept if the labels are explained better as a whole (an ejection
+chain, as of Lin and Kernighan 1973). Where several destinations are left that are nearly as
+probable, T has all of them (`averaged`). In the same way a class may seem to lose labels while it
+keeps them (`keep`). Array in, array out; N samples, K classes.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -20,6 +27,9 @@ from dull_jax.stats.noise_kinds import Table
 from dull_jax.stats.noise_undone import clean_probs
 
 _SWEEPS = 4
+_LONGEST = 8  # decisions of a chain
+_NEARLY = 5.0  # nats: a destination that is so much less probable may begin a chain
+_UNLIKELY = 0.1  # of the most probable destination: no less has a part in T
 _CANDIDATES = 9  # destinations of a class
 _NEAR = 32  # classes that its samples may be of; the others are taken together
 _SAMPLES = 512  # that may be of the class, at most: p(given the class) is `_LEAST` or more
@@ -27,6 +37,7 @@ _MORE_SAMPLES = 4096  # where two answers are compared, not `_CANDIDATES`
 _LEAST = 0.05
 _BETTER = 2.0  # nats by which labels are explained better where a class keeps what it seems to lose
 _RARELY = 1e-3  # prior of a destination that no confusion shows
+_STEPS, _MORE_STEPS = 20, 60  # of the deconvolution; more again where two answers are compared
 
 
 def by_likelihood(
@@ -46,23 +57,33 @@ def by_likelihood(
       make: confusions -> T `[K, K]`, in which a class keeps its labels or loses some to the one
         that it is confused with most.
     """
-    counts = np.bincount(given, minlength=len(confused))
-    loses = make(confused).diagonal() < 1
-    parts = _parts(probs, given, confused, loses, _SAMPLES)
-    confused = _one_way(confused, counts)
-    transition = make(confused)
+    start = _one_way(confused, np.bincount(given, minlength=len(confused)))
+    search = _Search(probs, given, confused, make(start))
+    search.run()
+    for own in search.parts:
+        _swap(start, own, _destination(make(start), own), _destination(search.table, own))
+    return start
 
-    def moved(part: _Part) -> bool:
-        nonlocal transition
-        old = int(_ranked(transition, part.own)[0])
-        if (new := _best(part, transition)) == old:
-            return False
-        _swap(confused, part.own, old, new)
-        transition = make(confused)
-        return True
 
-    _ascend(parts, moved)
-    return confused
+def averaged(
+    probs: np.ndarray, given: np.ndarray, confused: np.ndarray, transition: np.ndarray
+) -> np.ndarray:
+    """T `[K, K]`: what a class loses goes to its destinations by how probable each is.
+
+    Given those of the others, which are averaged before it if they are more frequent. What is
+    `_UNLIKELY` has no part: where two classes exchange labels, a little of a third misleads.
+
+    Args:
+      probs, given, confused: as of `by_likelihood`.  transition: T `[K, K]`, one destination each.
+    """
+    mean = transition.copy()
+    for part in _parts(probs, given, confused, transition.diagonal() < 1, _SAMPLES):
+        rows = _rows(part, transition)
+        scores = _likelihoods(part, mean, rows) + part.log_prior
+        weights = np.exp(scores - scores.max())
+        weights[weights < _UNLIKELY] = 0
+        mean[part.own] = weights @ rows / weights.sum()
+    return mean
 
 
 def keep(probs: np.ndarray, given: np.ndarray, transition: np.ndarray) -> np.ndarray:
@@ -80,7 +101,7 @@ def keep(probs: np.ndarray, given: np.ndarray, transition: np.ndarray) -> np.nda
     def changed(part: _Part) -> bool:
         table = np.where(keeps[:, None], np.eye(size), transition)
         rows = np.stack([transition[part.own], np.eye(size)[part.own]])
-        losing, keeping = _likelihoods(part, table, rows)
+        losing, keeping = _likelihoods(part, table, rows, _MORE_STEPS)
         before = keeps[part.own]
         keeps[part.own] = keeping > losing + _BETTER
         return bool(keeps[part.own] != before)
@@ -104,6 +125,70 @@ class _Part(NamedTuple):
     near: np.ndarray
     candidates: list[int]
     log_prior: np.ndarray
+
+
+class _Search:
+    """Where classes lose their labels to, as it is known so far: `table`, T `[K, K]`."""
+
+    def __init__(
+        self, probs: np.ndarray, given: np.ndarray, confused: np.ndarray, table: np.ndarray
+    ):
+        self.probs, self.given, self.table = probs, given, table.copy()
+        parts = _parts(probs, given, confused, table.diagonal() < 1, _SAMPLES)
+        self.parts = {part.own: part for part in parts}
+        self.log_prior = _log_prior(confused)
+
+    def run(self) -> None:
+        """Class by class, then by chains."""
+        _ascend(list(self.parts.values()), lambda part: bool(_decide(part, self.table)))
+        explained = self._explained(np.arange(len(self.given)), self.table)
+        for own, to in self._nearly():
+            self._keep_chain(own, to, explained)
+
+    def _nearly(self) -> Iterator[tuple[int, int]]:
+        """Classes, and destinations that are not theirs but nearly as probable."""
+        for own, part in self.parts.items():
+            scores = _scores(part, self.table)
+            for place in np.argsort(-scores, kind="stable").tolist():
+                to = part.candidates[place]
+                nearly = scores[place] > scores.max() - _NEARLY
+                if nearly and to != _destination(self.table, own):
+                    yield own, to
+
+    def _keep_chain(self, own: int, to: int, explained: np.ndarray) -> None:
+        """If the chain that begins there is better; then `explained` `[N]` is its."""
+        table = self._chain(own, to)
+        changed = np.flatnonzero((table != self.table).any(1))
+        if not len(changed):
+            return
+        rows = np.flatnonzero((self.probs[:, changed] >= _LEAST).any(1))
+        again = self._explained(rows, table)
+        gain = float((again - explained[rows]).sum())
+        for i in changed.tolist():
+            new, old = _destination(table, i), _destination(self.table, i)
+            gain += float(self.log_prior[i, new] - self.log_prior[i, old])
+        if gain > 1e-2:  # of float32 sums
+            self.table, explained[rows] = table, again
+
+    def _chain(self, own: int, to: int) -> np.ndarray:
+        """T with another destination of a class, once those that it concerns have decided again."""
+        table = self.table.copy()
+        waiting = [to, _destination(table, own)]
+        _swap(table, own, waiting[1], to)
+        for _ in range(_LONGEST):
+            waiting = [i for i in waiting if i != own and i in self.parts]
+            if not waiting:
+                break
+            waiting += _decide(self.parts[waiting.pop(0)], table)
+        return table
+
+    def _explained(self, rows: np.ndarray, table: np.ndarray) -> np.ndarray:
+        """`[n]` log-likelihoods of the labels of some rows."""
+        size = 1 << max(len(rows) - 1, 255).bit_length()  # few sizes are compiled
+        padded = np.concatenate([rows, np.zeros(size - len(rows), int)])
+        tables = table[None].astype(np.float32)
+        logs = _log_likelihoods(self.probs[padded], self.given[padded], tables, _STEPS)
+        return np.array(logs)[0, : len(rows)]
 
 
 def _ascend(parts: list[_Part], changed: Callable[[_Part], bool]) -> None:
@@ -138,9 +223,14 @@ def _part(
     here = probs[rows][:, near]
     rest = np.maximum(1 - here.sum(1, keepdims=True), 1e-6)
     candidates = [k for k in _ranked(confused, own).tolist() if k in near][:_CANDIDATES]
-    log_prior = np.log(np.maximum(confused[own, candidates], _RARELY))
+    log_prior = _log_prior(confused)[own, candidates]
     probs = np.hstack([here, rest])
     return _Part(own, probs, place[given[rows]], counts, near, candidates, log_prior)
+
+
+def _log_prior(confused: np.ndarray) -> np.ndarray:
+    """`[K, K]` of destinations."""
+    return np.log(np.maximum(confused, _RARELY))
 
 
 def _one_way(confused: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -159,20 +249,38 @@ def _ranked(table: np.ndarray, own: int) -> np.ndarray:
     return order[order != own]
 
 
+def _destination(table: np.ndarray, own: int) -> int:
+    return int(_ranked(table, own)[0])
+
+
 def _swap(table: np.ndarray, row: int, one: int, other: int) -> None:
     table[row, [one, other]] = table[row, [other, one]]
 
 
-def _best(part: _Part, transition: np.ndarray) -> int:
-    """The most probable destination of the part's class, as the others have theirs."""
-    rows = np.zeros((len(part.candidates), len(transition)))
-    rows[:, part.own] = stays = transition[part.own, part.own]
+def _decide(part: _Part, table: np.ndarray) -> list[int]:
+    """T with the part's class at its best destination, given the others; (new, old) if it moved."""
+    old = _destination(table, part.own)
+    new = part.candidates[int(_scores(part, table).argmax())]
+    _swap(table, part.own, old, new)
+    return [new, old] if new != old else []
+
+
+def _scores(part: _Part, table: np.ndarray) -> np.ndarray:
+    """`[c]` log-posteriors of the candidates, but for a constant, as the others have theirs."""
+    return _likelihoods(part, table, _rows(part, table)) + part.log_prior
+
+
+def _rows(part: _Part, table: np.ndarray) -> np.ndarray:
+    """`[c, K]`: the class's row of T with each of its candidates as destination."""
+    rows = np.zeros((len(part.candidates), len(table)))
+    rows[:, part.own] = stays = table[part.own, part.own]
     rows[np.arange(len(rows)), part.candidates] = 1 - stays
-    likelihoods = _likelihoods(part, transition, rows)
-    return part.candidates[int((likelihoods + part.log_prior).argmax())]
+    return rows
 
 
-def _likelihoods(part: _Part, transition: np.ndarray, rows: np.ndarray) -> np.ndarray:
+def _likelihoods(
+    part: _Part, transition: np.ndarray, rows: np.ndarray, steps: int = _STEPS
+) -> np.ndarray:
     """`[c]` log-likelihoods of the part's labels, its class having each of the rows `[c, K]`."""
     size = len(part.near)
     tables = np.repeat(transition[None], len(rows), 0)
@@ -180,15 +288,18 @@ def _likelihoods(part: _Part, transition: np.ndarray, rows: np.ndarray) -> np.nd
     near = np.zeros((len(rows), size + 1, size + 1), np.float32)
     near[:, :size, :size] = tables[:, part.near[:, None], part.near]
     near[:, :, size] = np.maximum(1 - near.sum(2), 0)  # all other classes, which keep their labels
-    return np.asarray(_log_likelihoods(part.probs, part.given, near)) @ part.counts
+    return np.asarray(_log_likelihoods(part.probs, part.given, near, steps)) @ part.counts
 
 
-@jax.jit
-def _log_likelihoods(probs: jax.Array, given: jax.Array, tables: jax.Array) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="steps")
+def _log_likelihoods(
+    probs: jax.Array, given: jax.Array, tables: jax.Array, steps: int
+) -> jax.Array:
     """`[c, n]` log p(given | x) of predictions `[n, K]` made possible under each T `[c, K, K]`."""
 
     def under(table: jax.Array) -> jax.Array:
-        again = jnp.sum(clean_probs(probs, Table(table)) * table[:, given].T, axis=1)
+        clean = clean_probs(probs, Table(table), steps)
+        again = jnp.sum(clean * table[:, given].T, axis=1)
         return jnp.log(jnp.maximum(again, 1e-12))
 
-    return jax.lax.map(under, tables)
+    return jax.vmap(under)(tables)

@@ -19,9 +19,9 @@ from typing import NamedTuple
 import numpy as np
 
 from dull_jax.stats import destinations, image_noise, look_alikes, noise_kinds
-from dull_jax.stats.noise_kinds import Noise
+from dull_jax.stats.noise_kinds import Noise, Table
 from dull_jax.stats.noise_trials import Likelihood, LookAlikes, Trial, lead, realised, tried
-from dull_jax.stats.noise_undone import clean_probs, likelihood_gain, solved, tempered
+from dull_jax.stats.noise_undone import Make, clean_probs, likelihood_gain, solved, tempered
 from dull_jax.stats.transition import LabelModel
 
 RATES = tuple(np.arange(0.05, 0.61, 0.05).round(2))  # of the first search
@@ -186,21 +186,26 @@ def _refined(
 ) -> NoiseEstimate:
     """The same kind, its amount searched finely; read off the confusions of all samples."""
     counts, near = look_alike.counts, _near(best.rate)
+    make: Make
     if best.kind in look_alike.kinds:
         best = chosen([best, *look_alike.tried(best.kind, near)], evident)
-        confused = look_alikes.confident_confusions(probs, given)
+        shown = confused = look_alikes.confident_confusions(probs, given)
         shape = functools.partial(look_alike.kinds[best.kind], rate=best.rate)
         if best.kind.startswith(look_alikes.PAIRS):
             confused = destinations.by_likelihood(
-                *(probs, given, confused),
-                make=lambda shown: noise_kinds.table(shape(counts, confused=shown)),
+                *(probs, given, shown),
+                make=lambda found: noise_kinds.table(shape(counts, confused=found)),
             )
-        make = functools.partial(shape, confused=confused)
+        shape = make = functools.partial(shape, confused=confused)
         if best.kind in look_alikes.SOME_LOSE:
             keeps = destinations.keep(probs, given, noise_kinds.table(make(counts)))
             if keeps.any():  # what the others lose was searched with what these seemed to lose
                 best = chosen([best, *look_alike.keeping(best.kind, keeps, near)], evident)
-            make = functools.partial(make, keeps=keeps, rate=best.rate)
+            make = functools.partial(shape, keeps=keeps, rate=best.rate)
+        if best.kind.startswith(look_alikes.PAIRS):  # counts do not matter to them
+            one = noise_kinds.table(make(counts))
+            several = destinations.averaged(probs, given, shown, one)
+            make = functools.partial(_whatever_counts, Table(several))
     else:
         if best.kind != "none":
             fine = tried(probs, given, counts, near, look_alike.likelihood, best.kind)
@@ -211,6 +216,11 @@ def _refined(
     name = f"{kind} rate {realised(model):.2f} {how}".strip() if best.rate else kind
     gain = float((best.gains - without.gains).mean())
     return NoiseEstimate(name, noise, model, gain, best.temperature)
+
+
+def _whatever_counts(noise: Noise, _: np.ndarray) -> Noise:
+    """Of kinds that do not depend on the counts."""
+    return noise
 
 
 def _near(rate: float) -> list[float]:

@@ -4,6 +4,7 @@ Predictions that were learnt from given labels say p(given | x) = p(true | x) T.
 out; N samples, K classes.
 """
 
+import functools
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -41,12 +42,12 @@ def solved(given_counts: np.ndarray, make: Make, iterations: int = 200) -> tuple
     return noise, model
 
 
-@jax.jit
-def clean_probs(noisy_probs: jax.Array, noise: Noise) -> jax.Array:
+@functools.partial(jax.jit, static_argnames="steps")
+def clean_probs(noisy_probs: jax.Array, noise: Noise, steps: int = _STEPS) -> jax.Array:
     """p `[N, K]` in the simplex with p T nearest `noisy_probs` `[N, K]` (Kullback-Leibler).
 
     Richardson-Lucy deconvolution: EM for the weights of a mixture whose components are the rows
-    of T. About 120 products of T with a row of length K, for each row.
+    of T. For each row, two products of T with a row of length K a step.
     """
     observed = noise.sorted(noisy_probs)
 
@@ -54,7 +55,7 @@ def clean_probs(noisy_probs: jax.Array, noise: Noise) -> jax.Array:
         p = p * noise.backward(observed / jnp.maximum(noise.forward(p), 1e-12))
         return p / p.sum(1, keepdims=True)
 
-    return jnp.asarray(noise.named(jax.lax.fori_loop(0, _STEPS, step, observed)))
+    return jnp.asarray(noise.named(jax.lax.fori_loop(0, steps, step, observed)))
 
 
 @jax.jit

@@ -9,7 +9,6 @@ import gaussians
 from dull_jax.stats import destinations, look_alikes
 from dull_jax.stats.noise_kinds import Table
 from dull_jax.stats.noise_structure import positive
-from dull_jax.stats.noise_undone import _STEPS
 
 CHAINS = np.array([1, 2, 0, 4, 5, 3, 7, 8, 6])  # 0 -> 1 -> 2 -> 0, and so on
 COUNTS = np.array([400, 120, 40] * 3)
@@ -96,25 +95,88 @@ def test_few_classes_and_classes_that_lose_nothing(size):
     assert np.argsort(-kept, 1)[:, 0].shape == (size,)
 
 
-def test_the_likelihood_against_loops():
+@pytest.mark.parametrize("steps", [destinations._STEPS, destinations._MORE_STEPS])
+def test_the_likelihood_against_loops(steps):
     rng = np.random.default_rng(1)
     probs, given = rng.dirichlet(np.ones(4), 6), rng.integers(4, size=6)
     tables = rng.dirichlet(3 * np.ones(4), (2, 4))
     found = destinations._log_likelihoods(
-        probs.astype(np.float32), given, tables.astype(np.float32)
+        probs.astype(np.float32), given, tables.astype(np.float32), steps
     )
     for c, table in enumerate(tables):
         for n in range(6):
-            clean = probs[n].copy()
-            for _ in range(_STEPS):
-                seen = [sum(clean[i] * table[i, j] for i in range(4)) for j in range(4)]
-                clean = np.array(
-                    [clean[i] * sum(table[i, j] * probs[n, j] / seen[j] for j in range(4))
-                     for i in range(4)]
-                )  # fmt: skip
-                clean /= clean.sum()
-            wanted = np.log(sum(clean[i] * table[i, given[n]] for i in range(4)))
+            wanted = log_likelihood(probs[n], given[n], table, steps)
             assert found[c, n] == pytest.approx(wanted, abs=2e-4)
+
+
+def log_likelihood(probs, given, table, steps):
+    """Of one label, by loops."""
+    size, clean = len(probs), probs.copy()
+    for _ in range(steps):
+        seen = [sum(clean[i] * table[i, j] for i in range(size)) for j in range(size)]
+        clean = np.array(
+            [clean[i] * sum(table[i, j] * probs[j] / seen[j] for j in range(size))
+             for i in range(size)]
+        )  # fmt: skip
+        clean /= clean.sum()
+    return np.log(sum(clean[i] * table[i, given] for i in range(size)))
+
+
+def test_several_destinations_by_how_probable_each_is():
+    """Against loops; classes that are more frequent have theirs averaged before."""
+    rng = np.random.default_rng(3)
+    probs = positive(rng.dirichlet(np.ones(3), 12))
+    given = np.array([0] * 6 + [1] * 4 + [2] * 2)
+    confused = np.array([[0.6, 0.3, 0.1], [0.3, 0.7, 0.0], [0.2, 0.2, 0.6]])
+    one = np.array([[0.7, 0.3, 0], [0.4, 0.6, 0], [0, 0, 1.0]])
+    found = destinations.averaged(probs, given, confused, one)
+    wanted = one.copy()
+    for own, others in ((0, (1, 2)), (1, (0, 2))):
+        near, scores, rows = probs[:, own] >= destinations._LEAST, [], []
+        for other in others:
+            row = np.zeros(3)
+            row[own], row[other] = one[own, own], 1 - one[own, own]
+            table = wanted.copy()
+            table[own] = row
+            logs = [
+                log_likelihood(x, y, table, destinations._STEPS)
+                for x, y in zip(probs[near].astype(float), given[near], strict=True)
+            ]
+            rows.append(row)
+            scores.append(sum(logs) + np.log(max(confused[own, other], destinations._RARELY)))
+        weights = np.exp(scores - np.max(scores))
+        weights[weights < 0.1] = 0
+        wanted[own] = weights @ np.array(rows) / weights.sum()
+    assert found == pytest.approx(wanted, abs=1e-3)
+    assert (found[0, 1:] > 0.02).all(), "twelve samples do not say which"
+
+
+def test_what_is_clear_has_one_destination():
+    probs, given = world(0)
+    confused = look_alikes.confident_confusions(probs, given)
+    one = evenly(destinations.by_likelihood(probs, given, confused, evenly))
+    several = destinations.averaged(probs, given, confused, one)
+    assert several.sum(1) == pytest.approx(1) and (several >= 0).all()
+    assert several.diagonal() == pytest.approx(one.diagonal())
+    assert largest(several).tolist() == largest(one).tolist()
+    assert several[0, CHAINS[0]] == pytest.approx(0.4)
+
+
+def test_a_chain_that_is_read_backwards_is_turned(monkeypatch):
+    """Class by class none of it is better off alone."""
+    alone, chains = [], []
+    for length, spread, seed in [(4, 2.5, 0), (4, 2.5, 1), (4, 2.5, 2), (3, 2.0, 0), (3, 2.0, 1)]:
+        size = 3 * length
+        destination = np.array([i // length * length + (i + 1) % length for i in range(size)])
+        ranks = np.random.default_rng(seed).permutation(size) / (size - 1)
+        probs, given = world(seed, destination, (300 / 30**ranks).astype(int), spread=spread)
+        confused = look_alikes.confident_confusions(probs, given)
+        for nearly, right in ((-1.0, alone), (destinations._NEARLY, chains)):
+            with monkeypatch.context() as patch:
+                patch.setattr(destinations, "_NEARLY", nearly)
+                found = largest(destinations.by_likelihood(probs, given, confused, evenly))
+            right.append(np.mean(found == destination))
+    assert (np.array(chains) >= alone).all() and np.mean(chains) > np.mean(alone) + 0.05
 
 
 def test_classes_beyond_the_nearest_are_one():
