@@ -146,11 +146,12 @@ def ceiling() -> tuple[str, list[Result]]:
 
 
 def cell(results: list[Result]) -> str:
-    """Mean ± sample deviation, and in brackets the tail's mean, where there is a tail."""
+    """Mean ± sample deviation of two or more, and in brackets the tail's mean, if there is one."""
     check_one_setting(results)
     tail = all("tail" in result["accuracy"] for result in results)
     brackets = f" ({_mean(results, 'tail'):.1f})" if tail else ""
-    return f"{table.mean_std(results, ('accuracy', 'last'), 1)}{brackets}"
+    last = table.mean_std(results, ("accuracy", "last"), 1)
+    return f"{last.removesuffix(f' ± {table.NA}')}{brackets}"
 
 
 def check_one_setting(results: Sequence[Result]) -> None:
