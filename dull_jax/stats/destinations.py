@@ -58,10 +58,11 @@ def by_likelihood(
         that it is confused with most.
     """
     start = _one_way(confused, np.bincount(given, minlength=len(confused)))
-    search = _Search(probs, given, confused, make(start))
+    before = make(start)
+    search = _Search(probs, given, confused, before)
     search.run()
     for own in search.parts:
-        _swap(start, own, _destination(make(start), own), _destination(search.table, own))
+        _swap(start, own, _destination(before, own), _destination(search.table, own))
     return start
 
 
@@ -223,13 +224,13 @@ def _part(
     here = probs[rows][:, near]
     rest = np.maximum(1 - here.sum(1, keepdims=True), 1e-6)
     candidates = [k for k in _ranked(confused, own).tolist() if k in near][:_CANDIDATES]
-    log_prior = _log_prior(confused)[own, candidates]
+    log_prior = _log_prior(confused[own, candidates])
     probs = np.hstack([here, rest])
     return _Part(own, probs, place[given[rows]], counts, near, candidates, log_prior)
 
 
 def _log_prior(confused: np.ndarray) -> np.ndarray:
-    """`[K, K]` of destinations."""
+    """Of destinations; any shape."""
     return np.log(np.maximum(confused, _RARELY))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import gaussians
+import richardson_lucy
 from dull_jax.stats import destinations, look_alikes
 from dull_jax.stats.noise_kinds import Table
 from dull_jax.stats.noise_structure import positive
@@ -111,15 +112,8 @@ def test_the_likelihood_against_loops(steps):
 
 def log_likelihood(probs, given, table, steps):
     """Of one label, by loops."""
-    size, clean = len(probs), probs.copy()
-    for _ in range(steps):
-        seen = [sum(clean[i] * table[i, j] for i in range(size)) for j in range(size)]
-        clean = np.array(
-            [clean[i] * sum(table[i, j] * probs[j] / seen[j] for j in range(size))
-             for i in range(size)]
-        )  # fmt: skip
-        clean /= clean.sum()
-    return np.log(sum(clean[i] * table[i, given] for i in range(size)))
+    clean = richardson_lucy.deconvolved(probs, table, steps)
+    return np.log(sum(clean[i] * table[i, given] for i in range(len(probs))))
 
 
 def test_several_destinations_by_how_probable_each_is():
