@@ -105,7 +105,7 @@ def test_a_structure_is_searched_once_and_the_average_freed_from_it():
 
     noisy = softmax64(logits + np.log(shares))
     actual, prior = np.float64(state.transition), np.float64(state.prior)
-    evidence = of_structure.richardson_lucy(noisy, actual) / prior
+    evidence = of_structure.by_loops(noisy, actual) / prior
     sharp = prior * evidence ** (1 / float(state.temperature))
     balanced = sharp / sharp.sum(1, keepdims=True) / prior
     balanced /= balanced.sum(1, keepdims=True)
