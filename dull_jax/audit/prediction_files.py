@@ -50,6 +50,8 @@ def of_files(probs: str, labels: str, classes: str = "") -> AuditInput:
     notes: tuple[str, ...] = ()
     if not classes:
         names, given, counts, notes = as_the_columns_say(names, given, counts)
+    if "id" in columns:
+        _check_rows(probs, labels, columns["id"], array, given, counts)
     return AuditInput(
         ids=np.array(columns.get("id", numbers)),
         paths=np.array(columns.get("path", [""] * size), object),
@@ -121,6 +123,31 @@ def _probabilities(path: str) -> np.ndarray:
     if not array.size:
         raise UserError(f"{path}: the probabilities {array.shape} are empty")
     return array
+
+
+def _check_rows(
+    probs: str,
+    labels: str,
+    ids: Sequence[str],
+    array: np.ndarray,
+    given: np.ndarray,
+    counts: np.ndarray,
+) -> None:
+    """UserError if ids are numbers of rows, and predictions fit the labels far better by them."""
+    if not all(map(class_labels.is_whole, ids)):
+        return
+    rows = np.array(list(map(int, ids)))
+    rows -= rows.min()  # counted from 0 or 1
+    straight = np.arange(len(array))
+    if (rows == straight).all() or (np.sort(rows) != straight).any():
+        return
+    by_id = column_order.predicted(array, given[np.argsort(rows)])
+    if column_order.fits_better(by_id, counts):
+        lines, numbers = (np.trace(c) / len(array) for c in (counts, by_id))
+        raise UserError(
+            f"{shown(probs)} predicts {numbers:.0%} of the labels if {shown(labels)} is sorted by "
+            f"id, and {lines:.0%} as it is: line and row must be those of one sample. Sort it"
+        )
 
 
 def _class_names(path: str, labels: Sequence[str] | None, num_classes: int) -> tuple[str, ...]:

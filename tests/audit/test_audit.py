@@ -205,6 +205,19 @@ def test_predictions_in_another_order_are_noticed(noisy, tmp_path):
         assert said in page.page(samples, found, verdicts.listed(samples, found), said)
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_ids_that_say_the_labels_are_of_other_rows(noisy, tmp_path, first):
+    probs, given, _ = noisy
+    order = np.random.default_rng(1).permutation(len(given))
+    lines = [f"{row + first},{given[row]}" for row in order]
+    with pytest.raises(UserError, match=r"predicts 88% of the labels if .* is sorted by id, and"):
+        of_files(*files(tmp_path, probs, lines, "id,label"))
+    sorted_so = of_files(*files(tmp_path, probs[order], lines, "id,label"))  # rows as the lines
+    assert outputs.caution(sorted_so) == ""
+    lines[0] = "image," + lines[0].split(",")[1]
+    assert outputs.caution(of_files(*files(tmp_path, probs, lines, "id,label")))
+
+
 def test_a_run_of_another_version(run, tmp_path):
     config = json.loads((run[0] / "config.json").read_text())
     del config["train"]["view"]
