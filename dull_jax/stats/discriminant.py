@@ -18,7 +18,6 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from sklearn.decomposition import PCA
 from threadpoolctl import threadpool_limits
 
 from dull_jax.stats import neighbour_graph
@@ -122,6 +121,8 @@ def directions(features: np.ndarray) -> Directions:
     """Of features `[N, D]`, whose length says nothing. Raises UserError for a row not finite."""
     unit = neighbour_graph.unit_rows(features)
     if unit.shape[1] > DIRECTIONS:
+        from sklearn.decomposition import PCA  # here: a second that wrong flags need not wait for
+
         most = min(DIRECTIONS, len(unit))
         unit = PCA(most, svd_solver="randomized", random_state=0).fit_transform(unit)
     unit -= unit.mean(0, dtype=np.float64).astype(np.float32)

@@ -6,7 +6,6 @@ Array in, numbers out; a number that is undefined (no example of a group) is nan
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 
 def class_accuracy(predicted: np.ndarray, labels: np.ndarray, num_classes: int) -> np.ndarray:
@@ -108,8 +107,11 @@ def transition_distance(estimate: np.ndarray, realised: np.ndarray) -> float:
 
 
 def _auroc(wrong: np.ndarray, score: np.ndarray) -> float:
-    both = wrong.any() and not wrong.all()
-    return float(roc_auc_score(wrong, score)) if both else float("nan")
+    if wrong.all() or not wrong.any():
+        return float("nan")
+    from sklearn.metrics import roc_auc_score  # here: a second that wrong flags need not wait for
+
+    return float(roc_auc_score(wrong, score))
 
 
 def _share(what: np.ndarray, among: np.ndarray) -> float:
