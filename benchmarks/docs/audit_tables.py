@@ -1,9 +1,10 @@
 """The measured tables of docs/audit.md and docs/own_data.md: what audits find and promise."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from statistics import mean, stdev
 
+from benchmarks.docs.targets import Target, table
 from benchmarks.result_file import read
 from dull_jax.report.numbers import percent
 
@@ -16,7 +17,7 @@ ORDERS = {  # see audit/review_effort.py
     "margin": "disagreement",
     "chance": "chance",
 }
-PRECISION, RECALL = 0, 2  # where they stand among the estimates of audit/real.py
+PRECISION, FALSE_ALARMS, RECALL = range(3)  # the estimates of audit/real.py
 ALONE = ("ours, predictions alone", "ours, features alone")
 FAMILIES = {  # labels of audit/real.py
     "human": ("random_label1", "aggre_label"),
@@ -131,15 +132,76 @@ def trust() -> str:
         "by cleanlab": lambda runs: _tail_flagged(runs, "cleanlab"),
     }
     lines = [f"| labels | sets | {' | '.join(columns)} |", "|---|--:|" + "--:|" * len(columns)]
-    sets = read("audit/real.json")["cells"]
-    for family, labels in FAMILIES.items():
-        found = [list(s.values()) for cell, s in sets.items() if cell.split(", ", 2)[2] in labels]
+    for family in FAMILIES:
+        found = [runs for _, runs in _of_families(family)]
         cells = [
             _range(map(of, found), signed=name.endswith(("error", "other")))
             for name, of in columns.items()
         ]
         lines.append(f"| {family} | {len(found)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\nPercent; errors and leads in points, of the rate relative to it."
+
+
+def targets() -> str:
+    """What was aimed at, on the sets with wrong labels; tails of those that have one."""
+    within = {"precision": PRECISION, "false alarms": FALSE_ALARMS, "recall": RECALL}
+    by_class = ("tail-to-head", "the same, towards look-alikes", "symmetric", "joint")
+    by_people = ("human", "worst of three", "simulated people")
+
+    def short(of: Callable[[list[dict]], float | None], *families: str) -> dict[str, float]:
+        found = {_named(cell): of(runs) for cell, runs in _of_families(*families or FAMILIES)}
+        return {cell: points for cell, points in found.items() if points is not None}
+
+    def tail_over(runs: list[dict], share: Callable[[float], float]) -> float | None:
+        ours, cleanlab = (_tail_flagged(runs, arm) for arm in ("ours", "cleanlab"))
+        return None if ours is None or cleanlab is None else ours - share(cleanlab)
+
+    def mean_of(runs: list[dict], arm: str, key: str) -> float:
+        return mean(run[arm][key] for run in runs)
+
+    def others(runs: list[dict], key: str) -> float:
+        return max(mean_of(runs, arm, key) for arm in AUDITS[1:])
+
+    def off(runs: list[dict], of: int) -> float:
+        return abs(_error(runs, of=of) or 0)
+
+    def off_in_groups(runs: list[dict]) -> float:
+        return max(abs(points) for of in within.values() for points in _errors_of_groups(runs, of))
+
+    return table(
+        "sets",
+        Target("F1 at most a point below the best other's", short(lambda r: -1 - _lead(r))),
+        Target(
+            "more wrong labels than any other list of the right length",
+            short(lambda r: others(r, "budget") - mean_of(r, "ours", "budget")),
+        ),
+        Target(
+            "at most 3 % of the right tail flagged, noise by class",
+            short(lambda r: tail_over(r, lambda _: 3), *by_class),
+        ),
+        Target(
+            "at most a third of cleanlab's, labels of people",
+            short(lambda r: tail_over(r, lambda cleanlabs: cleanlabs / 3), *by_people),
+        ),
+        Target(
+            "recall no less than cleanlab's",
+            short(lambda r: mean_of(r, "cleanlab", "recall") - mean_of(r, "ours", "recall")),
+        ),
+        Target("rate within 15 %, relative", short(lambda r: abs(_rate_error(r)) - 15)),
+        *(
+            Target(f"{name} as estimated, within 5 points", short(lambda r, of=of: off(r, of) - 5))
+            for name, of in within.items()
+        ),
+        Target("the three in every group", short(lambda r: off_in_groups(r) - 5)),
+        Target("ECE at most 4 points", short(lambda r: mean_of(r, "ours", "ece") - 4)),
+    )
+
+
+def _of_families(*families: str) -> Iterator[tuple[str, list[dict]]]:
+    labels = [name for family in families for name in FAMILIES[family]]
+    for cell, seeds in read("audit/real.json")["cells"].items():
+        if cell.split(", ", 2)[2] in labels:
+            yield cell, list(seeds.values())
 
 
 def _lead(runs: list[dict]) -> float:
@@ -162,8 +224,8 @@ def _error(runs: list[dict], group: str = "all", of: int = PRECISION) -> float |
     return mean(known) if known else None
 
 
-def _errors_of_groups(runs: list[dict]) -> list[float]:
-    found = [_error(runs, group) for group in ("head", "medium", "tail")]
+def _errors_of_groups(runs: list[dict], of: int = PRECISION) -> list[float]:
+    found = [_error(runs, group, of) for group in ("head", "medium", "tail")]
     return [points for points in found if points is not None]
 
 

@@ -1,7 +1,7 @@
 """The measured tables of README and docs, from the files of benchmarks/results.
 
-`TABLES` names each one as `<!-- results: NAME -->` does. Those of DULL are in
-`dull_tables`, those of docs/scaling.md in `scaling_model`.
+`TABLES` names each one as `<!-- results: NAME -->` does. Those of DULL are in `dull_tables`, those
+of frozen features in `feature_tables`, those of docs/scaling.md in `scaling_model`.
 """
 
 import textwrap
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, stdev
 from typing import Any
 
-from benchmarks.docs import audit_tables, dull_tables, scaling_model
+from benchmarks.docs import audit_tables, best_other, dull_tables, feature_tables, scaling_model
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
 from dull_jax.report.run import title
@@ -49,7 +49,7 @@ def _headline() -> str:
             if shown == [*wanted, "t2h", rate] and not result["variant"]:
                 runs[result["method"]].append(result)
                 used.append(result)
-        columns.append([*(_last(runs[method]) for method in _HEADLINE), _lead(runs)])
+        columns.append([*(_last(runs[method]) for method in _HEADLINE), best_other.lead(runs)])
     names = [*(title({"method": method}) for method in _HEADLINE), "DULL's lead"]
     lines = [f"| method | {' | '.join(_SETS)} |", "|---|" + "--:|" * len(_SETS)]
     for name, *cells in zip(names, *columns, strict=True):
@@ -62,98 +62,6 @@ def _last(runs: Sequence[Mapping[str, Any]]) -> str:
     return f"{table.mean_std(runs, ('accuracy', 'last'), 1)} (n = {len(runs)})" if runs else "n/a"
 
 
-def _lead(runs: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
-    """'+4.4 [2.5, 6.3] over SFA'."""
-    others = _others(runs)
-    best = max(others, key=lambda method: _mean_last(others[method]))
-    return f"{table.paired_difference(runs['dull'], runs[best])} over {title({'method': best})}"
-
-
-def _others(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]],
-) -> dict[str, Sequence[Mapping[str, Any]]]:
-    """Runs of the methods that DULL is compared with: of those with as many seeds as any, or 3."""
-    others = {method: of for method, of in runs.items() if method != "dull" and of}
-    least = min(3, max(map(len, others.values()), default=0))
-    return {method: of for method, of in others.items() if len(of) >= least}
-
-
-_ON_FEATURES = ("dull", "two_stage", "la", "elr", "ldam_drw", "ce")
-_OTHERS = ("tabasco", "dividemix", "sfa", "dasc", "rolt", "co_teaching")
-_NOISES = {"t2h": "T2H", "file": "human labels"}
-_OF_FEATURES = (  # folders of results, and what the noise of a name is in them
-    ("features", {"file": ", 17 % wrong"}),
-    ("features_aggregate", {"file": ", 9 % wrong"}),
-    ("features_similar", {"t2h": ", look-alikes"}),
-)
-
-
-def _features() -> str:
-    """A row for each noise, a column for each method; what DULL gains, and of how much.
-
-    The gap is from the best other method to logit adjustment on the true labels.
-    """
-    cells, used = _feature_runs()
-    names = [title({"method": method}) for method in _ON_FEATURES]
-    added = ["LA, true labels", "DULL to the best other", "closed"]
-    head = ["set", "IF", "noise", "n", *names, *added]
-    lines = [f"| {' | '.join(head)} |", "|---|--:|---|" + "--:|" * (len(head) - 3)]
-    for (dataset, factor, noise), runs in sorted(cells.items()):
-        if not runs["dull"]:  # run for the column of true labels alone
-            continue
-        others = max(map(_mean_last, _others(runs).values()))
-        seeds = {run["seed"] for run in runs["dull"]}
-        right = cells[dataset, factor, "none"]["la"]
-        true = _mean_last([run for run in right if run["seed"] in seeds])
-        gained, gap = _mean_last(runs["dull"]) - others, true - others
-        row = [dataset, f"{factor:g}", noise, str(len(runs["dull"]))]
-        row += [dull_tables.cell(runs[method]) if runs[method] else "" for method in _ON_FEATURES]
-        row += [f"{true:.1f}", _lead(runs), f"{100 * gained / gap:.0f} %" if gap > 1 else ""]
-        lines.append(f"| {' | '.join(row)} |")
-    return _with_source("\n".join(lines), used)
-
-
-def _features_others() -> str:
-    """A row for each noise that the methods beside those of `_features` have run on, on three
-    seeds at most."""
-    cells, _ = _feature_runs()
-    names = [title({"method": method}) for method in ("dull", *_OTHERS)]
-    lines = [f"| set | IF | noise | {' | '.join(names)} |", "|---|--:|---|" + "--:|" * len(names)]
-    used = []
-    for (dataset, factor, noise), runs in sorted(cells.items()):
-        if not any(runs[method] for method in _OTHERS):
-            continue
-        columns = [
-            [run for run in runs[method] if run["seed"] < 3] for method in ("dull", *_OTHERS)
-        ]
-        text = [
-            dull_tables.cell(column) + f" (n={len(column)})" * (len(column) < 3) if column else ""
-            for column in columns
-        ]
-        lines.append(f"| {dataset} | {factor:g} | {noise} | {' | '.join(text)} |")
-        used += [run for column in columns for run in column]
-    return _with_source("\n".join(lines), used)
-
-
-def _feature_runs() -> tuple[dict[tuple, dict[str, list]], list]:
-    """({(set, imbalance, noise): {method: its runs}}, all of them), of CIFAR's frozen features."""
-    cells: dict[tuple, dict[str, list]] = defaultdict(lambda: defaultdict(list))
-    used = []
-    for folder, details in _OF_FEATURES:
-        used += (results := table.load([RESULTS / folder]))
-        for result in results:
-            noise = result["noise"]
-            kind = _NOISES.get(noise["name"], noise["name"])
-            name = f"{kind} {noise.get('rate') or ''}".strip() + details.get(noise["name"], "")
-            cell = cells[result["dataset"], result["imbalance_factor"], name]
-            cell[result["method"]].append(result)
-    return cells, used
-
-
-def _mean_last(runs: Sequence[Mapping[str, Any]]) -> float:
-    return mean(run["accuracy"]["last"] for run in runs)
-
-
 def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     """A table, and below it what it was made of: runs, seeds, hardware, versions."""
     machines = sorted({result["hardware"]["cpu"] for result in results})
@@ -161,18 +69,6 @@ def _with_source(text: str, results: Sequence[Mapping[str, Any]]) -> str:
     seeds = _ranges(sorted({result["seed"] for result in results}))
     runs = f"{len(results)} runs, seeds {seeds}; {'; '.join(machines)}; {', '.join(versions)}."
     return f"{text}\n\n{textwrap.fill(runs, 100)}"
-
-
-def _tuning(setting: str, runs: Sequence[Mapping[str, Any]]) -> str:
-    """What a noisy hold-out of CIFAR's features says of a setting's values, method by method."""
-    values = sorted({run[setting] for run in runs})
-    known = {(run["method"], run[setting]): f"{run['holdout_class_mean']:.1f}" for run in runs}
-    lines = [f"| method | {' | '.join(map(str, values))} |"]
-    lines.append("|---|" + "--:|" * len(values))
-    for method in sorted({run["method"] for run in runs}):
-        cells = " | ".join(known.get((method, value), "") for value in values)
-        lines.append(f"| {title({'method': method})} | {cells} |")
-    return "\n".join(lines)
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -302,11 +198,12 @@ TABLES = {
     "mini-strong": lambda: _runs("mini_strong", overview=True),
     "whole-tail": lambda: _runs("whole_tail"),
     "resnet": lambda: _runs("resnet"),
-    "features": _features,
-    "features-others": _features_others,
-    "features-tuning": lambda: _tuning("lr", read("features/tuning.json")["runs"]),
-    "features-probe": lambda: _tuning("probe", read("features/tuning.json")["probe"]["runs"]),
-    "features-warmup": lambda: _tuning("warmup", read("features/tuning.json")["warmup"]["runs"]),
+    "features": lambda: _with_source(*feature_tables.features()),
+    "features-others": lambda: _with_source(*feature_tables.others()),
+    "features-targets": feature_tables.targets_reached,
+    "features-tuning": lambda: feature_tables.tuning("lr"),
+    "features-probe": lambda: feature_tables.tuning("probe"),
+    "features-warmup": lambda: feature_tables.tuning("warmup"),
     "speed": _speed,
     "embedding": _embedding,
     "ablation": lambda: _with_source(*dull_tables.ablation(dull_tables.DIGITS, "all parts")),
@@ -319,6 +216,7 @@ TABLES = {
     "fused": _fused,
     "audit": audit_tables.gaussian,
     "audit-trust": audit_tables.trust,
+    "audit-targets": audit_tables.targets,
     "audit-real": audit_tables.real,
     "audit-real-trust": audit_tables.real_trust,
     "audit-tail-bound": audit_tables.tail_bound,

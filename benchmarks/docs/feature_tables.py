@@ -1,0 +1,139 @@
+"""Tables of docs/results.md and docs/dull.md: all methods on CIFAR's frozen features.
+
+A cell is a data set, its imbalance and the noise of its labels.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from benchmarks.docs import best_other, dull_tables, targets
+from benchmarks.docs.best_other import Runs
+from benchmarks.result_file import RESULTS, read
+from dull_jax.report import table
+from dull_jax.report.run import title
+
+Table: TypeAlias = tuple[str, list[Mapping[str, Any]]]  # Markdown, and what it was made of
+Cell: TypeAlias = tuple[str, float, str]
+
+_MAIN = ("dull", "two_stage", "la", "elr", "ldam_drw", "ce")
+_OTHERS = ("tabasco", "dividemix", "sfa", "dasc", "rolt", "co_teaching")
+_NOISES = {"t2h": "T2H", "file": "human labels"}
+_FOLDERS = (  # folders of results, and what the noise of a name is in them
+    ("features", {"file": ", 17 % wrong"}),
+    ("features_aggregate", {"file": ", 9 % wrong"}),
+    ("features_similar", {"t2h": ", look-alikes"}),
+)
+
+
+def features() -> Table:
+    """A row for each noise, a column for each method; what DULL gains, and of how much.
+
+    The gap is from the best other method to logit adjustment on the true labels.
+    """
+    cells, used = _runs()
+    names = [title({"method": method}) for method in _MAIN]
+    added = ["LA, true labels", "DULL to the best other", "closed"]
+    head = ["set", "IF", "noise", "n", *names, *added]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|---|" + "--:|" * (len(head) - 3)]
+    for cell, runs in _of_dull(cells):
+        right = best_other.paired(_right(cells, cell), runs["dull"])
+        gap = _gap(runs, right)
+        closed = f"{100 * best_other.gained(runs) / gap:.0f} %" if gap > 1 else ""
+        row = [cell[0], f"{cell[1]:g}", cell[2], str(len(runs["dull"]))]
+        row += [dull_tables.cell(runs[method]) if runs[method] else "" for method in _MAIN]
+        row += [f"{best_other.accuracy(right):.1f}", best_other.lead(runs), closed]
+        lines.append(f"| {' | '.join(row)} |")
+    return "\n".join(lines), used
+
+
+def targets_reached() -> str:
+    """What was aimed at with DULL, over all noises; see `features` for the gap."""
+    cells, _ = _runs()
+    closed, leads, behind, tails = {}, {}, {}, {}
+    for cell, runs in _of_dull(cells):
+        name, noise = f"{cell[0]}, IF {cell[1]:g}, {cell[2]}", cell[2]
+        gained, gap = best_other.gained(runs), _gap(runs, _right(cells, cell))
+        behind[name] = -1 - gained
+        if noise.startswith("T2H"):
+            closed[name] = 60 - 100 * gained / gap
+        if gap > 11:
+            leads[name] = 6.73 - gained
+        if noise != "none" and "tail" in runs["dull"][0]["accuracy"]:
+            rest = max(best_other.gained(runs, group) for group in ("head", "medium"))
+            tails[name] = rest - best_other.gained(runs, "tail")
+    return targets.table(
+        "cells",
+        targets.Target("T2H: 60 % of the gap closed", closed),
+        targets.Target("a lead of 6.73 points where the gap exceeds 11", leads),
+        targets.Target("never more than a point behind the best other", behind),
+        targets.Target("the tail gains more than head and medium classes", tails),
+    )
+
+
+def _of_dull(cells: Mapping[Cell, Runs]) -> list[tuple[Cell, Runs]]:
+    """Sorted; without those that were run for the column of true labels alone."""
+    return sorted((cell, runs) for cell, runs in cells.items() if runs["dull"])
+
+
+def _right(cells: Mapping[Cell, Runs], cell: Cell) -> Sequence[Mapping[str, Any]]:
+    """Logit adjustment on the true labels of a cell."""
+    return cells[*cell[:2], "none"]["la"]
+
+
+def _gap(runs: Runs, right: Sequence[Mapping[str, Any]]) -> float:
+    """From the best other to runs on the true labels, over the seeds of both and of DULL."""
+    best = best_other.paired(best_other.of(runs), runs["dull"])
+    right = best_other.paired(right, best)
+    return best_other.accuracy(right) - best_other.accuracy(best)
+
+
+def others() -> Table:
+    """A row for each noise that the methods beside those of `features` have run on, on three
+    seeds at most."""
+    cells, _ = _runs()
+    names = [title({"method": method}) for method in ("dull", *_OTHERS)]
+    lines = [f"| set | IF | noise | {' | '.join(names)} |", "|---|--:|---|" + "--:|" * len(names)]
+    used = []
+    for (dataset, factor, noise), runs in sorted(cells.items()):
+        if not any(runs[method] for method in _OTHERS):
+            continue
+        columns = [
+            [run for run in runs[method] if run["seed"] < 3] for method in ("dull", *_OTHERS)
+        ]
+        text = [
+            dull_tables.cell(column) + f" (n={len(column)})" * (len(column) < 3) if column else ""
+            for column in columns
+        ]
+        lines.append(f"| {dataset} | {factor:g} | {noise} | {' | '.join(text)} |")
+        used += [run for column in columns for run in column]
+    return "\n".join(lines), used
+
+
+def _runs() -> tuple[dict[Cell, dict[str, list]], list]:
+    """({(set, imbalance, noise): {method: its runs}}, all of them), of CIFAR's frozen features."""
+    cells: dict[Cell, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    used = []
+    for folder, details in _FOLDERS:
+        used += (results := table.load([RESULTS / folder]))
+        for result in results:
+            noise = result["noise"]
+            kind = _NOISES.get(noise["name"], noise["name"])
+            name = f"{kind} {noise.get('rate') or ''}".strip() + details.get(noise["name"], "")
+            cell = cells[result["dataset"], result["imbalance_factor"], name]
+            cell[result["method"]].append(result)
+    return cells, used
+
+
+def tuning(setting: str) -> str:
+    """What a noisy hold-out says of a setting's values, method by method."""
+    measured = read("features/tuning.json")
+    runs = measured.get(setting, measured)["runs"]
+    values = sorted({run[setting] for run in runs})
+    known = {(run["method"], run[setting]): f"{run['holdout_class_mean']:.1f}" for run in runs}
+    lines = [f"| method | {' | '.join(map(str, values))} |"]
+    lines.append("|---|" + "--:|" * len(values))
+    for method in sorted({run["method"] for run in runs}):
+        cells = " | ".join(known.get((method, value), "") for value in values)
+        lines.append(f"| {title({'method': method})} | {cells} |")
+    return "\n".join(lines)
