@@ -5,8 +5,8 @@
 
 Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
 also ten minutes to find neighbours (faiss), and the memory of three copies of the features.
-Writes benchmarks/results/audit/scale_NOISE.json, or scale_features.json, which docs/audit.md
-shows.
+Of noise by image twenty minutes. Writes benchmarks/results/audit/scale_NOISE.json, or with features
+scale_features.json (symmetric) and scale_image_features.json, which docs/audit.md shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
   bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged), four times where noise depends

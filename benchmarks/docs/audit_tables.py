@@ -87,20 +87,22 @@ def _photos_line(measured: dict, task: str) -> str:
 def scale() -> str:
     scan, again = (read("own/scan.json")[name] for name in ("first", "again"))
     lines = [
-        "| what | seconds | memory |",
-        "|---|--:|--:|",
+        "| what | wrong | found | precision | recall | seconds | memory |",
+        "|---|--:|---|--:|--:|--:|--:|",
         f"| scan of {scan['files']:,} small JPEGs, {scan['files_per_second']:,} a second "
-        f"| {scan['seconds']:.0f} | |",
-        f"| a second start, nothing changed | {again['seconds']:.1f} | |",
+        f"| | | | | {scan['seconds']:.0f} | |",
+        f"| a second start, nothing changed | | | | | {again['seconds']:.1f} | |",
     ]
-    for name in ("t2h", "symmetric", "features"):
-        measured = read(f"audit/scale_{name}.json")
-        width = measured.get("features")
-        vectors = f" and vectors of {width} numbers" if width else ""
+    for name in ("t2h", "symmetric", "features", "image_features"):
+        found = read(f"audit/scale_{name}.json")
+        width = found.get("features")
+        vectors = f", vectors of {width} numbers" if width else ""
+        wrong = found["flagged"] * found["precision"] / found["recall"] / found["samples"]
         lines.append(
-            f"| audit of {measured['samples']:,} labels of {measured['classes']:,} classes, "
-            f"{measured['file_gb']:.0f} GB of predictions{vectors}; found: {measured['found']} "
-            f"| {measured['seconds']:.0f} | {measured['peak_gb']:.1f} GB |"
+            f"| audit of {found['samples']:,} labels of {found['classes']:,} classes, "
+            f"{found['file_gb']:.0f} GB of predictions{vectors} | {percent(wrong)} "
+            f"| {found['found']} | {percent(found['precision'])} | {percent(found['recall'])} "
+            f"| {found['seconds']:.0f} | {found['peak_gb']:.1f} GB |"
         )
     return "\n".join(lines)
 
