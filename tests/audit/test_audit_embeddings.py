@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import commands
-from dull_jax.audit import embeddings, image_paths, prediction_files
+from dull_jax.audit import embeddings, image_paths, outputs, prediction_files
 from dull_jax.errors import UserError
 from dull_jax.stats import neighbour_graph
 
@@ -70,6 +70,11 @@ def test_a_test_part_that_was_named_is_left_alone(made, tmp_path):
     samples = embeddings.of_files(path, str(labels), 2, 1, tmp_path / "a", quiet)
     assert sorted(samples.ids) == sorted(ids[splits == "train"])
     assert {other.id for other in samples.others} == set(ids[splits == "test"])
+    few, all_of_them = (splits == "test").sum(), len(ids)
+    assert outputs.coverage(samples) == (
+        f"{all_of_them - few} of {all_of_them} samples are audited; the others: {few} of the test "
+        "part, which was set apart"
+    )
     assert set(samples.splits) == {"train"}
     whole = embeddings.of_files(path, "", 2, 1, tmp_path / "b", quiet)
     assert whole.ids.tolist() == ids.tolist() and not whole.others

@@ -339,6 +339,17 @@ def test_how_bold_predictions_were_hardly_matters(world, request):
         assert (plain & flagged).sum() > 0.95 * (plain | flagged).sum() > 0
 
 
+def test_beside_features_too_where_noise_depends_on_the_image(by_image):
+    _, given, probs, positions = by_image
+    plain = audit_labels(probs, given, features=positions)
+    for power in (0.5, 2.0):  # regularised more, and less
+        changed = probs**power / (probs**power).sum(1, keepdims=True)
+        found = audit_labels(changed, given, features=positions)
+        both, either = plain.flagged & found.flagged, plain.flagged | found.flagged
+        assert both.sum() > 0.9 * either.sum() > 0
+        assert abs(found.wrong.sum() / plain.wrong.sum() - 1) < 0.1
+
+
 def test_neither_blocks_nor_files_nor_order_matter(by_class, audit, tmp_path):
     _, given, probs, _ = by_class
     small = audit_labels(probs, given, block=500)
