@@ -49,6 +49,16 @@ def gaussian() -> str:
     )
 
 
+def gaussian_reliability() -> str:
+    """How often labels are wrong of which P(wrong) is said to be about so much."""
+    lines = ["| noise | labels | P(wrong), mean | wrong |", "|---|--:|--:|--:|"]
+    for noise, audits in read("audit/gaussian.json")["mean"].items():
+        for row in audits["reliability"]:
+            shares = " | ".join(percent(row[key]) for key in ("mean", "wrong"))
+            lines.append(f"| {noise} | {row['labels']:,.0f} | {shares} |")
+    return "\n".join(lines) + "\n\nLabels of one seed, on average."
+
+
 def _audit_line(noise: str, name: str, row: Mapping[str, float]) -> str:
     keys = ("precision", "recall", *(f"clean_{g}_flagged" for g in ("tail", "medium", "head")))
     cells = [f"{row[key]:.1f}" if key in row else "" for key in (*keys, "auroc", "ece")]

@@ -215,6 +215,7 @@ TABLES = {
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),
     "fused": _fused,
     "audit": audit_tables.gaussian,
+    "audit-reliability": audit_tables.gaussian_reliability,
     "audit-trust": audit_tables.trust,
     "audit-targets": audit_tables.targets,
     "audit-real": audit_tables.real,
