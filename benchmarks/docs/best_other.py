@@ -23,7 +23,9 @@ def of(runs: Runs) -> Sequence[Mapping[str, Any]]:
 def lead(runs: Runs) -> str:
     """'+4.4 [2.5, 6.3] over SFA', and 'n = 3' where fewer seeds are paired than DULL has."""
     best = of(runs)
-    text = f"{table.paired_difference(runs['dull'], best)} over {title(best[0])}"
+    text = (
+        f"{table.paired_difference(runs['dull'], best)} over {title({'method': best[0]['method']})}"
+    )
     both = len(paired(best, runs["dull"]))
     return text if both == len(runs["dull"]) else f"{text} (n = {both})"
 

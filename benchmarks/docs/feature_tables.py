@@ -125,10 +125,31 @@ def _runs() -> tuple[dict[Cell, dict[str, list]], list]:
     return cells, used
 
 
-def tuning(setting: str) -> str:
+def rates() -> Table:
+    """T2H 0.3 at a third of the learning rate, beside the recipe's, on the same seeds."""
+    methods = ("dull", "two_stage", "la")
+    head = ["set", "rate", "n", *(title({"method": m}) for m in methods), "DULL to the best other"]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|" + "--:|" * (len(head) - 2)]
+    cells, _ = _runs()
+    changed: dict[str, dict[str, list]] = defaultdict(lambda: defaultdict(list))
+    used = []
+    for result in table.load([RESULTS / "features_rate"]):
+        changed[result["dataset"]][result["method"]].append(result)
+    for dataset, low in sorted(changed.items()):
+        usual = cells[dataset, 100, "T2H 0.3"]
+        same = {method: best_other.paired(usual[method], low["dull"]) for method in methods}
+        for rate, runs in (("0.001", low), ("0.003", same)):
+            row = [dataset, rate, str(len(runs["dull"]))]
+            row += [dull_tables.cell(runs[method]) for method in methods]
+            lines.append(f"| {' | '.join([*row, best_other.lead(runs)])} |")
+            used += [run for method in methods for run in runs[method]]
+    return "\n".join(lines), used
+
+
+def tuning(setting: str, part: str = "") -> str:
     """What a noisy hold-out says of a setting's values, method by method."""
     measured = read("features/tuning.json")
-    runs = measured.get(setting, measured)["runs"]
+    runs = (measured[part] if part else measured)["runs"]
     values = sorted({run[setting] for run in runs})
     known = {(run["method"], run[setting]): f"{run['holdout_class_mean']:.1f}" for run in runs}
     lines = [f"| method | {' | '.join(map(str, values))} |"]
