@@ -4,9 +4,10 @@
         [--dir=DIR] [--out=FILE]
 
 Takes about seven minutes on two cores (symmetric: three), and 4 GB below DIR. With --features=384
-also ten minutes to find neighbours (faiss), and the memory of three copies of the features.
-Of noise by image twenty minutes. Writes benchmarks/results/audit/scale_NOISE.json, or with features
-scale_features.json (symmetric) and scale_image_features.json, which docs/audit.md shows.
+also ten minutes to find neighbours (faiss), and the memory of three copies of the features; ten
+more where noise depends on the image.
+Writes benchmarks/results/audit/scale_NOISE.json, or with features scale_features.json (symmetric)
+and scale_image_features.json, which docs/audit.md shows.
 
 What it must cost, for N = 1,000,000 and K = 1,000 in float32:
   bytes: the file is 4 N K = 4.0 GB, read twice (checked, judged), four times where noise depends
