@@ -10,10 +10,11 @@ from typing import Any
 from dull_jax.report import table
 from dull_jax.report.run import title
 
-Runs = Mapping[str, Sequence[Mapping[str, Any]]]
+Result = Mapping[str, Any]
+Runs = Mapping[str, Sequence[Result]]
 
 
-def of(runs: Runs) -> Sequence[Mapping[str, Any]]:
+def of(runs: Runs) -> Sequence[Result]:
     """Of the method with the best accuracy, of those with as many seeds as any, or 3."""
     others = [found for method, found in runs.items() if method != "dull" and found]
     least = min(3, max(map(len, others), default=0))
@@ -36,14 +37,12 @@ def gained(runs: Runs, group: str = "last") -> float:
     return accuracy(paired(dull, best), group) - accuracy(paired(best, dull), group)
 
 
-def paired(
-    runs: Sequence[Mapping[str, Any]], others: Sequence[Mapping[str, Any]]
-) -> list[Mapping[str, Any]]:
+def paired(runs: Sequence[Result], others: Sequence[Result]) -> list[Result]:
     """Those whose seed the others have, too."""
     seeds = {run["seed"] for run in others}
     return [run for run in runs if run["seed"] in seeds]
 
 
-def accuracy(runs: Sequence[Mapping[str, Any]], group: str = "last") -> float:
+def accuracy(runs: Sequence[Result], group: str = "last") -> float:
     """Mean over the runs: in the last epoch, or of the head, medium or tail then; percent."""
     return mean(run["accuracy"][group] for run in runs)

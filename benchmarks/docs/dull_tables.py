@@ -7,16 +7,12 @@ From benchmarks/results: ablation and others of that name (a variant names what 
 import pathlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from statistics import mean
-from typing import Any
+from collections.abc import Iterable, Sequence
 
+from benchmarks.docs.best_other import Result, accuracy
 from benchmarks.result_file import RESULTS
 from dull_jax.report import table
 from dull_jax.report.run import title
-
-Result = Mapping[str, Any]
-
 
 _DIGITS = "digits-if20-t2h0.3"
 
@@ -61,7 +57,7 @@ def ablation(grid: tuple[str, str], base: str = "DULL") -> tuple[str, list[Resul
     }
     head = ["variant", "n", *columns, f"to {base}"]
     lines = [f"| {' | '.join(head)} |", "|---" + "|--:" * (len(head) - 1) + "|"]
-    for name in sorted(groups, key=lambda n: -_mean(groups[n], "last")):
+    for name in sorted(groups, key=lambda n: -accuracy(groups[n])):
         cells = [table.mean_std(groups[name], keys, digits) for keys, digits in columns.values()]
         cells += [table.paired_difference(groups[name], groups[base]) if name != base else ""]
         lines.append(f"| {name} | {len(groups[name])} | {' | '.join(cells)} |")
@@ -95,7 +91,7 @@ def stress() -> tuple[str, list[Result]]:
     lines = [head, "|---|--:" + "|--:" * len(names) + "|"]
     for setting, groups in rows:
         cells = " | ".join(cell(groups[name]) for name in names)
-        lead = _mean(groups["DULL"], "last") - max(_mean(groups[name], "last") for name in peers)
+        lead = accuracy(groups["DULL"]) - max(accuracy(groups[name]) for name in peers)
         lines.append(f"| {_in_words(setting)} | {cells} | {lead:+.1f} |")
     return "\n".join(lines), used
 
@@ -149,7 +145,7 @@ def cell(results: list[Result]) -> str:
     """Mean ± sample deviation of two or more, and in brackets the tail's mean, if there is one."""
     check_one_setting(results)
     tail = all("tail" in result["accuracy"] for result in results)
-    brackets = f" ({_mean(results, 'tail'):.1f})" if tail else ""
+    brackets = f" ({accuracy(results, 'tail'):.1f})" if tail else ""
     last = table.mean_std(results, ("accuracy", "last"), 1)
     return f"{last.removesuffix(f' ± {table.NA}')}{brackets}"
 
@@ -159,7 +155,3 @@ def check_one_setting(results: Sequence[Result]) -> None:
     seeds = [result["seed"] for result in results]
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"runs of several settings in one cell: seeds {sorted(seeds)}")
-
-
-def _mean(results: list[Result], key: str) -> float:
-    return mean(result["accuracy"][key] for result in results)

@@ -5,15 +5,15 @@ A cell is a data set, its imbalance and the noise of its labels.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from benchmarks.docs import best_other, dull_tables, targets
-from benchmarks.docs.best_other import Runs
+from benchmarks.docs.best_other import Result, Runs
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
 from dull_jax.report.run import title
 
-Table: TypeAlias = tuple[str, list[Mapping[str, Any]]]  # Markdown, and what it was made of
+Table: TypeAlias = tuple[str, list[Result]]  # Markdown, and what it was made of
 Cell: TypeAlias = tuple[str, float, str]
 
 _MAIN = ("dull", "two_stage", "la", "elr", "ldam_drw", "ce")
@@ -76,12 +76,12 @@ def _of_dull(cells: Mapping[Cell, Runs]) -> list[tuple[Cell, Runs]]:
     return sorted((cell, runs) for cell, runs in cells.items() if runs["dull"])
 
 
-def _right(cells: Mapping[Cell, Runs], cell: Cell) -> Sequence[Mapping[str, Any]]:
+def _right(cells: Mapping[Cell, Runs], cell: Cell) -> Sequence[Result]:
     """Logit adjustment on the true labels of a cell."""
     return cells[*cell[:2], "none"]["la"]
 
 
-def _gap(runs: Runs, right: Sequence[Mapping[str, Any]]) -> float:
+def _gap(runs: Runs, right: Sequence[Result]) -> float:
     """From the best other to runs on the true labels, over the seeds of both and of DULL."""
     best = best_other.paired(best_other.of(runs), runs["dull"])
     right = best_other.paired(right, best)
