@@ -11,6 +11,7 @@ import pathlib
 import runpy
 import sys
 import threading
+import uuid
 
 import fsspec
 
@@ -84,7 +85,10 @@ class _Upload(io.BytesIO):
                     raise ConnectionError("the connection is lost")
                 Bucket.uploads += 1
             self._place.parent.mkdir(parents=True, exist_ok=True)
-            draft = self._place.with_name(self._place.name + "~")
+            # Outside the store: a process that is killed here leaves no object.
+            drafts = Bucket.root.with_name(Bucket.root.name + ".uploads")
+            drafts.mkdir(parents=True, exist_ok=True)
+            draft = drafts / uuid.uuid4().hex
             draft.write_bytes(data)
             draft.replace(self._place)
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import pathlib
 import shutil
 import signal
 import subprocess
@@ -279,6 +280,18 @@ def test_an_object_is_written_whole_or_not_at_all(store):
     with pytest.raises(UserError, match=r"gs://bucket/runs/x/x.json cannot be written: the conn"):
         files.write_text(RUN / "x.json", "[]")
     assert json.loads((RUN / "x.json").read_text()) == {}
+
+
+def test_an_upload_that_is_killed_leaves_no_object(store, monkeypatch):
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(pathlib.Path, "replace", killed)
+        files.write_text(RUN / "x.json", "{}")
+    assert not RUN.exists()
+    files.write_text(RUN / "x.json", "{}")
+    assert [p.name for p in store.iterdir()] == ["x.json"]
 
 
 def test_paths(tmp_path):
