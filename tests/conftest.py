@@ -17,7 +17,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 cache = pathlib.Path(tempfile.gettempdir()) / f"dull_jax_test_cache_{os.getuid()}"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
 os.environ["XDG_CACHE_HOME"] = str(cache / "xdg")  # what scans of image folders remember
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.3")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.03")
 # Half of the suite is compilation, and passes that make programs fast are half of that.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
@@ -31,13 +31,16 @@ if jax.__version_info__ < (0, 11):  # another jaxlib may not know these flags, a
 
 from toy import make_source  # noqa: E402
 
+ONE_STEP = ("ce", "la", "ldam_drw", "elr", "dividemix")
+
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the marks
 def pytest_collection_modifyitems(items):
     """What shares module fixtures shares a worker: a file, or one method of the shared tests.
 
     Of these, most methods are only seen to learn from vectors, and few to take a hundred classes;
-    the rest of what they owe takes long.
+    those whose step is another's, or that several hosts train, need not go to two devices; the
+    rest of what they owe takes long.
     """
     for item in items:
         chosen = item.callspec.params if hasattr(item, "callspec") else {}
@@ -45,6 +48,8 @@ def pytest_collection_modifyitems(items):
         item.add_marker(pytest.mark.xdist_group(shared or item.path.name))
         kept = item.name.startswith("test_learns") or shared == "dull"
         if shared not in ("dull", "dasc") and "-K100]" in item.name:
+            item.add_marker(pytest.mark.benchmark)
+        if shared in ONE_STEP and item.name.startswith("test_two_devices"):
             item.add_marker(pytest.mark.benchmark)
         if shared and chosen.get("samples") == "vectors" and not kept:
             item.add_marker(pytest.mark.benchmark)

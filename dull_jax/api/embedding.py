@@ -1,5 +1,6 @@
 """`dull_jax.embed_images`: a folder, paths or arrays of images in, vectors out."""
 
+import dataclasses
 import os
 import pathlib
 import tempfile
@@ -14,6 +15,7 @@ from dull_jax.data.own.image_files import ImageFiles
 from dull_jax.data.own.image_tree import ImageTree
 from dull_jax.embed.cache import content_of_pixels, content_of_text
 from dull_jax.embed.embedding import Embedding, Images
+from dull_jax.embed.encoder import Encoder
 from dull_jax.embed.named import DEFAULT, SIZE, encoder_of
 from dull_jax.errors import UserError
 from dull_jax.fields import suggestion
@@ -65,7 +67,9 @@ def embed_images(
         `image_paths`; or an array uint8 `[N, H, W, 3]`.
       model: EfficientNet-Lite0, whose weights are installed; another network with `weights`, a
         safetensors file; or the path of an .onnx file.
-      size: pixels of a side that files are brought to; 0: what the network was trained with.
+      size: pixels of a side that images are brought to; 0: files to what the network was trained
+        with, while an array stays as it is. Networks see more in small images that are enlarged,
+        such as 32 pixels to 112.
       fit: how a file becomes a square: crop, pad or stretch.
       cache: folder that keeps vectors by the images' content; None: they are not kept.
       say: receives lines of progress.
@@ -83,8 +87,12 @@ def embed_images(
     if not isinstance(images, np.ndarray):
         images = _paths(images)
     encoder = encoder_of(model, weights, size)
-    pixels = encoder.input_size or size or SIZE
-    part = _array(images) if isinstance(images, np.ndarray) else _files(images, pixels, fit, say)
+    if isinstance(images, np.ndarray):
+        part = _array(images)
+        if isinstance(encoder, Encoder):  # others have a size of their own
+            encoder = dataclasses.replace(encoder, input_size=size)
+    else:
+        part = _files(images, encoder.input_size or size or SIZE, fit, say)
     with tempfile.TemporaryDirectory() as scratch:
         keep = pathlib.Path(expanded(cache, "cache") if cache else scratch)
         (vectors,) = Embedding(encoder, keep, Devices(), say).vectors([part])

@@ -72,6 +72,17 @@ def test_arrays(means):
     assert embed_images(images[:0], say=silent).shape == (0, 3)
 
 
+def test_an_array_is_brought_to_the_size():
+    """And stays as it is without one."""
+    small = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    as_it_is, enlarged = (embed_images(small, size=n, say=silent) for n in (0, 64))
+    assert np.array_equal(as_it_is, embed_images(small, size=32, say=silent))
+    assert not np.allclose(as_it_is, enlarged, atol=0.1)
+    plain = np.full((1, 64, 64, 3), 90, np.uint8)
+    shrunk = embed_images(plain, size=32, say=silent)
+    assert np.allclose(shrunk, embed_images(plain[:, :32, :32], say=silent), atol=1e-2)
+
+
 def test_what_cannot_be_embedded(means, folder, tmp_path):
     broken = folder / "train" / "broken.png"
     broken.write_bytes(b"x")

@@ -23,6 +23,7 @@ from dull_jax.train import trainer
 from dull_jax.train.parallel import Devices
 
 SIDE = 64
+SMALL = {"data.size": 32}
 
 
 def quiet(text):
@@ -98,7 +99,7 @@ def test_another_type_of_the_computation_is_embedded_anew(run, tree, tmp_path):
 
 
 def test_what_was_embedded_before_a_failure_is_kept(tree, tmp_path, monkeypatch):
-    whole = vectors(tree, tmp_path / "whole").train.images
+    whole = vectors(tree, tmp_path / "whole", **SMALL).train.images
     monkeypatch.setattr(embedding, "_DECODED", 16)
     made = embedding.Embedding.vectors
 
@@ -120,19 +121,19 @@ def test_what_was_embedded_before_a_failure_is_kept(tree, tmp_path, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(embedding.Embedding, "vectors", failing)
         with pytest.raises(Broken):
-            vectors(tree, tmp_path / "part")
+            vectors(tree, tmp_path / "part", **SMALL)
         monkeypatch.undo()
     said = []
-    again = vectors(tree, tmp_path / "part", said.append).train.images
+    again = vectors(tree, tmp_path / "part", said.append, **SMALL).train.images
     assert said[0] == "embedding 88 images with efficientnet_lite0, 32 are known"
     np.testing.assert_array_equal(again, whole)
 
 
 def test_a_vector_does_not_depend_on_its_neighbours(tree, tmp_path, monkeypatch):
     """Nor on how many are decoded together: bit for bit."""
-    whole = vectors(tree, tmp_path / "one").train
+    whole = vectors(tree, tmp_path / "one", **SMALL).train
     monkeypatch.setattr(embedding, "_DECODED", 7)
-    again = vectors(tree, tmp_path / "two").train
+    again = vectors(tree, tmp_path / "two", **SMALL).train
     np.testing.assert_array_equal(whole.images, again.images)
     views = whole.images.astype(np.float32)
     assert not (views[:, 0] == views[:, 1]).all(1).any(), "the weak view is another one"

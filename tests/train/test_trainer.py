@@ -5,7 +5,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import time
 import types
 
@@ -64,15 +63,13 @@ def undisturbed(tmp_path_factory):
     return folder
 
 
-def test_killed_at_random_moments(undisturbed, tmp_path):
-    """SIGKILL, some of them inside a save: the end equals the undisturbed run bit for bit."""
-    moments = random.Random(0)
-    for kill in range(2):
-        process = start(tmp_path)
-        processes.reach(process, tmp_path, 5 * kill + 1)
-        time.sleep(moments.uniform(0, 0.3))
-        process.kill()
-        process.communicate()
+def test_killed_at_a_random_moment(undisturbed, tmp_path):
+    """SIGKILL, perhaps inside a save: the end equals the undisturbed run bit for bit."""
+    process = start(tmp_path)
+    processes.reach(process, tmp_path, 6)
+    time.sleep(random.Random(0).uniform(0, 0.3))
+    process.kill()
+    process.communicate()
     run(tmp_path)
     runs.assert_same_run(undisturbed, tmp_path)
     assert [row["epoch"] for row in runs.metrics(tmp_path)] == list(range(1, 13))
@@ -212,19 +209,6 @@ def test_moving_to_two_devices_goes_on(undisturbed, tmp_path):
     assert [row["epoch"] for row in rows] == list(range(1, 13))
     assert rows[-1]["train/loss"] == pytest.approx(wanted[-1]["train/loss"], rel=0.1)
     assert rows[-1]["test/accuracy"] == pytest.approx(wanted[-1]["test/accuracy"], abs=8)
-
-
-def test_a_full_disk_loses_no_checkpoint(undisturbed, disk):
-    """It ends with one line (among Orbax's own words); with room again, it goes on to the end."""
-    folder = disk("size=700k")
-    found = run(folder / "run", code=2)
-    ours = [line for line in found.stderr.splitlines() if line.startswith("dull_jax: ")]
-    assert len(ours) == 1 and "checkpoint" in ours[0] and "No space left" in ours[0], found.stderr
-    assert list((folder / "run" / "digests").glob("*.json")), "it was not full from the start"
-    subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
-    again = run(folder / "run")
-    assert "continuing after epoch" in again.stdout
-    runs.assert_same_run(undisturbed, folder / "run")
 
 
 def test_a_read_only_disk(disk):
