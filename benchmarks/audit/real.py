@@ -33,6 +33,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
+from ml_collections import ConfigDict
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -127,13 +128,18 @@ class Drawn:
         return np.isin(self.true, class_groups(counts)[0][name])
 
 
-def load(name: str, cache: pathlib.Path, human: pathlib.Path | None) -> Images:
-    """The train images of a set, embedded once; those of CIFAR-10 with `human` labels."""
+def _recipe(name: str, cache: pathlib.Path) -> ConfigDict:
+    """Of the whole set with its true labels, on features."""
     config = recipe.defaults()
     config.data.name, config.data.profile, config.noise.name = name, "none", "none"
     config.model.name, config.model.frozen = "efficientnet_lite0", True
     config.model.input_size, config.model.views, config.model.cache = 112, 1, str(cache)
-    config, dataset = prepare.prepare(config)
+    return config
+
+
+def load(name: str, cache: pathlib.Path, human: pathlib.Path | None) -> Images:
+    """The train images of a set, embedded once; those of CIFAR-10 with `human` labels."""
+    config, dataset = prepare.prepare(_recipe(name, cache))
     pixels = dataset.train.images
     dataset = embedded(config, dataset, Devices(0), cache)
     order = np.argsort([int(str(key).rsplit("_", 1)[-1]) for key in dataset.train.ids])
@@ -146,15 +152,20 @@ def load(name: str, cache: pathlib.Path, human: pathlib.Path | None) -> Images:
     return Images(name, features, true, pixels[order], called)
 
 
+def embed(pixels: np.ndarray, cache: pathlib.Path) -> np.ndarray:
+    """uint8 `[n, 32, 32, 3]` -> features `[n, D]`, as those of `load`."""
+    config, dataset = prepare.prepare(_recipe("cifar10", cache))
+    ids, given = np.arange(len(pixels)).astype(str), np.zeros(len(pixels), np.int32)
+    train = dataclasses.replace(dataset.train, images=pixels, given=given, ids=ids)
+    dataset = embedded(config, dataclasses.replace(dataset, train=train), Devices(0), cache)
+    return dataset.train.images[:, 0].astype(np.float32)
+
+
 def draw(images: Images, labels: str, factor: int, seed: int) -> Drawn:
     """One data set of a cell."""
-    true = images.true
+    true, rows = images.true, long_tail(images.true, factor, seed)
     size = int(true.max()) + 1
-    counts = class_counts("exponential", int(np.bincount(true).max()), factor, size)
     warnings.filterwarnings("ignore", category=ConvergenceWarning)  # 150 steps do as well as more
-    rng = np.random.default_rng(seed)
-    chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
-    rows = np.sort(np.concatenate(chosen))
     features, clean = images.features[rows] - images.features[rows].mean(0), true[rows]
     if labels in HUMAN:
         given = images.given_by_people(labels, seed)[rows]
@@ -165,6 +176,15 @@ def draw(images: Images, labels: str, factor: int, seed: int) -> Drawn:
         spec = NoiseSpec(seed=seed, dataset=images.name, **DRAWN[labels])
         given = corrupt(spec, clean, size, features=lambda: features).given
     return Drawn(features, clean, given, cross_validated(features, given, seed))
+
+
+def long_tail(true: np.ndarray, factor: int, seed: int) -> np.ndarray:
+    """The rows that are left, in order."""
+    size = int(true.max()) + 1
+    counts = class_counts("exponential", int(np.bincount(true).max()), factor, size)
+    rng = np.random.default_rng(seed)
+    chosen = [rng.permutation(np.flatnonzero(true == k))[: counts[k]] for k in range(size)]
+    return np.sort(np.concatenate(chosen))
 
 
 def cross_validated(features: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:

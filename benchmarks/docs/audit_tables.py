@@ -161,7 +161,7 @@ def targets() -> str:
     by_people = ("human", "worst of three", "simulated people")
 
     def short(of: Callable[[list[dict]], float | None], *families: str) -> dict[str, float]:
-        found = {_named(cell): of(runs) for cell, runs in _of_families(*families or FAMILIES)}
+        found = {named(cell): of(runs) for cell, runs in _of_families(*families or FAMILIES)}
         return {cell: points for cell, points in found.items() if points is not None}
 
     def tail_over(runs: list[dict], share: Callable[[float], float]) -> float | None:
@@ -296,7 +296,7 @@ def tail_bound() -> str:
         runs, keys = list(seeds.values()), [("cleanlab", key) for key in list(columns)[:2]]
         keys += [(name, key) for name in bounds for key in columns]
         cells = [_average(run[arm][key] for run in runs) for arm, key in keys]
-        lines.append(f"| {_named(cell)} | {len(runs)} | {' | '.join(cells)} |")
+        lines.append(f"| {named(cell)} | {len(runs)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n\nPercent, means over the seeds."
 
 
@@ -313,7 +313,7 @@ def review() -> str:
     ]
     for cell in read("audit/review_effort.json")["cells"]:
         runs = reviews(cell)
-        head = f"{_named(cell)} | {len(runs)} | {mean(run['wrong'] for run in runs):,.0f}"
+        head = f"{named(cell)} | {len(runs)} | {mean(run['wrong'] for run in runs):,.0f}"
         for share in runs[0]["looked_at"]["chance"]:
             looks = [mean(run["looked_at"][key][share] for run in runs) for key in ORDERS]
             cells = " | ".join(f"{look:,.0f}" for look in looks)
@@ -374,10 +374,11 @@ def photo_flags() -> str:
 def _cells(wrong_only: bool = True) -> Iterator[tuple[str, list[dict]]]:
     for cell, seeds in read("audit/real.json")["cells"].items():
         if not (wrong_only and cell.endswith("none")):
-            yield _named(cell), list(seeds.values())
+            yield named(cell), list(seeds.values())
 
 
-def _named(cell: str) -> str:
+def named(cell: str) -> str:
+    """A cell of audit/real.py, for people."""
     cell = cell.replace("random_label1", "human, 17 % wrong")
     cell = cell.replace("people 0.4", "people, 40 % wrong")
     cell = cell.replace("worst of three", "worst of three labels, 43 % wrong")
