@@ -3,7 +3,7 @@
     python -m benchmarks.audit.verdicts --human=cifar10n.npz [--seeds=0,1,2] [--cache=DIR]
         [--out=FILE]
 
-Takes 25 minutes of one core, and six to embed CIFAR-10 and CIFAR-100 once.
+Takes twenty minutes of one core, and six to embed CIFAR-10 and CIFAR-100 once.
 Writes benchmarks/results/audit/verdicts.json, which docs/audit.md shows. It goes on where it was.
 
 Data sets and predictions are those of `real.py`, with people's labels of CIFAR-10.
@@ -36,7 +36,7 @@ from dull_jax.audit.inputs import AuditInput
 from dull_jax.stats.label_audit import LabelAudit, audit_labels
 
 SET, OTHER = "cifar10", "cifar100"
-PEOPLE, FACTORS = real.HUMAN[:2], (1, 20, 100)
+PEOPLE, FACTORS = real.HUMAN[:2], (20, 100)
 PLANTED_IN = (PEOPLE[0], 20)  # labels, imbalance factor
 COPIES, STRANGERS = 1 / 200, 1 / 100  # of the set
 KINDS = ("CIFAR-100, all classes", ONE_CLASS := "CIFAR-100, one class", DIGITS := "digits")

@@ -65,7 +65,7 @@ _KINDS = {
     verdicts.OUTSIDE: _Kind(
         "outside",
         "None of the classes",
-        "Far from all other samples. If no class applies, leave the sample out of training; a rare "
+        "Little in common with all other samples. If no class applies, leave the sample out of training; a rare "
         "view of a class stays.",
     ),
 }

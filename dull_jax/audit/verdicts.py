@@ -2,8 +2,8 @@
 
 Flagged labels are `wrong`, or `ambiguous` where the given class is still the likeliest. After them
 come samples whose label may be right: `leak`, a near copy of a test image; `duplicate`, one of a
-sample that stays. `none of the classes` is what is far from everything, flagged or not. These need
-embeddings.
+sample that stays. `none of the classes` is what has little in common with the rest of the set,
+flagged or not. These need embeddings.
 """
 
 from collections import Counter
@@ -76,7 +76,7 @@ def listed(samples: AuditInput, audit: LabelAudit, features: np.ndarray | None =
         duplicates = {n: Twin(stays[n]) for n in _across_first(samples.given, stays)}
         twins = duplicates | leaks
         found: dict[str, Iterable[int]] = {LEAK: leaks, DUPLICATE: duplicates}
-        found[OUTSIDE] = embedding_verdicts.outliers(graph)
+        found[OUTSIDE] = embedding_verdicts.outliers(features)
         for verdict, members in found.items():
             for n in members:
                 verdicts.setdefault(int(n), verdict)

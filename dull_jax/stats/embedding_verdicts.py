@@ -9,10 +9,12 @@ dimensions the ratio of both distances is Beta(1, 49) to the power 2 / d (Levina
 and so the cube of its median is passed once in ten thousand samples, whatever d is. Both bounds
 hold. An absolute bound on the cosine would accuse white cars on white ground, or skies.
 
-Outliers. The mean cosine to the nearest (a score of Angiulli and Pizzuti 2002; on features of a
-network Sun et al. 2022) is low, against that of all samples. The local outlier factor (Breunig
-et al. 2000), which divides by the same number of the neighbours, was tried and tells nothing here:
-those nearest to an outlier are outliers.
+Outliers. Much of the vector lies outside the principal subspace of the set (the residual of ViM,
+Wang et al. 2022, eq. 1), against that of all samples: of directions that the set does not have. A
+subspace is fitted to one half of the samples and measured on the other, since a sample alone would
+bend it towards itself. The mean cosine to the nearest (Angiulli and Pizzuti 2002; on features of a
+network Sun et al. 2022) and the local outlier factor (Breunig et al. 2000) were tried: of real
+strangers they name next to none (docs/audit.md).
 
 Arrays in, arrays out; N samples of C features, n test samples, k neighbours.
 """
@@ -30,10 +32,11 @@ WITHIN = 50  # neighbours that tell how near others are; larger groups of copies
 CLOSER = 0.25  # of the distance to the last: of pairs drawn by chance, 9 of 10 looked like copies
 CHANCE = 3  # power of the median ratio that chance does not reach
 _EQUAL = 5e-7  # distance that rounding leaves between equal vectors
-NEAREST = 20  # neighbours of an outlier
-FAR = 3.25  # robust standard deviations below the median of log cosine
-_SPREAD = 0.05  # the least such deviation: where all cosines are alike nothing is far
-_LEAST = 1e-3  # cosines below it count as it
+EXPLAINED = 0.8  # share of the variance in the principal subspace
+FAR = 3.0  # robust standard deviations above the median of log residual
+FEWEST = 50  # samples among which one can be far
+_SPREAD = 0.05  # the least such deviation: where all residuals are alike nothing is far
+_BLOCK = 65_536  # rows that are projected at a time
 
 
 class Copies(NamedTuple):
@@ -95,19 +98,51 @@ def spare(copies: Copies, doubt: np.ndarray) -> dict[int, int]:
     return stays
 
 
-def outliers(graph: Graph) -> np.ndarray:
-    """int: samples far from everything, the farthest first; none of a set too small to tell.
+def outliers(features: np.ndarray) -> np.ndarray:
+    """int: samples outside of what the set varies in, the farthest first; of a small set none.
 
     Args:
-      graph: of all samples, `NEAREST` neighbours or more.
+      features: float `[N, C]`, centred.
     """
-    if len(graph.cosine) <= 2 * NEAREST:
+    if len(features) < FEWEST:
         return np.zeros(0, int)
-    closeness = np.log(np.maximum(graph.cosine[:, :NEAREST].mean(1), _LEAST))
-    quarter, median = np.quantile(closeness, (0.25, 0.5))
-    spread = max((median - quarter) / 0.6745, _SPREAD)  # of a normal distribution's lower half
-    far = np.flatnonzero(closeness < median - FAR * spread)
-    return far[np.argsort(closeness[far], kind="stable")]
+    residual = np.log(residual_share(features))
+    median, quarter = np.quantile(residual, (0.5, 0.75))
+    spread = max((quarter - median) / 0.6745, _SPREAD)  # of a normal distribution's upper half
+    far = np.flatnonzero(residual > median + FAR * spread)
+    return far[np.argsort(-residual[far], kind="stable")]
+
+
+def residual_share(features: np.ndarray) -> np.ndarray:
+    """float `[N]` in (0, 1]: of each squared length, what is outside the other half's subspace.
+
+    The halves do not depend on the order of the samples. A vector of zeros is outside.
+    """
+    squares = np.einsum("nc,nc->n", features, features, dtype=np.float64)
+    half = np.empty(len(features), int)
+    half[np.lexsort((features[:, 0], squares))] = np.arange(len(features)) % 2
+    inside = np.zeros(len(features))
+    for side in (0, 1):
+        axes = _principal(features, np.flatnonzero(half != side))
+        for rows in _blocks(np.flatnonzero(half == side)):
+            inside[rows] = np.square(features[rows] @ axes).sum(1)
+    share = np.divide(inside, squares, out=np.zeros_like(inside), where=squares > 0)
+    return np.clip(1 - share, _EQUAL, 1)
+
+
+def _principal(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`[C, c]`: the fewest principal axes of these rows that hold `EXPLAINED` of the variance."""
+    second = np.zeros((features.shape[1],) * 2)
+    for block in _blocks(rows):
+        second += features[block].T @ features[block]
+    variance, axes = np.linalg.eigh(second)
+    held = np.cumsum(variance[::-1]) / max(variance.sum(), np.finfo(float).tiny)
+    count = int(np.searchsorted(held, EXPLAINED)) + 1
+    return axes[:, ::-1][:, :count].astype(features.dtype)
+
+
+def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    return iter(np.array_split(rows, -(-len(rows) // _BLOCK)))
 
 
 def _limit(graph: Graph) -> float:

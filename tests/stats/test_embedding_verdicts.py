@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dull_jax.stats import embedding_verdicts
-from dull_jax.stats.embedding_verdicts import CHANCE, CLOSER, WITHIN
+from dull_jax.stats.embedding_verdicts import CHANCE, CLOSER, EXPLAINED, WITHIN
 from dull_jax.stats.neighbour_graph import Graph, nearest
 
 SIZE, DIM = 600, 100
@@ -103,32 +103,56 @@ def test_one_of_each_group_stays():
     assert chain == {1: 0, 5: 4}  # 2 is no copy of 0
 
 
+def residuals(features):
+    """By the definition: halves by length, and the fewest axes of the other half that suffice."""
+    x = features.astype(np.float64)
+    order, found = np.argsort((x**2).sum(1), kind="stable"), np.zeros(len(x))
+    for mine, others in ((order[::2], order[1::2]), (order[1::2], order[::2])):
+        _, lengths, axes = np.linalg.svd(x[others], full_matrices=False)
+        held = np.cumsum(lengths**2) / (lengths**2).sum()
+        count = 1 + np.flatnonzero(held >= EXPLAINED)[0]
+        rest = x[mine] - x[mine] @ axes[:count].T @ axes[:count]
+        found[mine] = (rest**2).sum(1) / (x[mine] ** 2).sum(1)
+    return found
+
+
 def test_outliers_are_the_farthest():
     features, rng = clusters(), np.random.default_rng(4)
     alone = rng.choice(SIZE, 4, replace=False)
     features = np.c_[features, np.zeros((SIZE, 4))]
     features[alone] = np.eye(DIM + 4)[DIM:] * 9 + 0.1 * features[alone]
-    found = embedding_verdicts.outliers(nearest(features, 50))
+    features -= features.mean(0)
+    found = embedding_verdicts.outliers(features)
     assert set(found[:4]) == set(alone) and len(found) <= 4 + 0.01 * SIZE
-    cosine = np.sort(cosines(features, features) - 2 * np.eye(SIZE), axis=1)[:, ::-1]
-    closeness = cosine[:, : embedding_verdicts.NEAREST].mean(1)
-    assert np.all(np.diff(closeness[found]) >= -1e-6)
-    assert closeness[found].max() < np.delete(closeness, found).min()
+    share = residuals(features)
+    np.testing.assert_allclose(embedding_verdicts.residual_share(features), share, atol=1e-9)
+    assert np.all(np.diff(share[found]) <= 0) and share[found].min() > np.delete(share, found).max()
+
+
+def test_residuals_do_not_depend_on_order_blocks_and_scale(monkeypatch):
+    features = clusters().astype(np.float32)
+    features -= features.mean(0)
+    expected = embedding_verdicts.residual_share(features)
+    order = np.random.default_rng(0).permutation(SIZE)
+    monkeypatch.setattr(embedding_verdicts, "_BLOCK", 7)
+    for factor in (1, 1e-3, 1e3):
+        found = embedding_verdicts.residual_share(features[order] * np.float32(factor))
+        np.testing.assert_allclose(found, expected[order], rtol=1e-4)
 
 
 @pytest.mark.parametrize("dim", [20, 100, 400])
 def test_ordinary_data_has_few_outliers(dim):
-    graph = nearest(clusters(2000, dim, seed=dim), 50)
-    assert len(embedding_verdicts.outliers(graph)) < 0.01 * 2000
+    features = clusters(2000, dim, seed=dim)
+    assert len(embedding_verdicts.outliers(features - features.mean(0))) < 0.01 * 2000
 
 
 @pytest.mark.parametrize("features", [
-    np.ones((1, 4)), np.eye(2), np.zeros((5, 4)), np.ones((60, 4)), np.eye(60),
+    np.ones((1, 4)), np.eye(2), np.zeros((5, 4)), np.ones((60, 4)), np.zeros((60, 4)), np.eye(60),
 ])  # fmt: skip
 def test_sets_that_say_nothing(features):
-    graph = nearest(features, 100)
-    assert len(embedding_verdicts.outliers(graph)) == 0
-    found = embedding_verdicts.near_copies(graph)
+    assert len(embedding_verdicts.outliers(features)) == 0
+    assert len(embedding_verdicts.outliers(features - features.mean(0))) == 0
+    found = embedding_verdicts.near_copies(nearest(features, 100))
     if features[0].sum() != 4:  # all rows are equal
         assert len(found.rows) == 0
 
