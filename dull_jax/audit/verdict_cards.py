@@ -65,8 +65,8 @@ _KINDS = {
     verdicts.OUTSIDE: _Kind(
         "outside",
         "None of the classes",
-        "Little in common with all other samples. If no class applies, leave the sample out of training; a rare "
-        "view of a class stays.",
+        "Little in common with all other samples. If no class applies, leave the sample out of "
+        "training; a rare view of a class stays.",
     ),
 }
 
