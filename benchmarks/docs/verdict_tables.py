@@ -51,8 +51,14 @@ def copies() -> str:
 def strangers() -> str:
     """What becomes of images of no class, and of the others beside them."""
     seeds = [seed["strangers"] for seed in _seeds()]
-    lines = ["| strangers | planted | `none of the classes` | `wrong` or `ambiguous` | others named |"]
-    lines.append("|---|--:|--:|--:|--:|")
+    head = (
+        "strangers",
+        "planted",
+        "`none of the classes`",
+        "`wrong` or `ambiguous`",
+        "others named",
+    )
+    lines = [f"| {' | '.join(head)} |", "|---|--:|--:|--:|--:|"]
     for kind in seeds[0]:
         runs = [seed[kind] for seed in seeds]
         planted = sum(run["planted"] for run in runs)
@@ -63,7 +69,8 @@ def strangers() -> str:
         others = sum(run["verdicts"][OUTSIDE]["others"] for run in runs)
         cells = [kind, planted, outside, flagged, others]
         lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines) + "\n\nImages of all seeds; others: of the set, as `none of the classes`."
+    told = "Images of all seeds. Others are of the set, and named `none of the classes`."
+    return "\n".join([*lines, "", told])
 
 
 def _share(runs: Iterable[dict], part: str, whole: str) -> str:
