@@ -54,7 +54,7 @@ def _samples(root: pathlib.Path) -> AuditInput:
     test = np.eye(num_classes, _DIM)[held_out] * 9 + rng.normal(size=(_HELD_OUT, _DIM))
     vectors[DUPLICATE] = vectors[DUPLICATE - 20] + 0.05 * rng.normal(size=_DIM)
     vectors[LEAK] = test[true[LEAK]] + 0.05 * rng.normal(size=_DIM)
-    vectors[OUTSIDE] = -6 * np.eye(_DIM)[12] - 4 * vectors.mean(0)
+    vectors[OUTSIDE] = 12 * np.eye(_DIM)[12]  # in a direction of its own
     paths = np.array([f"train/{n:03d}.jpg" for n in range(size)], object)
     paths[0] = HOSTILE
     test_paths = np.array([f"test/{n}.jpg" for n in range(_HELD_OUT)], object)
