@@ -54,12 +54,8 @@ class Method(semisup.CoTraining):
 
     def init_memory(self) -> dict[str, np.ndarray]:
         """The moments of both networks' centroids, and how many epochs are in them."""
-        shape = (2, self.train.num_classes, self.network.num_features)
-        return super().init_memory() | {
-            "first": np.zeros(shape, np.float32),
-            "second": np.zeros(shape, np.float32),
-            "epochs": np.zeros(2, np.int32),
-        }
+        one = averaging.no_moments(self.train.num_classes, self.network.num_features)
+        return super().init_memory() | {k: np.stack([v, v]) for k, v in one._asdict().items()}
 
     def predict(self, nets: tuple[base.Net, ...], images: jax.Array) -> jax.Array:
         return semisup.two_classifier_logits(nets, self.forward, images)
