@@ -117,9 +117,9 @@ def _kept(samples: AuditInput, audit: LabelAudit, rows: np.ndarray) -> str:
     """Which of the wrong labels at `rows` --apply keeps."""
     in_test, said = samples.held_out[rows], ""
     if rare := int((~audit.replaceable[rows] & ~in_test).sum()):
-        said += f" {rare:,} of them are of rare classes, whose labels --apply keeps."
+        said += f" --apply keeps those of rare classes ({rare:,})."
     if in_test.any():
-        said += f" {in_test.sum():,} of them are test images, which --apply keeps. {_FALSE_SCORES}"
+        said += f" --apply keeps those of test images ({in_test.sum():,}). {_FALSE_SCORES}"
     return said
 
 

@@ -112,7 +112,7 @@ def test_a_held_out_part_that_is_audited_too(samples, audit):
     assert listed.of("leak").tolist() == [COPY] and listed.twins[COPY] == (COPY - 60, False)
     assert COPY not in listed.of("duplicate") and audit.flagged[3]
     text = page.page(samples, audit, listed)
-    assert "1 of them are test images" in text and "test image</span>" in text
+    assert "--apply keeps those of test images (1)" in text and "test image</span>" in text
     assert "of rare classes" not in text
 
 
@@ -121,7 +121,7 @@ def test_labels_of_rare_classes_that_are_kept_are_counted(samples, audit):
     replaceable = audit.replaceable.copy()
     replaceable[listed.of("wrong")[:2]] = False
     text = page.page(samples, dataclasses.replace(audit, replaceable=replaceable), listed)
-    assert "2 of them are of rare classes, whose labels --apply keeps." in text
+    assert "--apply keeps those of rare classes (2)." in text
 
 
 def test_the_list_and_the_summary(samples, audit, tmp_path):
