@@ -18,9 +18,8 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
-from threadpoolctl import threadpool_limits
 
-from dull_jax.stats import neighbour_graph
+from dull_jax.stats import eigenvectors, neighbour_graph
 
 SHRINKAGE = (0.1, 0.3, 0.6)  # tried: share of the identity in W
 DIRECTIONS = 2048  # that W is estimated in; more features are reduced to them
@@ -148,9 +147,7 @@ def fit(
     means = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
     scatter = features.products - sums.T @ means
     freedom = max(len(unit) - int(np.count_nonzero(counts)), 1)
-    # One thread: several wait for each other, 40 times as long where another process is at work.
-    with threadpool_limits(1, "blas"):
-        values, vectors = np.linalg.eigh(scatter / freedom)
+    values, vectors = eigenvectors.of_symmetric(scatter / freedom)
     values = np.maximum(values, 0)
     rows = rows[:: max(1, len(rows) * num_classes // _FITTED_NUMBERS)]
     tried = []

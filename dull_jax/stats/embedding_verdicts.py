@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dull_jax.stats import neighbour_graph
+from dull_jax.stats import eigenvectors, neighbour_graph
 from dull_jax.stats.neighbour_graph import Graph
 
 WITHIN = 50  # neighbours that tell how near others are; larger groups of copies hide one another
@@ -135,7 +135,7 @@ def _principal(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
     second = np.zeros((features.shape[1],) * 2)
     for block in _blocks(rows):
         second += features[block].T @ features[block]
-    variance, axes = np.linalg.eigh(second)
+    variance, axes = eigenvectors.of_symmetric(second)
     held = np.cumsum(variance[::-1]) / max(variance.sum(), np.finfo(float).tiny)
     count = int(np.searchsorted(held, EXPLAINED)) + 1
     return axes[:, ::-1][:, :count].astype(features.dtype)

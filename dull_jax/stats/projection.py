@@ -8,8 +8,8 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from scipy.linalg import eigh
 
+from dull_jax.stats import eigenvectors
 from dull_jax.stats.neighbour_graph import unit_rows
 
 _LEAST = 50  # vectors that UMAP needs for its start; fewer are drawn by PCA
@@ -46,8 +46,7 @@ def pca(vectors: np.ndarray) -> Projection:
     rows, columns = centred.shape
     points, rank = np.zeros((rows, 2)), min(2, rows, columns)
     gram = centred @ centred.T if rows < columns else centred.T @ centred
-    top = (len(gram) - rank, len(gram) - 1)
-    variances, axes = (a[..., ::-1] for a in eigh(gram, subset_by_index=top))
+    variances, axes = (a[..., ::-1] for a in eigenvectors.of_symmetric(gram, rank))
     variances = np.maximum(variances, 0)
     points[:, :rank] = axes * np.sqrt(variances) if rows < columns else centred @ axes
     farthest = points[np.abs(points).argmax(0), (0, 1)]  # has no sign of its own otherwise
