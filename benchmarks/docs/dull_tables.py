@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
+from benchmarks.docs import best_other
 from benchmarks.docs.best_other import Result, accuracy
 from benchmarks.result_file import RESULTS
 from dull_jax.report import table
@@ -65,7 +66,7 @@ def ablation(grid: tuple[str, str], base: str = "DULL") -> tuple[str, list[Resul
 
 
 def stress() -> tuple[str, list[Result]]:
-    """A row for a setting: accuracy (tail) of each method, and DULL's lead over the best peer.
+    """A row for a setting: accuracy (tail) of each method, and DULL's lead over the best other.
 
     DULL has IFD and IFPU, as in the folder of parts that are left out.
     """
@@ -86,13 +87,13 @@ def stress() -> tuple[str, list[Result]]:
             used.append(result)
         rows.append((setting, groups))
     names = list(rows[0][1])
-    peers = [name for name in names if name != "DULL"]
-    head = f"| setting | {' | '.join(names)} | DULL's lead |"
-    lines = [head, "|---|--:" + "|--:" * len(names) + "|"]
+    head = f"| setting | n | {' | '.join(names)} | DULL to the best other |"
+    lines = [head, "|---" + "|--:" * (len(names) + 2) + "|"]
     for setting, groups in rows:
+        runs = {groups[name][0]["method"]: groups[name] for name in names}
         cells = " | ".join(cell(groups[name]) for name in names)
-        lead = accuracy(groups["DULL"]) - max(accuracy(groups[name]) for name in peers)
-        lines.append(f"| {_in_words(setting)} | {cells} | {lead:+.1f} |")
+        row = [_in_words(setting), str(len(runs["dull"])), cells, best_other.lead(runs)]
+        lines.append(f"| {' | '.join(row)} |")
     return "\n".join(lines), used
 
 
@@ -131,12 +132,16 @@ _KNOWN = (  # set, what is known of its labels, results, their variant, methods 
 
 def ceiling() -> tuple[str, list[Result]]:
     """What LA and DULL reach with labels as given, without the wrong ones, and with true labels."""
-    lines = ["| set | labels | Logit adjustment | DULL |", "|---|---|--:|--:|"]
+    lines = ["| set | labels | n | Logit adjustment | DULL | DULL to logit adjustment |"]
+    lines.append("|---|---|--:|--:|--:|--:|")
     used = []
     for name, labels, recipe, variant, methods in _KNOWN:
         known = {m: table.load(whole(f"{m}{variant}", recipe)) for m in methods}
         cells = [cell(known[m]) if m in known else "" for m in _BOTH]
-        lines.append(f"| {name} | {labels} | {' | '.join(cells)} |")
+        both = "dull" in known
+        gained = table.paired_difference(known["dull"], known["la"]) if both else ""
+        row = [name, labels, str(len(known["la"])), *cells, gained]
+        lines.append(f"| {' | '.join(row)} |")
         used += [result for results in known.values() for result in results]
     return "\n".join(lines), used
 

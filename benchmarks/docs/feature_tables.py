@@ -93,20 +93,26 @@ def others() -> Table:
     seeds at most."""
     cells, _ = _runs()
     names = [title({"method": method}) for method in ("dull", *_OTHERS)]
-    lines = [f"| set | IF | noise | {' | '.join(names)} |", "|---|--:|---|" + "--:|" * len(names)]
+    head = ["set", "IF", "noise", "n", *names, "DULL to the best of them"]
+    lines = [f"| {' | '.join(head)} |", "|---|--:|---|" + "--:|" * (len(head) - 3)]
     used = []
-    for (dataset, factor, noise), runs in sorted(cells.items()):
-        if not any(runs[method] for method in _OTHERS):
+    for (dataset, factor, noise), found in sorted(cells.items()):
+        if not any(found[method] for method in _OTHERS):
             continue
-        columns = [
-            [run for run in runs[method] if run["seed"] < 3] for method in ("dull", *_OTHERS)
-        ]
+        runs = {
+            method: [run for run in found[method] if run["seed"] < 3]
+            for method in ("dull", *_OTHERS)
+        }
+        most = len(runs["dull"])
         text = [
-            dull_tables.cell(column) + f" (n={len(column)})" * (len(column) < 3) if column else ""
-            for column in columns
+            dull_tables.cell(column) + f" (n={len(column)})" * (len(column) < most)
+            if column
+            else ""
+            for column in runs.values()
         ]
-        lines.append(f"| {dataset} | {factor:g} | {noise} | {' | '.join(text)} |")
-        used += [run for column in columns for run in column]
+        row = [dataset, f"{factor:g}", noise, str(most), *text, best_other.lead(runs)]
+        lines.append(f"| {' | '.join(row)} |")
+        used += [run for column in runs.values() for run in column]
     return "\n".join(lines), used
 
 
@@ -117,12 +123,34 @@ def _runs() -> tuple[dict[Cell, dict[str, list]], list]:
     for folder, details in _FOLDERS:
         used += (results := table.load([RESULTS / folder]))
         for result in results:
-            noise = result["noise"]
-            kind = _NOISES.get(noise["name"], noise["name"])
-            name = f"{kind} {noise.get('rate') or ''}".strip() + details.get(noise["name"], "")
-            cell = cells[result["dataset"], result["imbalance_factor"], name]
-            cell[result["method"]].append(result)
+            cells[_cell(result, details)][result["method"]].append(result)
     return cells, used
+
+
+def _cell(result: Result, details: Mapping[str, str]) -> Cell:
+    """The cell of a result; details: what the noise of a name is in its folder."""
+    noise = result["noise"]
+    kind = _NOISES.get(noise["name"], noise["name"])
+    name = f"{kind} {noise.get('rate') or ''}".strip() + details.get(noise["name"], "")
+    return result["dataset"], result["imbalance_factor"], name
+
+
+def without_h2t() -> Table:
+    """DULL without head-to-tail transfer, on the seeds and labels of DULL."""
+    cells, _ = _runs()
+    changed: dict[Cell, list[Result]] = defaultdict(list)
+    for result in table.load([RESULTS / "ablation_h2t", RESULTS / dull_tables.FEATURES[0]]):
+        if result["variant"] == "no-H2T":
+            changed[_cell(result, _FOLDERS[0][1])].append(result)
+    lines = ["| set | IF | noise | n | DULL | no-H2T | to DULL |", "|---|--:|---|--:|--:|--:|--:|"]
+    used = []
+    for cell, found in sorted(changed.items()):
+        whole = best_other.paired(cells[cell]["dull"], found)
+        row = [cell[0], f"{cell[1]:g}", cell[2], str(len(found))]
+        row += [dull_tables.cell(whole), dull_tables.cell(found)]
+        lines.append(f"| {' | '.join([*row, table.paired_difference(found, whole)])} |")
+        used += [*whole, *found]
+    return "\n".join(lines), used
 
 
 def rates() -> Table:

@@ -1,16 +1,24 @@
 """The measured tables of README and docs, from the files of benchmarks/results.
 
 `TABLES` names each one as `<!-- results: NAME -->` does. Those of DULL are in `dull_tables`, those
-of frozen features in `feature_tables`, those of docs/scaling.md in `scaling_model`.
+of frozen features in `feature_tables`, of audits in `audit_tables` and `verdict_tables`, those of
+docs/scaling.md in `scaling_model`.
 """
 
 import textwrap
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from statistics import mean, stdev
+from statistics import mean
 from typing import Any
 
-from benchmarks.docs import audit_tables, best_other, dull_tables, feature_tables, scaling_model
+from benchmarks.docs import (
+    audit_tables,
+    best_other,
+    dull_tables,
+    feature_tables,
+    scaling_model,
+    verdict_tables,
+)
 from benchmarks.result_file import RESULTS, read
 from dull_jax.report import table
 from dull_jax.report.run import title
@@ -21,10 +29,10 @@ _SCALING = "scaling/cpu-2-cores.json"
 # Accuracy ----------------------------------------------------------------------------------------
 
 
-def _runs(folder: str, overview: bool = False) -> str:
+def _runs(folder: str) -> str:
     results = table.load([RESULTS / folder])
-    text = (table.overview if overview else table.markdown)(results)
-    if overview or text.count("### ") == 1:  # of one table the heading stands in the document
+    text = table.markdown(results)
+    if text.count("### ") == 1:  # of one table the heading stands in the document
         text = text.split("\n", 2)[2].strip()
     return _with_source(text, results)
 
@@ -132,13 +140,16 @@ def _fused() -> str:
 def _photo_methods() -> str:
     """Ways to learn from photographs, best first: last epoch, mean ± sd over seeds."""
     arms = read("own/methods.json")["arms"]
-    lines = ["| what is trained | n | accuracy, % | seconds |", "|---|--:|--:|--:|"]
-    for name, runs in sorted(arms.items(), key=lambda arm: -_mean(arm[1], "accuracy")):
-        spread = f" ± {stdev(run['accuracy'] for run in runs):.1f}" if len(runs) > 1 else ""
-        lines.append(
-            f"| {name} | {len(runs)} | {_mean(runs, 'accuracy'):.1f}{spread} "
-            f"| {_mean(runs, 'seconds'):,.0f} |"
-        )
+    runs = {  # in the order of their seeds
+        name: [{"seed": n, "accuracy": {"last": run["accuracy"]}} for n, run in enumerate(arm)]
+        for name, arm in arms.items()
+    }
+    lines = ["| what is trained | n | accuracy, % | to DULL | seconds |", "|---|--:|--:|--:|--:|"]
+    for name, arm in sorted(arms.items(), key=lambda arm: -_mean(arm[1], "accuracy")):
+        last = table.mean_std(runs[name], ("accuracy", "last"), 1)
+        to_dull = table.paired_difference(runs[name], runs["DULL"]) if name != "DULL" else ""
+        seconds = f"{_mean(arm, 'seconds'):,.0f}"
+        lines.append(f"| {name} | {len(arm)} | {last} | {to_dull} | {seconds} |")
     return "\n".join(lines)
 
 
@@ -195,12 +206,13 @@ TABLES = {
     "digits-unseen": lambda: _runs("digits_unseen"),
     "digits-extreme": lambda: _runs("digits_extreme"),
     "mini": lambda: _runs("mini"),
-    "mini-strong": lambda: _runs("mini_strong", overview=True),
+    "mini-strong": lambda: _runs("mini_strong"),
     "whole-tail": lambda: _runs("whole_tail"),
     "resnet": lambda: _runs("resnet"),
     "features": lambda: _with_source(*feature_tables.features()),
     "features-others": lambda: _with_source(*feature_tables.others()),
     "features-rate": lambda: _with_source(*feature_tables.rates()),
+    "features-h2t": lambda: _with_source(*feature_tables.without_h2t()),
     "features-targets": feature_tables.targets_reached,
     "features-tuning": lambda: feature_tables.tuning("lr"),
     "features-tuning-again": lambda: feature_tables.tuning("lr", "again"),
@@ -224,6 +236,9 @@ TABLES = {
     "audit-real-trust": audit_tables.real_trust,
     "audit-tail-bound": audit_tables.tail_bound,
     "audit-review": audit_tables.review,
+    "audit-verdicts": verdict_tables.flagged,
+    "audit-copies": verdict_tables.copies,
+    "audit-strangers": verdict_tables.strangers,
     "review-page": audit_tables.review_page,
     "walk": audit_tables.walk,
     "own-scan": lambda: audit_tables.quoted("ten", "scan"),
