@@ -24,6 +24,7 @@ DIGITS = ("ablation", "")
 MINI = ("ablation_mini", "mini_strong/cifar10-if50-t2h0.3")
 FEATURES = ("ablation_features", "features/cifar100-if100-t2h0.3")
 MLP = ("ablation_mlp", "")
+MLP_TWO_LAYERS = ("ablation_mlp_two", "")
 
 
 def whole(method: str, recipe: str, seeds: Iterable[int] = (0, 1, 2)) -> list[pathlib.Path]:

@@ -224,6 +224,9 @@ TABLES = {
     "ablation-unseen": lambda: _with_source(*dull_tables.ablation(dull_tables.UNSEEN)),
     "ablation-features": lambda: _with_source(*dull_tables.ablation(dull_tables.FEATURES)),
     "ablation-mlp": lambda: _with_source(*dull_tables.ablation(dull_tables.MLP, "MLP")),
+    "ablation-mlp-two": lambda: _with_source(
+        *dull_tables.ablation(dull_tables.MLP_TWO_LAYERS, "MLP-two-layers")
+    ),
     "ablation-mini": lambda: _with_source(*dull_tables.ablation(dull_tables.MINI, "all parts")),
     "stress": lambda: _with_source(*dull_tables.stress()),
     "ceiling": lambda: _with_source(*dull_tables.ceiling()),
