@@ -36,6 +36,7 @@ EXPLAINED = 0.8  # share of the variance in the principal subspace
 FAR = 3.0  # robust standard deviations above the median of log residual
 FEWEST = 50  # samples among which one can be far
 _SPREAD = 0.05  # the least such deviation: where all residuals are alike nothing is far
+WIDEST = 2048  # features whose axes are sought among all rows
 _BLOCK = 65_536  # rows that are projected at a time
 
 
@@ -131,14 +132,31 @@ def residual_share(features: np.ndarray) -> np.ndarray:
 
 
 def _principal(features: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """`[C, c]`: the fewest principal axes of these rows that hold `EXPLAINED` of the variance."""
-    second = np.zeros((features.shape[1],) * 2)
-    for block in _blocks(rows):
-        second += features[block].T @ features[block]
-    variance, axes = eigenvectors.of_symmetric(second)
-    held = np.cumsum(variance[::-1]) / max(variance.sum(), np.finfo(float).tiny)
+    """`[C, c]`: the fewest principal axes of these rows that hold `EXPLAINED` of the variance.
+
+    Of wide features the axes of `WIDEST` of the rows, evenly spaced.
+    """
+    width = features.shape[1]
+    if width > WIDEST:
+        rows = rows[:: -(-len(rows) // WIDEST)]
+    if len(rows) < width:  # by the smaller matrix of products
+        sample = features[rows].astype(np.float64)
+        variance, left = _leading(sample @ sample.T)
+        axes = sample.T @ (left / np.sqrt(np.maximum(variance, np.finfo(float).tiny)))
+    else:
+        second = np.zeros((width, width))
+        for block in _blocks(rows):
+            second += features[block].T @ features[block]
+        _, axes = _leading(second)
+    return axes.astype(features.dtype)
+
+
+def _leading(products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The fewest eigenvalues that hold `EXPLAINED` of their sum, falling, and their vectors."""
+    values, vectors = (a[..., ::-1] for a in eigenvectors.of_symmetric(products))
+    held = np.cumsum(values) / max(values.sum(), np.finfo(float).tiny)
     count = int(np.searchsorted(held, EXPLAINED)) + 1
-    return axes[:, ::-1][:, :count].astype(features.dtype)
+    return values[:count], vectors[:, :count]
 
 
 def _blocks(rows: np.ndarray) -> Iterator[np.ndarray]:

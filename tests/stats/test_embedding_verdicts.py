@@ -140,6 +140,28 @@ def test_residuals_do_not_depend_on_order_blocks_and_scale(monkeypatch):
         np.testing.assert_allclose(found, expected[order], rtol=1e-4)
 
 
+def test_more_features_than_samples():
+    features = clusters(120, 300)
+    features -= features.mean(0)
+    found = embedding_verdicts.residual_share(features)
+    np.testing.assert_allclose(found, residuals(features), atol=1e-9)
+
+
+def test_axes_of_wide_features_are_sought_among_some_samples(monkeypatch):
+    features = np.c_[clusters(), np.zeros(SIZE)]
+    features[3] = 9 * np.eye(DIM + 1)[DIM]
+    features -= features.mean(0)
+    monkeypatch.setattr(embedding_verdicts, "WIDEST", DIM - 1)
+    sizes, solve = [], embedding_verdicts.eigenvectors.of_symmetric
+    monkeypatch.setattr(
+        embedding_verdicts.eigenvectors,
+        "of_symmetric",
+        lambda matrix: sizes.append(len(matrix)) or solve(matrix),
+    )
+    assert embedding_verdicts.outliers(features)[0] == 3
+    assert max(sizes) < DIM
+
+
 @pytest.mark.parametrize("dim", [20, 100, 400])
 def test_ordinary_data_has_few_outliers(dim):
     features = clusters(2000, dim, seed=dim)
